@@ -1,0 +1,61 @@
+"""Atomic files: a reader finds the old content or the new, never half of one."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import pandas as pd
+
+
+def _write(path: Path, fill: Callable[[IO[bytes]], object]) -> Path:
+    """Let `fill` write a temporary file beside `path`, make it durable, then give it the name."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # In the same folder, since a rename is atomic only within one file system.
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            fill(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, 0o666 & ~_umask())  # mkstemp makes files that nobody else can read
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    return path
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_bytes(path: Path, content: bytes) -> Path:
+    """Write `content` to `path`, all or nothing."""
+    return _write(path, lambda file: file.write(content))
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write `text` to `path` as UTF-8 with Unix line ends, all or nothing."""
+    return write_bytes(path, text.encode())
+
+
+def write_csv(path: Path, table: pd.DataFrame) -> Path:
+    """Write `table` without its index; numbers in the shortest form that reads back as the same number."""
+    return write_text(path, table.to_csv(index=False, lineterminator="\n"))
+
+
+def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> Path:
+    """Write `arrays` by name, uncompressed: predictions hardly shrink, and compressing takes longer than training."""
+
+    def fill(file: IO[bytes]) -> None:
+        np.savez(file, allow_pickle=False, **arrays)
+
+    return _write(path, fill)
