@@ -1,0 +1,114 @@
+"""Tables of settings that check themselves, and say in plain words what they expected."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+from typing import Any, Self, get_args
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
+
+from jaxreg.errors import UserError
+
+# Says where a key was written ("--l1", "quick.toml [recipe] l1"); of "", where its table is.
+Place = Callable[[str], str]
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    """The sentence for a name that does not exist: the nearest one that does, and all of them."""
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f" Did you mean `{near[0]}`?" if near else ""
+    plural = {"axis": "axes"}.get(kind, kind + "s")
+    return f"unknown {kind} `{name}`.{hint} Known {plural}: {', '.join(names)}."
+
+
+class Checked(BaseModel):
+    """A frozen table. The description of each field completes the sentence "must be ..."."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, table: Any) -> Any:
+        if isinstance(table, Mapping):
+            for key in table:
+                if key not in cls.model_fields:
+                    sentence = unknown("key", str(key), cls.model_fields)
+                    raise PydanticCustomError("unknown_key", "{sentence}", {"sentence": sentence})
+        return table
+
+    @classmethod
+    def read(cls, table: Mapping[str, Any], place: Place) -> Self:
+        """The checked table; `place` says where each key was written.
+
+        Raises:
+            UserError: with the first thing that is wrong, what was expected, and what to type.
+        """
+        try:
+            return cls.model_validate(table)
+        except ValidationError as error:
+            raise UserError(_sentence(cls, error, place)) from None
+
+
+def _sentence(model: type[Checked], error: ValidationError, place: Place) -> str:
+    first = error.errors(include_url=False)[0]
+    # Other parts of a location are the branch of a union that was tried, or the index in a list.
+    field, names = _field(model, first["loc"])
+    where = place(".".join(names)).rstrip()
+    given = first["input"]
+    if first["type"] in ("unknown_key", "impossible"):  # our own sentences
+        return f"{where}: {first['msg']}"
+    if first["type"] == "missing":
+        return f"{where}: is missing. It must be {field.description}."
+    if first["type"] in ("tuple_type", "list_type") and not isinstance(given, Mapping):
+        return f"{where}: needs a list, got {spelled(given)}. One value is a list of one: [{spelled(given)}]."
+    if first["type"] == "too_short":
+        given = []
+    return f"{where}: must be {field.description}, got {spelled(given)}."
+
+
+def _field(model: type[Checked], location: tuple[int | str, ...]) -> tuple[FieldInfo, list[str]]:
+    """The innermost field that a location names, and the names on the way to it."""
+    field, names = FieldInfo(description="a table"), []
+    for part in location:
+        if isinstance(part, str) and part in model.model_fields:
+            field = model.model_fields[part]
+            names.append(part)
+            inner = [kind for kind in (field.annotation, *get_args(field.annotation)) if _is_table(kind)]
+            model = inner[0] if inner else model
+    return field, names
+
+
+def _is_table(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Checked)
+
+
+def spelled(value: Any) -> str:
+    """A value as a person would write it in a sweep file."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return shortest(value)
+    if isinstance(value, str):
+        return f'"{value}"'
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(spelled, value)) + "]"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key} = {spelled(item)}" for key, item in value.items()) + "}"
+    return str(value)
+
+
+def shortest(number: float) -> str:
+    """The shortest decimal text that reads back as the same number: 0, 0.3, 0.01, 1e-3, 3.16e-5."""
+    if isinstance(number, int) or not math.isfinite(number):
+        return str(number)
+    plain = repr(number).removesuffix(".0")
+    sign, digits, exponent = Decimal(repr(number)).normalize().as_tuple()
+    first, rest = digits[0], "".join(map(str, digits[1:]))
+    scientific = f"{'-' * sign}{first}{'.' * bool(rest)}{rest}e{int(exponent) + len(rest)}"
+    return scientific if "e" in plain or len(scientific) < len(plain) else plain
