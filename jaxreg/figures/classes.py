@@ -1,0 +1,72 @@
+"""Which classes carry the error: bias and variance of each class in the base cell and in the best."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from jaxreg.figures import style
+from jaxreg.figures.decomposition import LOSSES, parted, stack_key
+from jaxreg.figures.maps import chosen
+from jaxreg.figures.style import Picture
+from jaxreg.folder import Folder
+from jaxreg.layout import Layout
+
+FASHION = (
+    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+)  # fmt: skip
+
+
+def class_names(folder: Folder) -> dict[int, str]:
+    """The names in the table where it has them, else Fashion-MNIST's."""
+    table = folder.classes
+    if "class_name" in table and table["class_name"].notna().any():
+        return dict(zip(table["class"].astype(int), table["class_name"], strict=True))
+    return dict(enumerate(FASHION))
+
+
+def shown_cells(folder: Folder, layout: Layout) -> list[str]:
+    """The base cell and the best one, each once."""
+    best, _ = chosen(folder)
+    return list(dict.fromkeys(cell for cell in (layout.base, best) if cell))
+
+
+def per_class(folder: Folder, layout: Layout, loss: str = "brier") -> list[Picture]:
+    """Bars of bias and variance by class, the hardest class on top."""
+    if not {"class", "loss", "bias", "variance"} <= set(folder.classes):
+        return []
+    table = folder.classes[folder.classes["loss"] == loss]
+    cells = [
+        cell
+        for cell in shown_cells(folder, layout)
+        if table.loc[table["cell"] == cell, "error"].notna().any()
+    ]
+    if not cells:
+        return []
+    names = class_names(folder)
+    order = table[table["cell"] == cells[0]].set_index("class")["error"].sort_values().index
+    figure, axes = style.canvas(4.3, 1, len(cells), sharex=True, sharey=True)
+    for panel, cell in zip(axes[0], cells, strict=True):
+        rows = table[table["cell"] == cell].set_index("class").reindex(order)
+        parts = (
+            ["bias", "variance_split", "variance_seed"] if parted(folder.loss(loss)) else ["bias", "variance"]
+        )
+        left = np.zeros(len(rows))
+        for part, colour in zip(parts, (style.BIAS_AREA, style.DATA_AREA, style.SEED_AREA), strict=False):
+            width = np.clip(np.nan_to_num(rows[part].to_numpy(float)), 0, None)
+            panel.barh(range(len(rows)), width, 0.72, left=left, color=colour, linewidth=0)
+            left = left + width
+        panel.plot(rows["error"], range(len(rows)), "o", color=style.INK, markersize=4.5)
+        panel.set_yticks(range(len(rows)), [names.get(int(k), str(k)) for k in order])
+        panel.grid(axis="y", visible=False)
+        panel.set_title(cell if cell != cells[-1] or len(cells) == 1 else f"{cell} (best)")
+        panel.set_xlabel(f"Test {LOSSES[loss]}")
+    figure.legend(handles=stack_key(folder.loss(loss)), ncols=2, loc="outside upper left", columnspacing=1.4)
+    hardest = [names.get(int(k), str(k)) for k in order[::-1][:3]]
+    return [
+        Picture(
+            "classes",
+            f"Bias and variance of each class in {' and '.join(cells)}; the hardest are {', '.join(hardest)}.",
+            f"Each bar is a class's mean test {LOSSES[loss]} in its parts, hardest on top.",
+            style.png(figure),
+        )
+    ]

@@ -1,0 +1,115 @@
+"""Heat maps of a product grid: error, bias, variance and accuracy of every pair of strengths."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+from matplotlib.patches import Rectangle
+
+from jaxreg.figures import style
+from jaxreg.figures.style import Picture
+from jaxreg.folder import Folder
+from jaxreg.layout import AXES, SHORT, Layout, Product
+from jaxreg.summaries import diverged
+
+
+def heat_maps(folder: Folder, layout: Layout, loss: str = "cross_entropy") -> list[Picture]:
+    """Four maps a product: error, bias, variance, and the share of wrong answers."""
+    return [_figure(folder, product, loss) for product in layout.products]
+
+
+def _figure(folder: Folder, product: Product, loss: str) -> Picture:
+    parts, wrong = folder.loss(loss), folder.loss("zero_one")
+    rows, columns = product.table.shape
+    figure, axes = style.canvas(2 * min(max(0.42 * rows + 1.0, 2.2), 4.5), 2, 2, sharex=True, sharey=True)
+    panels = [
+        ("Error (test cross-entropy)", parts["error"]), ("Bias", parts["bias"]),
+        ("Variance", parts["variance"]), ("Wrong answers, %", 100 * wrong["error"]),
+    ]  # fmt: skip
+    lost = diverged(folder)["diverged"] > 0
+    best, tied = chosen(folder)
+    for panel, (title, values) in zip(axes.flat, panels, strict=True):
+        _map(panel, product.table, values, lost)
+        panel.set_title(title)
+        _outline(panel, product.table, best, tied)
+    for panel in axes[1]:
+        panel.set_xlabel(AXES[product.first])
+    for panel in axes[:, 0]:
+        panel.set_ylabel(AXES[product.second])
+    held = f" The other axes are held at {product.held}." if product.held else ""
+    return Picture(
+        f"map-{product.first}-{product.second}",
+        f"Heat maps of error, bias, variance and wrong answers over {SHORT[product.first]} and {SHORT[product.second]}.",
+        "Darker is worse. Framed: the best cell by test cross-entropy; dotted: the cells within one standard error "
+        f"of it. A cross marks a cell with diverged members.{held}",
+        style.png(figure),
+    )
+
+
+def chosen(folder: Folder) -> tuple[str | None, set[str]]:
+    """The best cell of all and the cells within one standard error of it."""
+    row = folder.choice("all", "best")
+    if row is None:
+        return None, set()
+    tied = row.get("tied")
+    return str(row["cell"]), set(tied.split("; ")) if isinstance(tied, str) else set()
+
+
+def _map(axes: Axes, table: pd.DataFrame, values: pd.Series, lost: pd.Series) -> None:
+    """One map; the colours end at three times the least value so that a ruined corner leaves contrast."""
+    grid = table.map(lambda cell: values.get(cell, np.nan)).to_numpy(float)
+    known = grid[np.isfinite(grid)]
+    scale = Normalize(0, 1)
+    if known.size:
+        least = known.min()
+        scale = Normalize(least, max(min(known.max(), least + 2 * abs(least)), least + 1e-9))
+    colours = colormaps["YlGnBu"]
+    axes.grid(False)
+    axes.imshow(grid, cmap=colours, norm=scale, aspect="auto", origin="lower", interpolation="nearest")
+    axes.set_xticks(range(table.shape[1]), list(table.columns))
+    axes.set_yticks(range(table.shape[0]), list(table.index))
+    small = table.shape[1] > 5
+    for (i, j), value in np.ndenumerate(grid):
+        if np.isfinite(value):
+            shade = colours(float(np.clip(scale(value), 0, 1)))
+            dark = np.dot(shade[:3], (0.3, 0.6, 0.1)) < 0.5
+            axes.text(
+                j, i, _short(value), ha="center", va="center", fontsize=8.5 if small else 10,
+                color="white" if dark else style.INK,
+            )  # fmt: skip
+        name = table.iat[i, j]
+        if isinstance(name, str) and lost.get(name, False):
+            axes.plot([j + 0.34], [i + 0.3], "x", color=style.WARN, markersize=6, mew=1.8)
+
+
+def _short(value: float) -> str:
+    """Three digits at most: .412, 1.23, 12.3."""
+    if abs(value) < 1:
+        return f"{value:.3f}".replace("0.", ".", 1)
+    return f"{value:.3g}"
+
+
+def _outline(axes: Axes, table: pd.DataFrame, best: str | None, tied: set[str]) -> None:
+    for i, row in enumerate(table.to_numpy()):
+        for j, name in enumerate(row):
+            if name == best:
+                axes.add_patch(
+                    Rectangle(
+                        (j - 0.46, i - 0.46), 0.92, 0.92, fill=False, edgecolor=style.INK, linewidth=2.6
+                    )
+                )
+            elif name in tied:
+                axes.add_patch(
+                    Rectangle(
+                        (j - 0.46, i - 0.46),
+                        0.92,
+                        0.92,
+                        fill=False,
+                        edgecolor=style.INK,
+                        linewidth=1.6,
+                        linestyle=":",
+                    )
+                )

@@ -1,0 +1,164 @@
+"""Write report.md and its figures from the files of a run: `python -m jaxreg.report reports/l1-l2`.
+
+Needs neither JAX nor the predictions. The text is in templates/report.md.j2, its sentences come from `findings` and
+`caveats`, its tables from `tables`, its pictures from `figures`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from jaxreg import figures, findings, tables
+from jaxreg.caveats import caveats
+from jaxreg.errors import UserError
+from jaxreg.files import write_bytes, write_text
+from jaxreg.folder import Folder, read
+from jaxreg.formatting import count, listing, number
+from jaxreg.layout import Layout, arrange
+
+LOOKED_FOR = (
+    "diverged members, a best cell on the edge of the grid, members still improving at the last epoch, too few splits "
+    "or seeds"
+)
+
+
+def write(path: str | Path) -> Path:
+    """Write report.md and figures/*.png into a run folder, each file atomically, and return the report's path.
+
+    Raises `UserError` where a file of the run is missing or can't be read, or the folder can't be written.
+    """
+    folder = read(path)
+    layout = arrange(folder)
+    pictures = figures.draw(folder, layout)
+    page = render(folder, layout, pictures)
+    try:
+        for picture in (picture for part in pictures.values() for picture in part):
+            write_bytes(folder.path / "figures" / f"{picture.name}.png", picture.png)
+        return write_text(folder.path / "report.md", page)
+    except OSError as error:
+        raise UserError(
+            f"{folder.path} can't be written: {error.strerror}. Copy the folder to where you may write."
+        ) from None
+
+
+def render(folder: Folder, layout: Layout, pictures: dict[str, list[figures.Picture]]) -> str:
+    """The text of report.md."""
+    environment = Environment(
+        loader=PackageLoader("jaxreg"), undefined=StrictUndefined, keep_trailing_newline=True
+    )
+    references = dict.fromkeys(folder.comparisons["reference"].dropna())
+    threshold = folder.record.get("small_weight_threshold")
+    return environment.get_template("report.md.j2").render(
+        title=folder.sweep.get("name") or folder.path.resolve().name,
+        subtitle=subtitle(folder),
+        verdict=findings.verdict(folder, layout),
+        bought=tables.bought(folder, layout),
+        base=findings.called(layout.base or "", layout),
+        caveats=caveats(folder, layout),
+        looked_for=LOOKED_FOR,
+        pictures=pictures,
+        reading=reading(folder),
+        choices=tables.choices(folder, layout),
+        comparisons=[(cell, table) for cell in references if (table := tables.comparisons(folder, cell))],
+        cells=tables.cells(folder),
+        small=f"Small weights: below {number(threshold)} in size. " if threshold else "",
+        power=tables.power(folder),
+        made=made(folder),
+        sweep=json.dumps(folder.sweep, indent=2),
+        folder=path_to_type(folder.path),
+    )
+
+
+def path_to_type(path: Path) -> str:
+    """The folder as somebody in a clone would type it: below the working directory, else its last two parts."""
+    path = path.resolve()
+    try:
+        return path.relative_to(Path.cwd()).as_posix()
+    except ValueError:
+        return "/".join(path.parts[-2:])
+
+
+def subtitle(folder: Folder) -> str:
+    """What was trained, in one line."""
+    members = folder.members
+    parts = [count(len(folder.cells), "cell")]
+    on_splits = members[members["split"] != "all"]
+    if len(on_splits):
+        parts += [count(on_splits["split"].nunique(), "split"), count(on_splits["seed"].nunique(), "seed")]
+    text = " \u00d7 ".join(parts) + f": {count(len(members), 'network')}"
+    if "architecture" in members and members["architecture"].nunique() == 1:
+        text += f" {members['architecture'].iloc[0]}"
+    if "train_examples" in members and members["train_examples"].notna().any():
+        sizes = [f"{int(size):,}" for size in sorted(members["train_examples"].unique())]
+        text += f", trained on {listing(sizes, 'or')} images each"
+    if "epochs" in members and members["epochs"].nunique() == 1:
+        text += f" for {count(int(members['epochs'].iloc[0]), 'epoch')}"
+    return f"{text}; every test image is scored."
+
+
+def reading(folder: Folder) -> str:
+    """What bias and variance mean here, and of which networks they speak."""
+    on_splits = folder.members[folder.members["split"] != "all"]
+    size = ""
+    if "train_examples" in on_splits and on_splits["train_examples"].nunique() == 1:
+        size = f" Both speak of networks trained on {int(on_splits['train_examples'].iloc[0]):,} images."
+    return (
+        "**Variance** is how much of the error comes from which training set and seed a network happened to get; it is the "
+        "cross-entropy that averaging such networks' log-probabilities would save. **Bias** is what remains, label noise "
+        f"included: with one label an image the two can't be parted.{size}"
+    )
+
+
+def made(folder: Folder) -> list[tuple[str, str]]:
+    """How the run was made, from run.json; what it does not say is left out."""
+    record = folder.record
+    digest = record.get("dataset_digest") or record.get("digest") or record.get("dataset")
+    if isinstance(digest, dict):
+        digest = digest.get("digest")
+
+    def seconds(key: str) -> str | None:
+        return None if record.get(key) is None else f"{float(record[key]):,.1f} s"
+
+    versions = record.get("versions")
+    entries: list[tuple[str, Any]] = [
+        ("command", f"`{record['command']}`" if record.get("command") else None),
+        ("started", record.get("started")),
+        ("finished", record.get("finished")),
+        ("run", seconds("run_seconds")),
+        ("compiling", seconds("compile_seconds")),
+        ("programs", record.get("programs")),
+        ("traces", record.get("traces")),
+        ("device", record.get("device")),
+        ("platform", record.get("platform")),
+        ("precision", record.get("precision")),
+        (
+            "versions",
+            ", ".join(f"{k} {v}" for k, v in versions.items()) if isinstance(versions, dict) else versions,
+        ),
+        ("data", f"SHA-256 `{digest}`" if digest else None),
+    ]
+    return [(name, str(value)) for name, value in entries if value is not None]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command: 0 done, 2 wrong input."""
+    parser = argparse.ArgumentParser(
+        prog="python -m jaxreg.report", description="Write report.md and figures/*.png again."
+    )
+    parser.add_argument("folder", type=Path, help="the folder of a run, such as reports/l1-l2")
+    try:
+        print(f"wrote {write(parser.parse_args(arguments).folder)}")
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
