@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-import math
-
-import numpy as np
-
-from jaxreg.findings import UNDECIDED
+from jaxreg.findings import UNDECIDED, called
 from jaxreg.folder import Folder
-from jaxreg.formatting import count, fixed, listing, number
+from jaxreg.formatting import count, fixed, known, listing, number
 from jaxreg.layout import SHORT, Layout
-from jaxreg.summaries import diverged, means, sound
+from jaxreg.summaries import diverged, means
 
-# On these axes more is only ever harm done on purpose: their edge is no place to look for an optimum.
+# On these axes more is harm done on purpose: their edge is no place to look for an optimum.
 HARMS = ("label_noise", "pixel_noise")
+LOOKED_FOR = (
+    "diverged members, a best cell on the edge of the grid, members still improving at the last epoch, "
+    "too few splits or seeds, flattery by choosing"
+)
 
 
 def caveats(folder: Folder, layout: Layout) -> list[str]:
     """Every caveat that applies, the gravest first."""
-    found = [
-        *_diverged(folder), *_edge(folder, layout), *_unfinished(folder, layout), *_replication(folder),
-        *_too_few(folder, layout), *_flattery(folder),
-    ]  # fmt: skip
-    return found
+    return [
+        *_diverged(folder),
+        *_edge(folder, layout),
+        *_unfinished(folder, layout),
+        *_replication(folder),
+        *_too_few(folder, layout),
+        *_flattery(folder),
+    ]
 
 
 def _diverged(folder: Folder) -> list[str]:
@@ -30,11 +33,12 @@ def _diverged(folder: Folder) -> list[str]:
     lost = lost[lost["diverged"] > 0]
     if lost.empty:
         return []
-    first = folder.members["diverged_at"].min()
-    cells = [f"`{cell}` {row['diverged']} of {row['members']}" for cell, row in lost.iterrows()]
+    counts = zip(lost.index, lost["diverged"], lost["members"], strict=True)
+    cells = ", ".join(f"`{cell}` {some} of {all_}" for cell, some, all_ in counts)
     return [
-        f"**{count(int(lost['diverged'].sum()), 'member')} of {len(folder.members)} diverged** ({', '.join(cells)}; the first "
-        f"at epoch {first:.0f}). They are left out of every mean, so these cells look better than they are."
+        f"**{count(int(lost['diverged'].sum()), 'member')} of {len(folder.members)} diverged**: {cells}; "
+        f"the first at epoch {folder.members['diverged_at'].min():.0f}. They are left out of every mean, "
+        "so these cells look better than they are."
     ]
 
 
@@ -45,55 +49,41 @@ def _edge(folder: Folder, layout: Layout) -> list[str]:
         modest = folder.choice(line.axis, "one_standard_error")
         if line.axis in HARMS or best is None:
             continue
-        name, end = SHORT[line.axis], line.labels[-1]
+        name, least, largest = SHORT[line.axis], line.labels[0], line.labels[-1]
         if best["cell"] == line.cells[-1]:
             found.append(
-                f"**The best {name}, {end}, is the largest tried**: the optimum may lie beyond it. Try larger values."
+                f"**The best {name}, {largest}, is the largest tried**: the optimum may lie beyond it."
             )
         elif modest is not None and modest["cell"] == line.cells[-1]:
+            found.append(f"The strongest {name} within one standard error, {largest}, is the largest tried.")
+        if best["cell"] == line.cells[0] and least != "0":
             found.append(
-                f"The strongest {name} within one standard error, {end}, is the largest tried: more may be had."
-            )
-        if best["cell"] == line.cells[0] and line.labels[0] != "0":
-            found.append(
-                f"**The best {name}, {line.labels[0]}, is the smallest tried**: the optimum may lie below it."
+                f"**The best {name}, {least}, is the smallest tried**: the optimum may lie below it."
             )
     return found
 
 
 def _unfinished(folder: Folder, layout: Layout) -> list[str]:
-    """Cells of interest whose test cross-entropy still fell over the last epochs, by more than its standard error."""
+    """Cells of interest whose test cross-entropy fell over the last epochs, beyond its standard error."""
     window = 2 if folder.history["epoch"].max() >= 6 else 1
-    cells = [layout.base] + [
-        row["cell"]
-        for rule in ("best", "one_standard_error")
-        if (row := folder.choice("all", rule)) is not None
-    ]
-    cells = [cell for cell in dict.fromkeys(cells) if cell]
-    falling = {}
-    kept = sound(folder.members)
-    kept = kept[kept["cell"].isin(cells)]
+    cells = list(dict.fromkeys([layout.base, *(row["cell"] for row in folder.chosen())]))
+    kept = folder.sound[folder.sound["cell"].isin(cells)]
     history = folder.history[folder.history["member"].isin(kept["member"])].sort_values("epoch")
+    # A member that stopped early stopped improving by its own rule.
     if history.empty or history["epoch"].max() < 2 * window:
         return []
     losses = history.groupby("member")["test_cross_entropy"]
     late = losses.apply(lambda loss: loss.iloc[-window:].mean())
     early = losses.apply(lambda loss: loss.iloc[-2 * window : -window].mean())
-    kept = kept.assign(fall=kept["member"].map(early - late), late=kept["member"].map(late))
-    table = means(kept, ["fall", "late"])
-    for cell in cells:
-        if cell in table.index:
-            row = table.loc[cell]
-            sure = row["fall_low"] > 0 if np.isfinite(row["fall_low"]) else True
-            if sure and row["fall"] > 0.002 * row["late"]:
-                falling[cell] = row["fall"]
+    falls = kept.assign(fall=kept["member"].map(early - late), late=kept["member"].map(late))
+    table = means(falls, ["fall", "late"])
+    table = table[(table["fall"] > 0.002 * table["late"]) & ~(table["fall_low"] <= 0)]
+    falling = [f"`{cell}` by {number(table['fall'][cell], 2)}" for cell in cells if cell in table.index]
     if not falling:
         return []
-    listed = listing([f"`{cell}` ({number(fall, 2)})" for cell, fall in falling.items()])
-    epochs = "the last epoch" if window == 1 else "the last two epochs against the two before"
-    verb = "was" if len(falling) == 1 else "were"
+    epochs = "in the last epoch" if window == 1 else "from the two epochs before to the last two"
     return [
-        f"**{listed} {verb} still improving**: in brackets by how much test cross-entropy fell, {epochs}. "
+        f"**Still improving at the last epoch**: test cross-entropy fell {epochs}, {listing(falling)}. "
         "More epochs may change the ranking."
     ]
 
@@ -101,7 +91,7 @@ def _unfinished(folder: Folder, layout: Layout) -> list[str]:
 def _replication(folder: Folder) -> list[str]:
     rows = folder.loss("cross_entropy")
     splits, seeds = rows["splits"].max(), rows["seeds"].max()
-    if not (math.isfinite(splits) and math.isfinite(seeds)):
+    if not (known(splits) and known(seeds)):
         return []
     if splits <= 1 and seeds <= 1:
         return [
@@ -110,8 +100,8 @@ def _replication(folder: Folder) -> list[str]:
         ]
     if splits <= 1:
         return [
-            f"**One training set: the variance here is between its {seeds:.0f} seeds only.** What another training set would "
-            "have changed is not in it; `--splits 5` puts it in."
+            f"**One training set: the variance here is between its {seeds:.0f} seeds only.** What another "
+            "training set would have changed is not in it; `--splits 5` puts it in."
         ]
     if seeds <= 1:
         return [
@@ -126,34 +116,31 @@ def _too_few(folder: Folder, layout: Layout) -> list[str]:
     splits = folder.loss("cross_entropy")["splits"].max()
     found = []
     if 1 < splits < 4:
-        found.append(
-            f"{splits:.0f} splits are few: intervals over training sets rest on {count(int(splits) - 1, 'degree')} of freedom."
-        )
-    if best is None or best["cell"] == layout.base or layout.base is None:
-        return found
-    row = folder.against(layout.base, "test_cross_entropy").reindex([best["cell"]]).iloc[0]
-    if row["verdict"] != UNDECIDED or not math.isfinite(row["difference"]):
+        rest = "one degree" if splits == 2 else "two degrees"
+        found.append(f"{splits:.0f} splits are few: intervals over training sets rest on {rest} of freedom.")
+    change = None if best is None else folder.change(layout.base, best["cell"], "test_cross_entropy")
+    if best is None or change is None or change["verdict"] != UNDECIDED:
         return found
     smallest = ""
-    power = folder.power
-    if {"measure", "detectable_difference"} <= set(power):
-        known = power.loc[power["measure"] == "test_cross_entropy", "detectable_difference"].dropna()
-        if len(known):
-            smallest = f" This design detects a difference of {number(known.iloc[0], 2)} four times in five."
+    if {"measure", "detectable_difference"} <= set(folder.power):
+        rows = folder.power[folder.power["measure"] == "test_cross_entropy"]
+        limits = rows["detectable_difference"].dropna()
+        if len(limits):
+            smallest = f" Four times in five this design detects {number(limits.iloc[0], 2)} or more."
     return [
         *found,
-        f"**Too few training runs for the difference claimed**: `{best['cell']}` against `{layout.base}` is "
-        f"{number(row['difference'], 2)} in cross-entropy, which may be chance.{smallest}",
+        f"**Too few training runs for the difference claimed**: `{best['cell']}` against "
+        f"{called(layout.base, layout)} is {number(change['difference'], 2)} in cross-entropy, which may be "
+        f"chance.{smallest}",
     ]
 
 
 def _flattery(folder: Folder) -> list[str]:
     best = folder.choice("all", "best")
-    if best is None or not math.isfinite(best.get("flattery", math.nan)):
+    if best is None or not known(best.get("flattery")):
         return []
-    honest, same = best["honest_cross_entropy"], best["test_cross_entropy"]
-    places = 4
     return [
-        f"The best cell was chosen on the test images. Chosen on one half of them and quoted on the other, its cross-entropy is "
-        f"{fixed(honest, places)} instead of {fixed(same, places)}: choosing flatters by {fixed(best['flattery'], places)}."
+        "The best cell was chosen on the test images. Chosen on one half of them and quoted on the other, "
+        f"its cross-entropy is {fixed(best['honest_cross_entropy'], 4)} instead of "
+        f"{fixed(best['test_cross_entropy'], 4)}: choosing flatters by {fixed(best['flattery'], 4)}."
     ]

@@ -2,67 +2,60 @@
 
 from __future__ import annotations
 
-import math
-
-import pandas as pd
+from typing import Any
 
 from jaxreg.folder import Folder
-from jaxreg.formatting import MINUS, between, estimate, fixed, listing, number
+from jaxreg.formatting import estimate, known, listing, number, swapped
 from jaxreg.layout import SHORT, Layout, Line
 
 UNDECIDED = "not distinguishable"
+CURRENCIES = {"variance_cross_entropy": "variance", "bias_cross_entropy": "bias", "test_error": "accuracy"}
+Row = dict[str, Any]
 
 
-def called(cell: str, layout: Layout) -> str:
+def called(cell: str | None, layout: Layout) -> str:
     """A cell in a sentence: `none` for the base of a grid of strengths, else its name as code."""
     return "none" if cell == layout.base == "plain" else f"`{cell}`"
 
 
 def verdict(folder: Folder, layout: Layout) -> list[str]:
-    """At most three sentences: the best cell, the best of each axis, and what the choice bought in which currency."""
+    """At most three sentences: the best cell, the best of each axis, what it bought in which currency."""
     best = folder.choice("all", "best")
     if best is None:
         if folder.members["diverged_at"].notna().all():
             return [
-                "**Every member diverged**: there is nothing to compare. Try a smaller learning rate or smaller strengths."
+                "**Every member diverged**: there is nothing to compare. "
+                "Try a smaller learning rate or smaller strengths."
             ]
         return ["**No cell could be chosen**: see the caveats."]
     sentences = [_headline(folder, layout, best)]
     axes = [text for line in layout.lines if (text := _axis(folder, layout, line))]
-    if axes:
-        sentences.append(" ".join(axes))
-    elif ranking := _ranking(folder, layout):
-        sentences.append(ranking)
-    if bought := _bought(folder, layout, best):
-        sentences.append(bought)
-    return sentences
+    sentences.append(" ".join(axes) or _ranking(folder, layout))
+    sentences.append(_bought(folder, layout, best))
+    return [sentence for sentence in sentences if sentence]
 
 
-def _headline(folder: Folder, layout: Layout, best: pd.Series) -> str:
-    cell, base = str(best["cell"]), layout.base
-    loss = estimate(best["test_cross_entropy"], best.get("low", math.nan), best.get("high", math.nan))
-    honest = best.get("honest_cross_entropy", math.nan)
-    quoted = (
-        f" ({number(honest, 4)} on test images that had no part in the choice)"
-        if math.isfinite(honest)
-        else ""
-    )
+def _headline(folder: Folder, layout: Layout, best: Row) -> str:
+    cell, base = best["cell"], layout.base
+    loss = estimate(best["test_cross_entropy"], best.get("low"), best.get("high"))
+    honest = best.get("honest_cross_entropy")
+    apart = f" On test images that had no part in the choice: {number(honest, 4)}." if known(honest) else ""
     if len(folder.cells) == 1:
         return f"**The one cell, `{cell}`, has a test cross-entropy of {loss}.**"
     if cell == base:
-        what = "none at all" if base == "plain" else f"`{cell}`"
-        return f"**Nothing tried beats {what}**: it has the lowest mean test cross-entropy, {loss}{quoted}."
-    change = _change(folder, base, cell, "test_cross_entropy")
+        what = "no regularisation" if base == "plain" else f"`{cell}`"
+        return f"**Nothing tried beats {what}**: it has the lowest mean test cross-entropy, {loss}.{apart}"
+    change = folder.change(base, cell, "test_cross_entropy")
     if change is None:
-        return f"**`{cell}` has the lowest mean test cross-entropy, {loss}**{quoted}."
-    against = "unregularised" if base == "plain" else f"`{base}`"
-    difference = estimate(change["difference"], change["low"], change["high"], signed=True)
+        return f"**`{cell}` has the lowest mean test cross-entropy**: {loss}.{apart}"
+    against = "no regularisation" if base == "plain" else f"`{base}`"
+    difference = _difference(change)
     if change["verdict"] == UNDECIDED:
         return (
-            f"**`{cell}` has the lowest mean test cross-entropy, {loss}{quoted}, but can't be told from "
-            f"{against}**: the paired difference is {difference}."
+            f"**`{cell}` has the lowest mean test cross-entropy but can't be told from {against}**: "
+            f"{loss}; the paired difference is {difference}.{apart}"
         )
-    return f"**`{cell}` is best: test cross-entropy {loss}{quoted}, against {against} {difference}.**"
+    return f"**`{cell}` is best, by test cross-entropy**: {loss}; against {against} {difference}.{apart}"
 
 
 def _axis(folder: Folder, layout: Layout, line: Line) -> str:
@@ -70,82 +63,102 @@ def _axis(folder: Folder, layout: Layout, line: Line) -> str:
     best, modest = folder.choice(line.axis, "best"), folder.choice(line.axis, "one_standard_error")
     if best is None or best["cell"] not in line.cells:
         return ""
-    name, value = SHORT[line.axis], _value(line, best)
+    name, value = SHORT[line.axis], line.label(best["cell"])
     if best["cell"] == layout.base:
         text = f"**{name}**: no value beats {value}"
     else:
-        change = _change(folder, layout.base, best["cell"], "test_cross_entropy")
-        text = f"**{name}**: best at {value}, {number(best['test_cross_entropy'])}"
+        text = f"**{name}**: best at {value}, with {number(best['test_cross_entropy'])}"
+        change = folder.change(layout.base, best["cell"], "test_cross_entropy")
         if change is not None:
             sure = f", {UNDECIDED}" if change["verdict"] == UNDECIDED else ""
-            text += f" ({estimate(change['difference'], change['low'], change['high'], signed=True)} against none{sure})"
-    if modest is not None and modest["cell"] in line.cells:
-        if modest["cell"] == best["cell"]:
-            return f"{text}; no stronger value is within one standard error of it."
-        return f"{text}; {_value(line, modest)} is the strongest within one standard error of it."
-    return f"{text}."
+            text += f", which is {_difference(change)} against {called(layout.base, layout)}{sure}"
+    if modest is None or modest["cell"] not in line.cells:
+        return f"{text}."
+    if modest["cell"] == best["cell"]:
+        return f"{text}; nothing stronger is within one standard error."
+    return f"{text}; the strongest within one standard error is {line.label(modest['cell'])}."
 
 
-def _value(line: Line, choice: pd.Series) -> str:
-    return line.labels[line.cells.index(choice["cell"])]
-
-
-def _ranking(folder: Folder, layout: Layout) -> str:
+def _ranking(folder: Folder, layout: Layout, most: int = 6) -> str:
     """Every cell against the base, in three lists: lower, not distinguishable, higher."""
     rows = folder.against(layout.base or "", "test_cross_entropy").dropna(subset=["difference"])
-    if rows.empty:
-        return ""
     rows = rows.sort_values("difference")
     lists = []
     for word in ("lower", UNDECIDED, "higher"):
-        cells = rows[rows["verdict"] == word]
+        part = rows[rows["verdict"] == word]
         shown = [
-            f"`{cell}` ({estimate(row['difference'], math.nan, math.nan, signed=True)})"
-            for cell, row in cells.iterrows()
+            f"`{cell}` ({estimate(value, None, None, signed=True)})"
+            for cell, value in zip(part.index[:most], part["difference"][:most], strict=True)
         ]
+        if len(part) > most:
+            shown.append(f"{len(part) - most} more")
         if shown:
-            more = f" and {len(shown) - 6} more" if len(shown) > 6 else ""
-            lists.append(f"{word}: {listing(shown[:6]) if not more else ', '.join(shown[:6]) + more}")
-    return f"Test cross-entropy against {called(layout.base or '', layout)}: {'; '.join(lists)}."
+            lists.append(f"{word}: {listing(shown)}")
+    if not lists:
+        return ""
+    return f"Test cross-entropy against {called(layout.base, layout)}: {'; '.join(lists)}."
 
 
-def _bought(folder: Folder, layout: Layout, best: pd.Series) -> str:
-    """What the best cell, or the strongest within one standard error where the base is best, changed in each currency."""
-    cell = str(best["cell"])
+def _bought(folder: Folder, layout: Layout, best: Row) -> str:
+    """What the best cell changed in each currency; where the base is best, the strongest within 1 SE."""
+    cell = best["cell"]
     if cell == layout.base:
         modest = folder.choice("all", "one_standard_error")
         if modest is None or modest["cell"] == layout.base:
             return ""
-        cell = str(modest["cell"])
-    parts = []
-    for measure, name in (("variance_cross_entropy", "variance"), ("bias_cross_entropy", "bias")):
-        if (change := _change(folder, layout.base, cell, measure)) is not None:
-            parts.append(f"{_moved(change, name)}")
-    if (change := _change(folder, layout.base, cell, "test_error")) is not None:
-        change = change.copy()
-        change["difference"], change["low"], change["high"] = (
-            -change["difference"],
-            -change["high"],
-            -change["low"],
-        )
-        words = {"lower": "higher", "higher": "lower"}
-        change["verdict"] = words.get(change["verdict"], change["verdict"])
-        parts.append(_moved(change, "accuracy", percent=True))
-    if not parts:
-        return ""
-    return f"What `{cell}` changed against {called(layout.base or '', layout)}: {listing(parts)}."
+        cell = modest["cell"]
+    moved, still = [], []
+    for measure, name in CURRENCIES.items():
+        change = folder.change(layout.base, cell, measure)
+        if change is None:
+            continue
+        points = measure == "test_error"
+        change = swapped(change) if points else change
+        if change["verdict"] == UNDECIDED:
+            still.append(f"{name} {_difference(change, points)}")
+        else:
+            moved.append(_moved(change, name, points))
+    if moved:
+        rest = f"; {UNDECIDED}: {listing(still)}" if still else ""
+        return f"In which currency: `{cell}` {listing(moved)}{rest}."
+    if still:
+        return f"What `{cell}` changed is {UNDECIDED} from nothing: {listing(still)}."
+    return ""
 
 
-def _moved(change: pd.Series, name: str, percent: bool = False) -> str:
-    unit = " points" if percent else ""
-    value = estimate(change["difference"], change["low"], change["high"], signed=True, percent=percent)
-    head, bracket, rest = value.partition(" (")
-    sure = f", {UNDECIDED}" if change["verdict"] == UNDECIDED else ""
-    return f"{name} {head}{unit}{bracket}{rest.removesuffix(')')}{sure}{')' if bracket else ''}"
+def _difference(change: Row, points: bool = False) -> str:
+    """`-0.0005 (-0.0023 to +0.0012)`, with the reason where it is no finding and the interval does not say so."""
+    text = estimate(change["difference"], change["low"], change["high"], signed=True, percent=points)
+    if points:
+        text = text.replace(" (", " points (", 1)
+    if change["verdict"] == UNDECIDED and known(change["low"]) and change["low"] * change["high"] > 0:
+        text = text.replace(")", ", before correction for the number of cells)")
+    return text
 
 
-def _change(folder: Folder, base: str | None, cell: object, measure: str) -> pd.Series | None:
-    rows = folder.comparisons
-    rows = rows[(rows["reference"] == base) & (rows["cell"] == cell) & (rows["measure"] == measure)]
-    rows = rows[rows["difference"].notna()]
-    return None if rows.empty else rows.iloc[0]
+def _moved(change: Row, name: str, points: bool) -> str:
+    """`lowered variance by 0.0056 (0.0036 to 0.0077)`."""
+    fell = change["difference"] < 0
+    size, low, high = (
+        abs(change[key]) for key in ("difference", "high" if fell else "low", "low" if fell else "high")
+    )
+    text = estimate(size, low, high, percent=points) if known(low) else number(size * (100 if points else 1))
+    if points:
+        text = text.replace(" (", " points (")
+    return f"{'lowered' if fell else 'raised'} {name} by {text}"
+
+
+def turned(folder: Folder, layout: Layout) -> list[str]:
+    """Cells of interest whose mean test cross-entropy was lower at an earlier epoch than at the last."""
+    cells = dict.fromkeys([layout.base, *(row["cell"] for row in folder.chosen())])
+    history = folder.history.merge(folder.sound[["member", "cell"]], on="member")
+    found = []
+    for cell in cells:
+        losses = history[history["cell"] == cell].groupby("epoch")["test_cross_entropy"].mean()
+        if len(losses) < 3:
+            continue
+        rise = float(losses.iloc[-1] - losses.min())
+        if rise > 0.01 * losses.min():
+            epoch = int(losses.index[int(losses.argmin())])
+            found.append(f"`{cell}` was best after epoch {epoch} and has risen by {number(rise, 2)} since")
+    return [f"Overfitting in time: {listing(found)}."] if found else []

@@ -65,11 +65,30 @@ class Folder:
         rows = rows[(rows["reference"] == reference) & (rows["measure"] == measure)].set_index("cell")
         return rows.reindex(self.cells)
 
-    def choice(self, axis: str, rule: str) -> pd.Series | None:
+    def change(self, reference: str | None, cell: str, measure: str) -> dict[str, Any] | None:
+        """One paired comparison; None where it was not made or has no number."""
+        rows = self.comparisons
+        rows = rows[(rows["reference"] == reference) & (rows["cell"] == cell) & (rows["measure"] == measure)]
+        return _first(rows[rows["difference"].notna()])
+
+    def choice(self, axis: str, rule: str) -> dict[str, Any] | None:
         """The row of choices.csv for an axis and a rule; None where nothing could be chosen."""
         rows = self.choices[(self.choices["axis"] == axis) & (self.choices["rule"] == rule)]
-        rows = rows[rows["cell"].notna()]
-        return None if rows.empty else rows.iloc[0]
+        return _first(rows[rows["cell"].notna()])
+
+    def chosen(self) -> list[dict[str, Any]]:
+        """The best cell of all and the most regularised within one standard error, as far as there are."""
+        rows = (self.choice("all", rule) for rule in ("best", "one_standard_error"))
+        return [row for row in rows if row is not None]
+
+    @property
+    def sound(self) -> pd.DataFrame:
+        """The members that count towards a cell: on a split of their own, and not diverged."""
+        return self.members[(self.members["split"] != "all") & self.members["diverged_at"].isna()]
+
+
+def _first(rows: pd.DataFrame) -> dict[str, Any] | None:
+    return None if rows.empty else {str(key): value for key, value in rows.iloc[0].items()}
 
 
 def read(path: str | Path) -> Folder:

@@ -1,8 +1,9 @@
-"""Numbers as a reader wants them: as many digits as their interval supports, strengths as short as they can be typed."""
+"""Numbers as a reader wants them: the digits that their interval supports, strengths as they are typed."""
 
 from __future__ import annotations
 
 import math
+from typing import Any, TypeGuard
 
 from jaxreg.checked import shortest
 
@@ -10,26 +11,22 @@ MINUS = "\u2212"
 NOTHING = "\u2013"
 
 
-def decimals(low: float, high: float) -> int:
-    """Decimals that a value with this interval deserves: one digit of the half-width, two where it starts with 1 or 2."""
-    half = abs(high - low) / 2
-    if not math.isfinite(half) or half == 0:
-        return 3
-    exponent = math.floor(math.log10(half))
-    return min(max(-exponent + (half / 10**exponent < 3), 0), 6)
+def known(value: float | None) -> TypeGuard[float]:
+    """Whether there is a finite number."""
+    return value is not None and math.isfinite(value)
 
 
-def fixed(value: float, places: int, signed: bool = False) -> str:
+def fixed(value: float | None, places: int, signed: bool = False) -> str:
     """`value` with `places` decimals and a true minus sign; a dash where there is no value."""
-    if value is None or not math.isfinite(value):
+    if not known(value):
         return NOTHING
     text = f"{round(value, places) + 0.0:{'+' if signed else ''}.{places}f}"
     return text.replace("-", MINUS)
 
 
-def number(value: float, digits: int = 3) -> str:
+def number(value: float | None, digits: int = 3) -> str:
     """`value` to `digits` significant digits, without an exponent where that stays short."""
-    if value is None or not math.isfinite(value):
+    if not known(value):
         return NOTHING
     if value == 0:
         return "0"
@@ -40,28 +37,49 @@ def number(value: float, digits: int = 3) -> str:
     return fixed(value, max(digits - 1 - exponent, 0))
 
 
-def between(low: float, high: float, signed: bool = False, percent: bool = False) -> str:
-    """An interval in words, `0.404 to 0.420`; empty where it could not be estimated."""
-    scale = 100 if percent else 1
-    if low is None or not (math.isfinite(low) and math.isfinite(high)):
-        return ""
-    places = decimals(low * scale, high * scale)
-    return f"{fixed(low * scale, places, signed)} to {fixed(high * scale, places, signed)}"
+def decimals(low: float, high: float) -> int:
+    """Decimals that an interval supports: one digit of its half-width, two where that starts with 1 or 2."""
+    half = abs(high - low) / 2
+    if half == 0:
+        return 3
+    exponent = math.floor(math.log10(half))
+    return min(max(-exponent + (half / 10**exponent < 3), 0), 6)
 
 
-def estimate(value: float, low: float, high: float, signed: bool = False, percent: bool = False) -> str:
-    """A value with its interval, `0.412 (0.404 to 0.420)`, both to the digits that the interval supports."""
+def estimate(
+    value: float | None, low: float | None, high: float | None, signed: bool = False, percent: bool = False
+) -> str:
+    """A value with its interval, `0.412 (0.404 to 0.420)`, all to the decimals that the interval supports.
+
+    A value that is no difference (not `signed`) keeps at least three significant digits. `percent` multiplies
+    by 100. Without an interval the value stands alone, to three significant digits.
+    """
+    if not known(value):
+        return NOTHING
     scale = 100 if percent else 1
-    interval = between(low, high, signed, percent)
-    if not interval:
-        if percent:
-            return fixed(value * scale, 1, signed)
-        text = number(value)
+    value = value * scale
+    if not (known(low) and known(high)):
+        text = fixed(value, 1) if percent else number(value)
         return f"+{text}" if signed and value > 0 else text
-    return f"{fixed(value * scale, decimals(low * scale, high * scale), signed)} ({interval})"
+    low, high = low * scale, high * scale
+    places = decimals(low, high)
+    if not signed and value:
+        places = max(places, min(2 - math.floor(math.log10(abs(value))), 4))
+    return f"{fixed(value, places, signed)} ({fixed(low, places, signed)} to {fixed(high, places, signed)})"
 
 
-def strength(value: object) -> str:
+def swapped(change: dict[str, Any]) -> dict[str, Any]:
+    """The same comparison read from the other end: a change of error as a change of accuracy."""
+    words = {"lower": "higher", "higher": "lower"}
+    return change | {
+        "difference": -change["difference"],
+        "low": -change["high"],
+        "high": -change["low"],
+        "verdict": words.get(change["verdict"], change["verdict"]),
+    }
+
+
+def strength(value: Any) -> str:
     """A value of an axis as short as it can be typed: `1e-5`, `0.01`, `0`, `true`, `0.3-0.5-0`."""
     if isinstance(value, str):
         try:
@@ -73,11 +91,9 @@ def strength(value: object) -> str:
     return shortest(value)
 
 
-def listing(items: list[str], conjunction: str = "and") -> str:
+def listing(items: list[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
-    return (
-        items[0] if len(items) == 1 else f"{', '.join(items[:-1])} {conjunction} {items[-1]}" if items else ""
-    )
+    return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)
 
 
 def count(n: int, noun: str) -> str:

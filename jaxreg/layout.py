@@ -1,7 +1,7 @@
 """What a sweep varied, found from its cells: lines of one axis, products of two, things without an order.
 
-A line holds the cells that differ in one axis and are like the base cell in all others. Where the sweep has named
-runs instead of a grid, or two cells with the same values, there are no lines: the cells stand side by side.
+A line holds the cells that differ in one axis and are like the base cell in all others. Where the sweep has
+named runs instead of a grid, or two cells with the same values, there are no lines: cells stand side by side.
 """
 
 from __future__ import annotations
@@ -54,6 +54,10 @@ class Line(NamedTuple):
     def title(self) -> str:
         return AXES[self.axis]
 
+    def label(self, cell: str) -> str:
+        """The value of a cell of the line."""
+        return self.labels[self.cells.index(cell)]
+
 
 class Product(NamedTuple):
     """The cells of two axes crossed: `table[second, first]` holds a cell's name or nan."""
@@ -73,7 +77,7 @@ class Group(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """How to draw a sweep. `base` is the cell that the others are compared with, None where no cell is plain."""
+    """How to draw a sweep. `base` is the cell that the others are compared with, None in a sweep of one."""
 
     base: str | None
     swept: tuple[str, ...]
@@ -111,7 +115,7 @@ def arrange(folder: Folder) -> Layout:
 
 
 def _base(cells: pd.DataFrame, folder: Folder) -> str | None:
-    """The cell called plain, or the reference that all others are compared with, or the one that is neutral in all."""
+    """The cell called plain, or the reference of the comparisons, or the most neutral cell."""
     if "plain" in cells.index:
         return "plain"
     neutral = cells.isin(NEUTRAL).sum(axis=1)
@@ -144,7 +148,7 @@ def _line(axis: str, along: pd.Series) -> Line:
 
 
 def _products(cells: pd.DataFrame, swept: tuple[str, ...], start: pd.Series, folder: Folder) -> list[Product]:
-    """Every pair of axes of which more than the two lines was trained, the other axes held where the best cell is."""
+    """Every pair of axes of which more than two lines was trained, the others held where the best cell is."""
     best = folder.choice("all", "best")
     found = []
     for first, second in combinations(swept, 2):

@@ -1,7 +1,7 @@
 """Write report.md and its figures from the files of a run: `python -m jaxreg.report reports/l1-l2`.
 
-Needs neither JAX nor the predictions. The text is in templates/report.md.j2, its sentences come from `findings` and
-`caveats`, its tables from `tables`, its pictures from `figures`.
+Needs neither JAX nor the predictions. The text is in templates/report.md.j2, its sentences come from
+`findings` and `caveats`, its tables from `tables`, its pictures from `figures`.
 """
 
 from __future__ import annotations
@@ -15,21 +15,16 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from jaxreg import figures, findings, tables
-from jaxreg.caveats import caveats
+from jaxreg.caveats import LOOKED_FOR, caveats
 from jaxreg.errors import UserError
 from jaxreg.files import write_bytes, write_text
 from jaxreg.folder import Folder, read
-from jaxreg.formatting import count, listing, number
+from jaxreg.formatting import count, listing, strength
 from jaxreg.layout import Layout, arrange
-
-LOOKED_FOR = (
-    "diverged members, a best cell on the edge of the grid, members still improving at the last epoch, too few splits "
-    "or seeds"
-)
 
 
 def write(path: str | Path) -> Path:
-    """Write report.md and figures/*.png into a run folder, each file atomically, and return the report's path.
+    """Write report.md and figures/*.png into a run folder, each atomically, and return the report's path.
 
     Raises `UserError` where a file of the run is missing or can't be read, or the folder can't be written.
     """
@@ -43,7 +38,7 @@ def write(path: str | Path) -> Path:
         return write_text(folder.path / "report.md", page)
     except OSError as error:
         raise UserError(
-            f"{folder.path} can't be written: {error.strerror}. Copy the folder to where you may write."
+            f"{folder.path} can't be written: {error.strerror}. Copy it to where you may write."
         ) from None
 
 
@@ -59,15 +54,16 @@ def render(folder: Folder, layout: Layout, pictures: dict[str, list[figures.Pict
         subtitle=subtitle(folder),
         verdict=findings.verdict(folder, layout),
         bought=tables.bought(folder, layout),
-        base=findings.called(layout.base or "", layout),
+        base=findings.called(layout.base, layout),
         caveats=caveats(folder, layout),
         looked_for=LOOKED_FOR,
         pictures=pictures,
         reading=reading(folder),
-        choices=tables.choices(folder, layout),
+        choices=tables.choices(folder),
+        turned=findings.turned(folder, layout),
         comparisons=[(cell, table) for cell in references if (table := tables.comparisons(folder, cell))],
         cells=tables.cells(folder),
-        small=f"Small weights: below {number(threshold)} in size. " if threshold else "",
+        small=f"Small weights: below {strength(threshold)} in size. " if threshold else "",
         power=tables.power(folder),
         made=made(folder),
         sweep=json.dumps(folder.sweep, indent=2),
@@ -76,7 +72,7 @@ def render(folder: Folder, layout: Layout, pictures: dict[str, list[figures.Pict
 
 
 def path_to_type(path: Path) -> str:
-    """The folder as somebody in a clone would type it: below the working directory, else its last two parts."""
+    """The folder as somebody in a clone would type it, or its last two parts."""
     path = path.resolve()
     try:
         return path.relative_to(Path.cwd()).as_posix()
@@ -96,7 +92,7 @@ def subtitle(folder: Folder) -> str:
         text += f" {members['architecture'].iloc[0]}"
     if "train_examples" in members and members["train_examples"].notna().any():
         sizes = [f"{int(size):,}" for size in sorted(members["train_examples"].unique())]
-        text += f", trained on {listing(sizes, 'or')} images each"
+        text += f", trained on {listing(sizes)} images"
     if "epochs" in members and members["epochs"].nunique() == 1:
         text += f" for {count(int(members['epochs'].iloc[0]), 'epoch')}"
     return f"{text}; every test image is scored."
@@ -107,11 +103,12 @@ def reading(folder: Folder) -> str:
     on_splits = folder.members[folder.members["split"] != "all"]
     size = ""
     if "train_examples" in on_splits and on_splits["train_examples"].nunique() == 1:
-        size = f" Both speak of networks trained on {int(on_splits['train_examples'].iloc[0]):,} images."
+        images = f"{int(on_splits['train_examples'].iloc[0]):,}"
+        size = f" Both speak of networks trained on {images} images."
     return (
-        "**Variance** is how much of the error comes from which training set and seed a network happened to get; it is the "
-        "cross-entropy that averaging such networks' log-probabilities would save. **Bias** is what remains, label noise "
-        f"included: with one label an image the two can't be parted.{size}"
+        "**Variance** is how much of the error comes from which training set and which seed a network "
+        "happened to get: the cross-entropy that averaging such networks' log-probabilities would save. **Bias** "
+        f"is what remains, label noise included: with one label an image the two can't be parted.{size}"
     )
 
 
@@ -126,6 +123,8 @@ def made(folder: Folder) -> list[tuple[str, str]]:
         return None if record.get(key) is None else f"{float(record[key]):,.1f} s"
 
     versions = record.get("versions")
+    if isinstance(versions, dict):
+        versions = ", ".join(f"{name} {version}" for name, version in versions.items())
     entries: list[tuple[str, Any]] = [
         ("command", f"`{record['command']}`" if record.get("command") else None),
         ("started", record.get("started")),
@@ -137,10 +136,7 @@ def made(folder: Folder) -> list[tuple[str, str]]:
         ("device", record.get("device")),
         ("platform", record.get("platform")),
         ("precision", record.get("precision")),
-        (
-            "versions",
-            ", ".join(f"{k} {v}" for k, v in versions.items()) if isinstance(versions, dict) else versions,
-        ),
+        ("versions", versions),
         ("data", f"SHA-256 `{digest}`" if digest else None),
     ]
     return [(name, str(value)) for name, value in entries if value is not None]
@@ -149,7 +145,7 @@ def made(folder: Folder) -> list[tuple[str, str]]:
 def main(arguments: list[str] | None = None) -> int:
     """The command: 0 done, 2 wrong input."""
     parser = argparse.ArgumentParser(
-        prog="python -m jaxreg.report", description="Write report.md and figures/*.png again."
+        prog="python -m jaxreg.report", description="Write a run's report again."
     )
     parser.add_argument("folder", type=Path, help="the folder of a run, such as reports/l1-l2")
     try:

@@ -9,16 +9,11 @@ from scipy.stats import t
 from jaxreg.folder import Folder
 
 
-def sound(members: pd.DataFrame) -> pd.DataFrame:
-    """The members that count towards a cell: on a split of their own, and not diverged."""
-    return members[(members["split"] != "all") & members["diverged_at"].isna()]
-
-
 def means(members: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     """Mean, `_low` and `_high` of each column, by cell.
 
-    The unit is the split, since seeds on one split share its images; with a single split it is the seed. Student's t
-    on units - 1 degrees of freedom; nan where a cell has one unit.
+    The unit is the split, since seeds on one split share its images; with a single split it is the seed.
+    Student's t on units - 1 degrees of freedom; nan where a cell has one unit.
     """
     keys = ["cell", "split"] if members["split"].nunique() > 1 else ["cell", "seed"]
     units = members.groupby(keys, sort=False)[columns].mean().groupby(level="cell", sort=False)
@@ -30,14 +25,11 @@ def means(members: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
 def by_cell(folder: Folder, columns: list[str]) -> pd.DataFrame:
     """`means` of the sound members, every cell of the sweep in order."""
     present = [column for column in columns if column in folder.members]
-    table = means(sound(folder.members), present).reindex(folder.cells)
+    table = means(folder.sound, present).reindex(folder.cells)
     return table
 
 
 def diverged(folder: Folder) -> pd.DataFrame:
     """How many members of each cell diverged, of how many: `diverged`, `members`."""
-    return (
-        folder.members.groupby("cell", sort=False)["diverged_at"]
-        .agg(diverged="count", members="size")
-        .reindex(folder.cells)
-    )
+    groups = folder.members.groupby("cell", sort=False)["diverged_at"]
+    return pd.DataFrame({"diverged": groups.count(), "members": groups.size()}).reindex(folder.cells)

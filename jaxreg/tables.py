@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 
 import pandas as pd
 
 from jaxreg.findings import UNDECIDED
 from jaxreg.folder import Folder
-from jaxreg.formatting import NOTHING, estimate, fixed, number
+from jaxreg.formatting import NOTHING, estimate, fixed, known, number, swapped
 from jaxreg.layout import SHORT, Layout
 from jaxreg.summaries import by_cell, diverged
 
@@ -22,10 +21,11 @@ CURRENCIES = {
     "bias_brier": "Bias (Brier)",
     "variance_brier": "Variance (Brier)",
 }
+RULES = {"best": "best", "one_standard_error": "1 SE"}
 
 
 def markdown(rows: Iterable[dict[str, str]]) -> str:
-    """A markdown table; the first column left, numbers right."""
+    """A markdown table, its first column to the left and the others to the right; empty without rows."""
     table = pd.DataFrame(list(rows)).fillna(NOTHING)
     if table.empty:
         return ""
@@ -33,107 +33,112 @@ def markdown(rows: Iterable[dict[str, str]]) -> str:
     return table.to_markdown(index=False, disable_numparse=True, colalign=align)
 
 
-def difference(row: pd.Series | None, accuracy: bool = False) -> str:
-    """A paired difference with its interval, bold where it is told from 0; an error rate as accuracy in points."""
-    if row is None or not math.isfinite(row["difference"]):
-        return NOTHING
-    value, low, high = row["difference"], row["low"], row["high"]
-    if accuracy:
-        value, low, high = -value, -high, -low
-    text = estimate(value, low, high, signed=True, percent=accuracy)
-    if row["verdict"] == UNDECIDED:
-        return text
-    head, bracket, rest = text.partition(" (")
-    return f"**{head}**{bracket}{rest}"
+def changes(folder: Folder, cell: str, reference: str | None, measures: Iterable[str]) -> dict[str, str]:
+    """The paired differences of a cell, bold where told from 0; an error rate as accuracy in points."""
+    shown = {}
+    for measure in measures:
+        change, points = folder.change(reference, cell, measure), measure == "test_error"
+        if change is None:
+            shown[CURRENCIES[measure]] = NOTHING
+            continue
+        change = swapped(change) if points else change
+        text = estimate(change["difference"], change["low"], change["high"], signed=True, percent=points)
+        if change["verdict"] != UNDECIDED:
+            head, bracket, rest = text.partition(" (")
+            text = f"**{head}**{bracket}{rest}"
+        shown[CURRENCIES[measure]] = text
+    return shown
 
 
-def choices(folder: Folder, layout: Layout) -> str:
-    """For every axis and over all cells: the best and the strongest within one standard error, chosen and quoted apart."""
+def bought(folder: Folder, layout: Layout) -> str:
+    """What each chosen cell changed against the base cell, in each currency."""
+    chosen: dict[str, list[str]] = {}
+    for axis in dict.fromkeys(folder.choices["axis"]):
+        for rule, words in RULES.items():
+            row = folder.choice(axis, rule)
+            if row is not None and row["cell"] != layout.base:
+                name = "of all" if axis == "all" else SHORT.get(axis, axis)
+                chosen.setdefault(row["cell"], []).append(
+                    f"{words} {name}" if axis == "all" else f"{name} {words}"
+                )
+    measures = list(CURRENCIES)[:4]
+    return markdown(
+        {"Cell": f"`{cell}`", "Chosen as": ", ".join(roles)} | changes(folder, cell, layout.base, measures)
+        for cell, roles in chosen.items()
+    )
+
+
+def choices(folder: Folder) -> str:
+    """For every axis and for all cells: what each rule chose, and what it scores where it was not chosen."""
     rows = []
     for axis in dict.fromkeys(folder.choices["axis"]):
-        for rule, words in (("best", "best"), ("one_standard_error", "strongest within 1 SE")):
+        for rule, words in RULES.items():
             row = folder.choice(axis, rule)
             if row is None:
                 continue
-            honest = row.get("honest_cross_entropy", math.nan)
-            wrong = row.get("honest_error", math.nan)
+            wrong = row.get("honest_error")
             rows.append(
                 {
                     "Chosen among": "all cells" if axis == "all" else SHORT.get(axis, axis),
                     "Rule": words,
                     "Cell": f"`{row['cell']}`",
                     "Cross-entropy": estimate(row["test_cross_entropy"], row.get("low"), row.get("high")),
-                    "chosen on one half, quoted on the other": number(honest, 4),
-                    "accuracy there": f"{fixed(100 * (1 - wrong), 2)} %" if math.isfinite(wrong) else NOTHING,
+                    "Where not chosen": number(row.get("honest_cross_entropy"), 4),
+                    "Accuracy there": f"{fixed(100 * (1 - wrong), 2)} %" if known(wrong) else NOTHING,
                 }
             )
     return markdown(rows)
 
 
-def bought(folder: Folder, layout: Layout) -> str:
-    """What each choice changed against the base cell, in each currency."""
-    rows, seen = [], {layout.base}
-    for axis in dict.fromkeys(folder.choices["axis"]):
-        for rule in ("best", "one_standard_error"):
-            row = folder.choice(axis, rule)
-            if row is None or row["cell"] in seen:
-                continue
-            seen.add(row["cell"])
-            rows.append(_changes(folder, str(row["cell"]), layout.base, list(CURRENCIES)[:4]))
-    return markdown(rows)
-
-
-def _changes(folder: Folder, cell: str, reference: str | None, measures: list[str]) -> dict[str, str]:
-    entry = {"Cell": f"`{cell}`"}
-    for measure in measures:
-        rows = folder.against(reference or "", measure)
-        row = rows.loc[cell] if cell in rows.index else None
-        entry[CURRENCIES[measure]] = difference(row, accuracy=measure == "test_error")
-    return entry
-
-
 def comparisons(folder: Folder, reference: str) -> str:
-    """Every cell against one reference, all measures."""
-    known = set(folder.comparisons.loc[folder.comparisons["reference"] == reference, "measure"])
-    measures = [measure for measure in CURRENCIES if measure in known]
-    return markdown(
-        _changes(folder, cell, reference, measures) for cell in folder.cells if cell != reference and measures
-    )
+    """Every cell against one reference, in all measures."""
+    made = set(folder.comparisons.loc[folder.comparisons["reference"] == reference, "measure"])
+    measures = [measure for measure in CURRENCIES if measure in made]
+    cells = [cell for cell in folder.cells if cell != reference] if measures else []
+    return markdown({"Cell": f"`{cell}`"} | changes(folder, cell, reference, measures) for cell in cells)
 
 
 def cells(folder: Folder) -> str:
-    """Every cell: error and its parts in cross-entropy, the gap, accuracy, weights, members."""
+    """Every cell: its members, error and parts in cross-entropy, accuracy, the gap, the weights."""
     parts, lost = folder.loss("cross_entropy"), diverged(folder)
-    columns = ["train_cross_entropy", "test_accuracy", "penalty", "small_weights"]
+    columns = ["train_cross_entropy", "test_accuracy", "penalty", "small_weights", "stopped_at"]
     means = by_cell(folder, [column for column in columns if column in folder.members])
-    apart = bool(parts["variance_split"].notna().any())
+    apart = bool(parts["variance_seed"].notna().any() and parts["variance_split"].notna().any())
     rows = []
     for cell in folder.cells:
-        part, mean = parts.loc[cell], means.loc[cell]
-
-        def shown(name: str, part: pd.Series = part) -> str:
-            return estimate(part[name], part.get(f"{name}_low", math.nan), part.get(f"{name}_high", math.nan))
-
-        kept, total = lost.loc[cell, "members"] - lost.loc[cell, "diverged"], lost.loc[cell, "members"]
+        part, mean = _numbers(parts, cell), _numbers(means, cell)
+        total = int((folder.members["cell"] == cell).sum())
+        kept = total - int(lost["diverged"][cell])
         row = {
             "Cell": f"`{cell}`",
-            "Members": f"{kept}" if kept == total else f"{kept} of {total}",
-            "Test cross-entropy": shown("error"),
-            "Bias": shown("bias"),
-            "Variance": shown("variance"),
+            "Members": str(total) if kept == total else f"{kept} of {total}",
+            "Test cross-entropy": _interval(part, "error"),
+            "Bias": _interval(part, "bias"),
+            "Variance": _interval(part, "variance"),
         }
         if apart:
-            row |= {"from data": shown("variance_split"), "from seeds": shown("variance_seed")}
-        row["Test accuracy, %"] = estimate(
-            *(mean[f"test_accuracy{end}"] for end in ("", "_low", "_high")), percent=True
-        )
-        row["Train cross-entropy"] = number(mean.get("train_cross_entropy", math.nan))
-        row["Gap"] = number(part["error"] - mean.get("train_cross_entropy", math.nan))
-        row["Penalty"] = number(mean.get("penalty", math.nan))
+            row |= {"from data": _interval(part, "variance_split")}
+            row |= {"from seeds": _interval(part, "variance_seed")}
+        row["Test accuracy, %"] = _interval(mean, "test_accuracy", percent=True)
+        train = mean.get("train_cross_entropy")
+        if train is not None:
+            row |= {"Train cross-entropy": number(train), "Gap": number(part["error"] - train)}
+        if "penalty" in mean:
+            row["Penalty"] = number(mean["penalty"])
         if "small_weights" in mean:
-            row["Small weights, %"] = fixed(100 * mean["small_weights"], 1)
+            row["Small weights, %"] = number(100 * mean["small_weights"])
+        if "stopped_at" in mean and means["stopped_at"].notna().any():
+            row["Stopped at epoch"] = number(mean["stopped_at"])
         rows.append(row)
     return markdown(rows)
+
+
+def _numbers(table: pd.DataFrame, cell: str) -> dict[str, float]:
+    return {str(key): value for key, value in table.loc[[cell]].iloc[0].items()}
+
+
+def _interval(row: dict[str, float], name: str, percent: bool = False) -> str:
+    return estimate(row.get(name), row.get(f"{name}_low"), row.get(f"{name}_high"), percent=percent)
 
 
 def power(folder: Folder) -> str:
@@ -143,5 +148,5 @@ def power(folder: Folder) -> str:
     table = folder.power.copy()
     for column in table.select_dtypes("number"):
         table[column] = table[column].map(lambda value: number(value, 2))
-    table.columns = [str(column).replace("_", " ") for column in table.columns]
-    return markdown(table.fillna(NOTHING).to_dict("records"))  # type: ignore[arg-type]
+    table.columns = pd.Index([str(column).replace("_", " ") for column in table.columns])
+    return markdown({str(key): value for key, value in row.items()} for row in table.to_dict("records"))

@@ -1,4 +1,4 @@
-"""The figures of a report: drawn from the tables of a run folder, headless, only those that the sweep calls for."""
+"""The figures of a report, from the tables of a run folder: headless, only those that the sweep calls for."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from jaxreg.figures.decomposition import LOSSES, parted, stack_key
 from jaxreg.figures.maps import chosen
 from jaxreg.figures.style import Picture
 from jaxreg.folder import Folder
+from jaxreg.formatting import listing
 from jaxreg.layout import Layout
 
 FASHION = (
@@ -65,7 +66,7 @@ def per_class(folder: Folder, layout: Layout, loss: str = "brier") -> list[Pictu
     return [
         Picture(
             "classes",
-            f"Bias and variance of each class in {' and '.join(cells)}; the hardest are {', '.join(hardest)}.",
+            f"Bias and variance of each class in {listing(cells)}; the hardest are {listing(hardest)}.",
             f"Each bar is a class's mean test {LOSSES[loss]} in its parts, hardest on top.",
             style.png(figure),
         )

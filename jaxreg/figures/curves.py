@@ -11,51 +11,48 @@ from jaxreg.figures.decomposition import pairs
 from jaxreg.figures.style import Picture
 from jaxreg.folder import Folder
 from jaxreg.layout import SHORT, Layout
-from jaxreg.summaries import sound
 
 GREYS = ["#b9cfe8", "#8fb3d9", "#6493c4", "#3f73aa", "#23548a", "#0f3765", "#06203f"]
 DASHES = ["-", (0, (6, 1.5)), (0, (3, 1.2)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)), (0, (8, 3))]
 
 
+MEASURES = {"test_cross_entropy": "Test cross-entropy", "train_cross_entropy": "Train cross-entropy"}
+
+
 def learning(folder: Folder, layout: Layout) -> list[Picture]:
-    """Mean test and train cross-entropy after each epoch, a column per axis or one for cells without an order."""
-    kept = sound(folder.members)[["member", "cell"]]
-    history = folder.history.merge(kept, on="member")
+    """Mean test and train cross-entropy after each epoch, a column per axis, or one for unordered cells."""
+    history = folder.history.merge(folder.sound[["member", "cell"]], on="member")
     if history["epoch"].nunique() < 2:
         return []
-    means = history.groupby(["cell", "epoch"])[["test_cross_entropy", "train_cross_entropy"]].mean()
-    columns = [
-        [(SHORT[line.axis], line.cells, line.labels) for line in lines] for lines in pairs(layout.lines)
-    ]
-    columns += [[(group.title, group.cells, group.labels)] for group in layout.groups if len(group.cells) > 1]
-    pictures = []
-    for panels in columns:
-        figure, axes = style.canvas(5.9, 2, len(panels), sharey="row", sharex=True)
-        for column, (title, cells, labels) in enumerate(panels):
-            for row, measure in enumerate(("test_cross_entropy", "train_cross_entropy")):
-                _curves(axes[row, column], means[measure], cells, labels)
-            axes[0, column].set_title(title)
-            axes[1, column].set_xlabel("Epoch")
-            axes[0, column].legend(
-                ncols=2 if len(panels) > 1 else 3, fontsize=9, loc="upper right", columnspacing=1, handlelength=2.6
-            )  # fmt: skip
-        final = means.groupby("cell").last()
-        for row, measure in enumerate(("test_cross_entropy", "train_cross_entropy")):
-            least = means[measure].min()
-            top = float(max(2.2 * final["test_cross_entropy"].min(), 1.05 * np.nanmedian(means[measure])))
-            axes[row, 0].set_ylim(0 if row else 0.9 * least, min(top, 1.05 * means[measure].max()))
-            axes[row, 0].set_ylabel(("Test" if row == 0 else "Train") + " cross-entropy")
-        name = "-".join(title.lower().replace(" ", "-").replace(",", "") or "runs" for title, _, _ in panels)
-        pictures.append(
-            Picture(
-                f"learning-{name}",
-                f"Learning curves: test and train cross-entropy by epoch, {' and '.join(t for t, _, _ in panels) or 'all runs'}.",
-                "Mean over a cell's members after each epoch; the train curve is the running mean over the epoch, without "
-                "the penalty. A test curve that turns up is overfitting; one that still falls has not finished.",
-                style.png(figure),
-            )
-        )
-    return pictures
+    means = history.groupby(["cell", "epoch"])[list(MEASURES)].mean()
+    sets = [[(SHORT[line.axis], line.cells, line.labels) for line in lines] for lines in pairs(layout.lines)]
+    sets += [[(group.title, group.cells, group.labels)] for group in layout.groups if group.title or not sets]
+    return [_figure(means, columns) for columns in sets]
+
+
+def _figure(means: pd.DataFrame, columns: list[tuple[str, tuple[str, ...], tuple[str, ...]]]) -> Picture:
+    figure, axes = style.canvas(6.2, 2, len(columns), sharey="row", sharex=True)
+    for column, (title, cells, labels) in enumerate(columns):
+        for row, measure in enumerate(MEASURES):
+            _curves(axes[row, column], means[measure], cells, labels)
+        axes[1, column].set_xlabel("Epoch")
+        key = {"title": title, "alignment": "left"} if title else {}
+        across = 3 if len(columns) == 1 else 2
+        style.legend(axes[0, column], fontsize=9, ncols=across, columnspacing=1, handlelength=2.8, **key)
+    final = means.groupby("cell").last()["test_cross_entropy"].min()
+    for row, (measure, title) in enumerate(MEASURES.items()):
+        top = max(2.2 * final, 1.05 * float(np.nanmedian(means[measure])))
+        floor = 0.0 if row else 0.9 * float(means[measure].min())
+        axes[row, 0].set_ylim(floor, min(top, 1.05 * float(means[measure].max())))
+        axes[row, 0].set_ylabel(title)
+    names = [title for title, _, _ in columns if title] or ["all runs"]
+    return Picture(
+        "learning-" + "-".join(name.lower().replace(",", "").replace(" ", "-") for name in names),
+        f"Learning curves: test and train cross-entropy after each epoch, {' and '.join(names)}.",
+        "Mean over a cell's members; the train curve is the epoch's running mean, without the penalty. "
+        "A test curve that turns up is overfitting; one that still falls has not finished.",
+        style.png(figure),
+    )
 
 
 def _curves(axes: Axes, means: pd.Series, cells: tuple[str, ...], labels: tuple[str, ...]) -> None:

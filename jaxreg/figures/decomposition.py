@@ -1,4 +1,4 @@
-"""The figure that matters: error in its parts against strength, and what each part changed against no strength."""
+"""The figure that matters: error in its parts against strength, and what each part changed against none."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def pairs(lines: Sequence[Line]) -> Iterable[Sequence[Line]]:
 
 
 def strength_figures(folder: Folder, layout: Layout, loss: str) -> list[Picture]:
-    """Bias and variance against strength, a column per axis; below, the paired change against the base cell."""
+    """Bias and variance against strength, a column per axis; below, the paired change against the base."""
     return [_figure(folder, layout, lines, loss) for lines in pairs(layout.lines)]
 
 
@@ -174,7 +174,7 @@ def change_panel(
 
 
 def change_limits(drawn: list[pd.DataFrame]) -> tuple[float, float]:
-    """Limits that show what improved, and as much again of what grew: a ruined cell would flatten the rest."""
+    """Limits that show what improved and as much again of what grew: a ruined cell would flatten the rest."""
     ends = pd.concat(drawn)[["difference_low", "difference_high"]].to_numpy(float)
     ends = ends[np.isfinite(ends)]
     low, high = (ends.min(), ends.max()) if ends.size else (-1.0, 1.0)
@@ -184,6 +184,6 @@ def change_limits(drawn: list[pd.DataFrame]) -> tuple[float, float]:
     return float(low - margin), float(high + margin)
 
 
-def change_key() -> list[Line2D]:
+def change_key() -> list[Patch | Line2D]:
     """The legend of `change_panel`."""
     return [Line2D([], [], label=name, **mark) for name, mark in style.MARKS.items()]

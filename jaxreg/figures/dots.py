@@ -23,7 +23,7 @@ def rows_of(layout: Layout) -> list[tuple[str, str, str]]:
 
 
 def dot_plots(folder: Folder, layout: Layout, loss: str = "cross_entropy") -> list[Picture]:
-    """Left the parts of the error as bars that add up, right the change against the base cell; none without groups."""
+    """Left the parts of the error as bars that add up, right the change against the base cell."""
     rows = rows_of(layout)
     if not rows:
         return []
@@ -46,8 +46,8 @@ def dot_plots(folder: Folder, layout: Layout, loss: str = "cross_entropy") -> li
     for height, (_, _, heading) in zip(heights, rows, strict=True):
         if heading:
             axes[0, 0].annotate(
-                heading, (0, height + 0.55), xycoords=axes[0, 0].get_yaxis_transform(), fontweight="bold", va="bottom",
-                xytext=(4, 0), textcoords="offset points", fontsize=9.5,
+                heading, (0, height + 0.55), xycoords=axes[0, 0].get_yaxis_transform(), va="bottom",
+                xytext=(4, 0), textcoords="offset points", fontsize=9.5, fontweight="bold",
             )  # fmt: skip
     handles = stack_key(table.loc[names])
     if paired:
@@ -60,8 +60,8 @@ def dot_plots(folder: Folder, layout: Layout, loss: str = "cross_entropy") -> li
     )
     if paired:
         caption += (
-            " Right: what changed, member paired with member; left of the grey line is better, an interval that "
-            "crosses it is no finding."
+            " Right: what changed, member paired with member; left of the grey line is better, an interval "
+            "that crosses it is no finding."
         )
     return [
         Picture(
@@ -101,8 +101,8 @@ def _changes(axes: Axes, heights: list[float], names: list[str], changes: dict[s
         spread = np.abs(rows[["low", "high"]].to_numpy().T - middle)
         mark = style.MARKS[name]
         axes.errorbar(
-            middle, np.asarray(heights) + offset, xerr=np.nan_to_num(spread), fmt=mark["marker"], color=mark["color"],
-            markersize=4.5, linewidth=1.3,
+            middle, np.asarray(heights) + offset, xerr=np.nan_to_num(spread), fmt=mark["marker"],
+            color=mark["color"], markersize=4.5, linewidth=1.3,
         )  # fmt: skip
         ends.append(rows[["low", "high"]].to_numpy().ravel())
     finite = np.concatenate(ends)
@@ -125,6 +125,6 @@ def _limit(axes: Axes, heights: list[float], values: np.ndarray, right: float | 
     for height, value in zip(heights, values, strict=True):
         if np.isfinite(value) and value > right:
             axes.annotate(
-                f"{value:.3g}\u2192", (0.99, height), xycoords=axes.get_yaxis_transform(), ha="right", va="center",
-                fontsize=9, bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 0.8},
+                f"{value:.3g}\u2192", (0.99, height), xycoords=axes.get_yaxis_transform(), ha="right",
+                va="center", fontsize=9, bbox=style.PATCH,
             )  # fmt: skip

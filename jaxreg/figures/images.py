@@ -1,4 +1,4 @@
-"""A sheet of the test images that the models disagree about most, and of those they agree on and get wrong."""
+"""A sheet of the test images on which the models disagree most, and of those that they agree to get wrong."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ KINDS = {"variance": "highest variance", "bias": "highest bias"}
 
 
 def sheet(folder: Folder) -> list[Picture]:
-    """A row of images for every cell and kind in examples.npz, their label and the models' usual answer below."""
+    """A row of images for every cell and kind in examples.npz, label and usual answer below each."""
     arrays = folder.examples
     if not {"label", "predicted", "cell", "kind", "value"} <= set(arrays):
         return []
@@ -41,9 +41,9 @@ def sheet(folder: Folder) -> list[Picture]:
     return [
         Picture(
             "images",
-            "Small pictures of the test images with the highest variance and the highest bias, with label and answer.",
-            "Under each image its label and, after the arrow, what most models call it. High variance: models trained "
-            "on other data disagree. High bias: they agree, against the label (which may itself be wrong).",
+            "The test images with the highest variance and the highest bias, with label and answer.",
+            "Under each image its label and, after the arrow, what most models call it. High variance: "
+            "models trained on other data disagree. High bias: they agree, against the label (which may be wrong).",
             style.png(figure),
         )
     ]

@@ -42,9 +42,9 @@ def _figure(folder: Folder, product: Product, loss: str) -> Picture:
     held = f" The other axes are held at {product.held}." if product.held else ""
     return Picture(
         f"map-{product.first}-{product.second}",
-        f"Heat maps of error, bias, variance and wrong answers over {SHORT[product.first]} and {SHORT[product.second]}.",
-        "Darker is worse. Framed: the best cell by test cross-entropy; dotted: the cells within one standard error "
-        f"of it. A cross marks a cell with diverged members.{held}",
+        f"Error, bias, variance and wrong answers against {SHORT[product.first]} and {SHORT[product.second]}.",
+        "Darker is worse. Framed: the best cell by test cross-entropy; dotted: the cells within one standard "
+        f"error of it. A cross marks a cell with diverged members.{held}",
         style.png(figure),
     )
 
@@ -89,7 +89,7 @@ def _short(value: float) -> str:
     """Three digits at most: .412, 1.23, 12.3."""
     if abs(value) < 1:
         return f"{value:.3f}".replace("0.", ".", 1)
-    return f"{value:.3g}"
+    return f"{value:.2f}" if abs(value) < 10 else f"{value:.1f}"
 
 
 def _outline(axes: Axes, table: pd.DataFrame, best: str | None, tied: set[str]) -> None:

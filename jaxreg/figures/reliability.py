@@ -25,12 +25,11 @@ def diagram(folder: Folder, layout: Layout) -> list[Picture]:
     panel.plot([0, 100], [0, 100], color=style.QUIET, linewidth=1)
     for cell, mark in zip(cells, style.MARKS.values(), strict=False):
         rows = folder.reliability[folder.reliability["cell"] == cell].sort_values("confidence")
-        rows = rows[rows["share"] > 0]
+        rows = rows[rows["share"] > 0.001]  # a handful of answers is noise
         panel.plot(100 * rows["confidence"], 100 * rows["accuracy"], label=cell, **mark)
         counts.plot(100 * rows["confidence"], 100 * rows["share"], **mark)
-    lowest = (
-        float(np.floor(10 * folder.reliability.loc[folder.reliability["share"] > 0, "confidence"].min())) * 10
-    )
+    seen = folder.reliability[folder.reliability["cell"].isin(cells) & (folder.reliability["share"] > 0.001)]
+    lowest = float(np.floor(10 * seen["confidence"].min())) * 10
     panel.set(xlim=(lowest, 101), ylim=(0, 101), ylabel="Right answers, %")
     counts.set(ylabel="Answers, %", xlabel="Stated confidence, %", ylim=(0, None))
     panel.legend(loc="upper left")
@@ -38,8 +37,8 @@ def diagram(folder: Folder, layout: Layout) -> list[Picture]:
         Picture(
             "reliability",
             f"Share of right answers against stated confidence for {', '.join(cells)}.",
-            "On the grey diagonal confidence equals accuracy; below it the models are too sure of themselves. "
-            "The lower panel says how many of the answers were given with which confidence.",
+            "On the grey diagonal confidence equals accuracy; below it models are too sure of themselves. "
+            "The lower panel says what share of the answers was given with which confidence.",
             style.png(figure),
         )
     ]

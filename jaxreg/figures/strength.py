@@ -17,8 +17,8 @@ from jaxreg.formatting import number
 from jaxreg.layout import SHORT, Layout, Line
 from jaxreg.summaries import by_cell, diverged, means
 
-DARK = {"color": style.INK, "linestyle": "-", "marker": "o"}
-LIGHT = {"color": style.VARIANCE, "linestyle": (0, (4, 1.5)), "marker": "^"}
+DARK: dict[str, Any] = {"color": style.INK, "linestyle": "-", "marker": "o"}
+LIGHT: dict[str, Any] = {"color": style.VARIANCE, "linestyle": (0, (4, 1.5)), "marker": "^"}
 
 
 def _panel(axes: Axes, line: Line, table: pd.DataFrame, columns: dict[str, dict[str, Any]]) -> None:
@@ -38,7 +38,7 @@ def _axes(lines: Sequence[Line]) -> str:
 
 
 def generalisation(folder: Folder, layout: Layout) -> list[Picture]:
-    """Cross-entropy on the members' own training images and on the test images, the gap between them shaded."""
+    """Cross-entropy on the members' own training images and on the test images, the gap shaded."""
     pictures = []
     table = by_cell(folder, ["train_cross_entropy", "test_cross_entropy"])
     for lines in pairs(layout.lines):
@@ -70,8 +70,8 @@ def generalisation(folder: Folder, layout: Layout) -> list[Picture]:
             Picture(
                 _name("train-test", lines),
                 f"Train and test cross-entropy against {_axes(lines)}; the gap between them is shaded.",
-                "Cross-entropy without the penalty, weights frozen. The shaded generalisation gap is not the variance: "
-                "it compares two sets of images under one model, variance compares models on one set of images.",
+                "Cross-entropy without the penalty, weights frozen. The shaded generalisation gap is not the "
+                "variance: it compares two sets of images under one model, variance two models on one set.",
                 style.png(figure),
             )
         )
@@ -79,7 +79,7 @@ def generalisation(folder: Folder, layout: Layout) -> list[Picture]:
 
 
 def weights(folder: Folder, layout: Layout) -> list[Picture]:
-    """Share of small weights (all, and those fed by live pixels) and the two norms, relative to the base cell."""
+    """Share of small weights (of all, and of those fed by live pixels) and the two norms."""
     columns = [
         c for c in ("small_weights", "live_small_weights", "weight_l1", "weight_l2") if c in folder.members
     ]
@@ -104,7 +104,10 @@ def weights(folder: Folder, layout: Layout) -> list[Picture]:
             if norms:
                 _panel(
                     axes[1, column], line, table,
-                    {"weight_l1": DARK | {"label": "\u03a3|w|"}, "weight_l2": LIGHT | {"label": "\u03a3w\u00b2"}},
+                    {
+                        "weight_l1": DARK | {"label": "\u03a3|w|"},
+                        "weight_l2": LIGHT | {"label": "\u03a3w\u00b2"},
+                    },
                 )  # fmt: skip
                 axes[1, column].set_yscale("log")
                 style.strength_axis(axes[1, column], line)
@@ -158,8 +161,8 @@ def accuracy(folder: Folder, layout: Layout) -> list[Picture]:
             Picture(
                 _name("accuracy", lines),
                 f"Test accuracy against {_axes(lines)}.",
-                "Mean accuracy on all test images; band: 95 % interval over training runs (splits, or seeds where there "
-                "is one split). Cells off the scale have their value written at the foot (\u2193).",
+                "Mean accuracy on all test images; band: 95 % interval over training runs (splits, or seeds "
+                "where there is one split). Cells off the scale have their value written at the foot (\u2193).",
                 style.png(figure),
             )
         )
@@ -187,8 +190,8 @@ def calibration(folder: Folder, layout: Layout) -> list[Picture]:
             Picture(
                 _name("calibration", lines),
                 f"Expected calibration error against {_axes(lines)}.",
-                "Mean distance between a model's stated confidence and its share of right answers, in percentage "
-                "points, lower is better. Cross-entropy punishes it, accuracy does not see it.",
+                "Mean distance between a model's stated confidence and its share of right answers, in "
+                "percentage points, lower is better. Cross-entropy punishes it, accuracy does not see it.",
                 style.png(figure),
             )
         )

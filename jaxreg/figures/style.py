@@ -1,4 +1,4 @@
-"""How every figure looks: sizes that stay legible on a phone, marks that stay apart in grey, axes of strengths."""
+"""How every figure looks: sizes legible on a phone, marks that stay apart in grey, axes of strengths."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from jaxreg.layout import Line
 WIDTH = 6.6  # inches; 11 points at this width are 8 pixels on a phone of 375
 DPI = 190
 
-RC: dict[str, Any] = {
+RC: Any = {
     "font.size": 11,
     "axes.titlesize": 11,
     "axes.labelsize": 11,
@@ -37,7 +37,7 @@ RC: dict[str, Any] = {
     "figure.facecolor": "white",
 }
 
-# One meaning, one mark: the colours differ in lightness too (error dark, bias middle, variance light to dark).
+# One meaning, one mark. The areas differ in lightness too, so they stay apart in grey.
 INK, QUIET, WARN = "#1a1a1a", "#6b6b6b", "#b3001b"
 BIAS, BIAS_AREA = "#2f6db3", "#d3e1f1"
 VARIANCE, DATA_AREA, SEED_AREA = "#b8570f", "#eda964", "#a8480a"
@@ -46,10 +46,11 @@ MARKS: dict[str, dict[str, Any]] = {
     "bias": {"color": BIAS, "linestyle": (0, (5, 1.5)), "marker": "s"},
     "variance": {"color": VARIANCE, "linestyle": (0, (1.5, 1)), "marker": "^"},
 }
+PATCH: dict[str, Any] = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 0.8}
 
 
 class Picture(NamedTuple):
-    """A figure of the report: the file's name without suffix, words for those who can't see it, how to read it."""
+    """A figure: its file's name without suffix, words for those who can't see it, how to read it."""
 
     name: str
     alt: str
@@ -58,7 +59,7 @@ class Picture(NamedTuple):
 
 
 def canvas(height: float, rows: int = 1, columns: int = 1, **kwargs: Any) -> tuple[Figure, np.ndarray]:
-    """A figure of the common width and its axes [rows, columns]; never pyplot, so nothing global is touched."""
+    """A figure of the common width and its axes [rows, columns]; not by pyplot, whose state is global."""
     figure = Figure(figsize=(WIDTH, height))
     FigureCanvasAgg(figure)
     return figure, figure.subplots(rows, columns, squeeze=False, **kwargs)
@@ -98,7 +99,7 @@ def strength_axis(axes: Axes, line: Line, label: bool = True) -> None:
 
 
 def _shown(line: Line, i: int) -> bool:
-    """Whether the i-th value gets its label: all of them where seven or fewer, else 0 and the powers of ten."""
+    """Whether the i-th value gets its label: all up to seven, else 0 and the powers of ten."""
     if len(line.labels) <= 7:
         return True
     if line.logarithmic:
@@ -106,7 +107,7 @@ def _shown(line: Line, i: int) -> bool:
     return i % 2 == 0
 
 
-def curve(axes: Axes, x: Sequence[float], table: Any, name: str, **kwargs: Any) -> None:
+def curve(axes: Axes, x: Sequence[float] | np.ndarray, table: Any, name: str, **kwargs: Any) -> None:
     """A line through `table[name]` with `name_low` to `name_high` as a band."""
     band_alpha = kwargs.pop("band_alpha", 0.22)
     drawn = axes.plot(x, table[name], **kwargs)
@@ -135,19 +136,19 @@ def crosses(axes: Axes, line: Line, diverged: Any) -> None:
             )
 
 
-def cap(axes: Axes, x: Sequence[float], values: Any, top: float) -> None:
+def cap(axes: Axes, x: Sequence[float] | np.ndarray, values: Any, top: float) -> None:
     """End the panel at `top`; write what lies above it, so that one bad cell does not flatten the rest."""
     low = axes.get_ylim()[0]
     axes.set_ylim(low, top)
     for place, value in zip(x, np.asarray(values, float), strict=True):
         if np.isfinite(value) and value > top:
             axes.annotate(
-                f"{value:.3g}\u2191", (place, 0.995), xycoords=axes.get_xaxis_transform(), ha="center", va="top",
-                fontsize=9, bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.8},
+                f"{value:.3g}\u2191", (place, 0.995), xycoords=axes.get_xaxis_transform(), ha="center",
+                va="top", fontsize=9, bbox=PATCH,
             )  # fmt: skip
 
 
-def foot(axes: Axes, x: Sequence[float], values: Any, bottom: float) -> None:
+def foot(axes: Axes, x: Sequence[float] | np.ndarray, values: Any, bottom: float) -> None:
     """As `cap`, for a panel whose bad values lie low."""
     values = np.asarray(values, float)
     if not (values[np.isfinite(values)] < bottom).any():
@@ -156,8 +157,8 @@ def foot(axes: Axes, x: Sequence[float], values: Any, bottom: float) -> None:
     for place, value in zip(x, values, strict=True):
         if np.isfinite(value) and value < bottom:
             axes.annotate(
-                f"{value:.3g}\u2193", (place, 0.01), xycoords=axes.get_xaxis_transform(), ha="center", va="bottom",
-                fontsize=9, bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.8},
+                f"{value:.3g}\u2193", (place, 0.01), xycoords=axes.get_xaxis_transform(), ha="center",
+                va="bottom", fontsize=9, bbox=PATCH,
             )  # fmt: skip
 
 
