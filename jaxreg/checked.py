@@ -66,7 +66,7 @@ def _sentence(model: type[Checked], error: ValidationError, place: Place) -> str
     if first["type"] == "missing":
         return f"{where}: is missing. It must be {field.description}."
     if first["type"] in ("tuple_type", "list_type") and not isinstance(given, Mapping):
-        return f"{where}: needs a list, got {spelled(given)}. One value is a list of one: [{spelled(given)}]."
+        return f"{where}: needs a list, got {spelled(given)}. A list of one is [{spelled(given)}]."
     if first["type"] == "too_short":
         given = []
     return f"{where}: must be {field.description}, got {spelled(given)}."

@@ -37,11 +37,12 @@ class Member:
 
 def members(sweep: Sweep) -> tuple[Member, ...]:
     """All members, by cell, split and seed; a cell that starts from another comes after it."""
+    splits: list[int | Literal["all"]] = [*range(sweep.splits), "all"]
     found = [
         Member(cell, split, seed)
         for cell in _in_order(sweep.cells)
-        for split, seeds in [*((s, sweep.seeds) for s in range(sweep.splits)), ("all", sweep.full_seeds)]
-        for seed in range(seeds)
+        for split in splits
+        for seed in range(sweep.full_seeds if split == "all" else sweep.seeds)
     ]
     assert len({member.id for member in found}) == len(found), "cells have unique names"
     return tuple(found)

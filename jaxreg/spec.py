@@ -39,12 +39,18 @@ def load(file: str | Path | None = None, flags: Mapping[str, Any] | None = None,
     Raises:
         UserError: where anything is wrong.
     """
+
+    def in_file(path: str) -> str:
+        inside = spelled_path(path)
+        return inside if file is None else f"{file} {inside}" if path else str(file)
+
     tables = _tables(Path(file)) if file is not None else {}
+    SweepFile.read(tables, in_file)  # tables are tables, whatever the flags put in them
     flags = dict(flags or {})
     if "grid" in flags:  # the file's cells give way, and its values of axes that the new grid leaves out
         tables.pop("run", None)
         kept = _axes_named(flags["grid"])
-        tables["axes"] = {axis: v for axis, v in dict(tables.get("axes", {})).items() if axis in kept}
+        tables["axes"] = {axis: v for axis, v in tables.get("axes", {}).items() if axis in kept}
     tables.setdefault("name", _name(Path(file).stem if file is not None else flags.get("grid", "sweep")))
     written = {}
     for flag, value in flags.items():
@@ -56,7 +62,7 @@ def load(file: str | Path | None = None, flags: Mapping[str, Any] | None = None,
             tables[flag] = value
 
     def place(path: str) -> str:
-        return written.get(path, f"{'' if file is None else file} {spelled_path(path)}".strip())
+        return written.get(path) or in_file(path)
 
     return read(tables, place)
 
@@ -106,9 +112,7 @@ def _values(axes: Mapping[str, Any], swept: list[str], place: Place) -> dict[str
             raise UserError(f"{place('axes')}: {unknown('axis', axis, AXES)}")
         if not isinstance(values, list | tuple):
             one = spelled(values)
-            raise UserError(
-                f"{where}: needs a list, got {one}. One value is a list of one: {axis} = [{one}]."
-            )
+            raise UserError(f"{where}: needs a list, got {one}. A list of one is {axis} = [{one}].")
         if not values:
             raise UserError(f"{where}: needs at least one value. Leave {axis} out to have its usual values.")
         texts = [spelled(float(v) if type(v) is int and axis in OFF else v) for v in values]
@@ -132,9 +136,7 @@ def _run(given: Mapping[str, Any], recipe: Settings, number: int, place: Place) 
 def _check(cells: Sequence[Cell], place: Place) -> None:
     """What no cell can know by itself: names are unique, and `after` leads somewhere it can start from."""
     if not cells:
-        raise UserError(
-            f"{place('grid')}: nothing to train. Give a grid, as in --grid l1,l2, or [[run]] tables."
-        )
+        raise UserError(f"{place('')}: nothing to train. Give a grid, as in --grid l1,l2, or [[run]] tables.")
     by_name: dict[str, Cell] = {}
     for cell in cells:
         if cell.name in by_name:
@@ -154,7 +156,7 @@ def _check(cells: Sequence[Cell], place: Place) -> None:
             mine, theirs = last.settings, by_name[after].settings
             if (mine.hidden, mine.batch_norm) != (theirs.hidden, theirs.batch_norm):
                 raise UserError(
-                    f"{where}: {after} has other weights ({theirs.architecture}; this is {mine.architecture}). "
+                    f"{where}: {after} is another network: {theirs.architecture}, not {mine.architecture}. "
                     "Give both the same hidden layers and batch_norm."
                 )
 
