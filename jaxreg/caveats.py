@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from jaxreg.findings import UNDECIDED, called
-from jaxreg.folder import Folder
 from jaxreg.formatting import count, fixed, known, listing, number
 from jaxreg.layout import SHORT, Layout
+from jaxreg.results import Results
 from jaxreg.summaries import diverged, means
 
 # On these axes more is harm done on purpose: their edge is no place to look for an optimum.
@@ -16,37 +16,37 @@ LOOKED_FOR = (
 )
 
 
-def caveats(folder: Folder, layout: Layout) -> list[str]:
+def caveats(results: Results, layout: Layout) -> list[str]:
     """Every caveat that applies, the gravest first."""
     return [
-        *_diverged(folder),
-        *_edge(folder, layout),
-        *_unfinished(folder, layout),
-        *_replication(folder),
-        *_too_few(folder, layout),
-        *_flattery(folder),
+        *_diverged(results),
+        *_edge(results, layout),
+        *_unfinished(results, layout),
+        *_replication(results),
+        *_too_few(results, layout),
+        *_flattery(results),
     ]
 
 
-def _diverged(folder: Folder) -> list[str]:
-    lost = diverged(folder)
+def _diverged(results: Results) -> list[str]:
+    lost = diverged(results)
     lost = lost[lost["diverged"] > 0]
     if lost.empty:
         return []
     counts = zip(lost.index, lost["diverged"], lost["members"], strict=True)
     cells = ", ".join(f"`{cell}` {some} of {all_}" for cell, some, all_ in counts)
     return [
-        f"**{count(int(lost['diverged'].sum()), 'member')} of {len(folder.members)} diverged**: {cells}; "
-        f"the first at epoch {folder.members['diverged_at'].min():.0f}. They are left out of every mean, "
+        f"**{count(int(lost['diverged'].sum()), 'member')} of {len(results.members)} diverged**: {cells}; "
+        f"the first at epoch {results.members['diverged_at'].min():.0f}. They are left out of every mean, "
         "so these cells look better than they are."
     ]
 
 
-def _edge(folder: Folder, layout: Layout) -> list[str]:
+def _edge(results: Results, layout: Layout) -> list[str]:
     found = []
     for line in layout.lines:
-        best = folder.choice(line.axis, "best")
-        modest = folder.choice(line.axis, "one_standard_error")
+        best = results.choice(line.axis, "best")
+        modest = results.choice(line.axis, "one_standard_error")
         if line.axis in HARMS or best is None:
             continue
         name, least, largest = SHORT[line.axis], line.labels[0], line.labels[-1]
@@ -63,12 +63,12 @@ def _edge(folder: Folder, layout: Layout) -> list[str]:
     return found
 
 
-def _unfinished(folder: Folder, layout: Layout) -> list[str]:
+def _unfinished(results: Results, layout: Layout) -> list[str]:
     """Cells of interest whose test cross-entropy fell over the last epochs, beyond its standard error."""
-    window = 2 if folder.history["epoch"].max() >= 6 else 1
-    cells = list(dict.fromkeys([layout.base, *(row["cell"] for row in folder.chosen())]))
-    kept = folder.sound[folder.sound["cell"].isin(cells)]
-    history = folder.history[folder.history["member"].isin(kept["member"])].sort_values("epoch")
+    window = 2 if results.history["epoch"].max() >= 6 else 1
+    cells = list(dict.fromkeys([layout.base, *(row["cell"] for row in results.chosen())]))
+    kept = results.sound[results.sound["cell"].isin(cells)]
+    history = results.history[results.history["member"].isin(kept["member"])].sort_values("epoch")
     # A member that stopped early stopped improving by its own rule.
     if history.empty or history["epoch"].max() < 2 * window:
         return []
@@ -88,8 +88,8 @@ def _unfinished(folder: Folder, layout: Layout) -> list[str]:
     ]
 
 
-def _replication(folder: Folder) -> list[str]:
-    rows = folder.loss("cross_entropy")
+def _replication(results: Results) -> list[str]:
+    rows = results.loss("cross_entropy")
     splits, seeds = rows["splits"].max(), rows["seeds"].max()
     if not (known(splits) and known(seeds)):
         return []
@@ -111,19 +111,19 @@ def _replication(folder: Folder) -> list[str]:
     return []
 
 
-def _too_few(folder: Folder, layout: Layout) -> list[str]:
-    best = folder.choice("all", "best")
-    splits = folder.loss("cross_entropy")["splits"].max()
+def _too_few(results: Results, layout: Layout) -> list[str]:
+    best = results.choice("all", "best")
+    splits = results.loss("cross_entropy")["splits"].max()
     found = []
     if 1 < splits < 4:
         rest = "one degree" if splits == 2 else "two degrees"
         found.append(f"{splits:.0f} splits are few: intervals over training sets rest on {rest} of freedom.")
-    change = None if best is None else folder.change(layout.base, best["cell"], "test_cross_entropy")
+    change = None if best is None else results.change(layout.base, best["cell"], "test_cross_entropy")
     if best is None or change is None or change["verdict"] != UNDECIDED:
         return found
     smallest = ""
-    if {"measure", "detectable_difference"} <= set(folder.power):
-        rows = folder.power[folder.power["measure"] == "test_cross_entropy"]
+    if {"measure", "detectable_difference"} <= set(results.power):
+        rows = results.power[results.power["measure"] == "test_cross_entropy"]
         limits = rows["detectable_difference"].dropna()
         if len(limits):
             smallest = f" Four times in five this design detects {number(limits.iloc[0], 2)} or more."
@@ -135,8 +135,8 @@ def _too_few(folder: Folder, layout: Layout) -> list[str]:
     ]
 
 
-def _flattery(folder: Folder) -> list[str]:
-    best = folder.choice("all", "best")
+def _flattery(results: Results) -> list[str]:
+    best = results.choice("all", "best")
     if best is None or not known(best.get("flattery")):
         return []
     return [

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from jaxreg.folder import Folder
 from jaxreg.formatting import estimate, known, listing, number, swapped
 from jaxreg.layout import SHORT, Layout, Line
+from jaxreg.results import Results
 
 UNDECIDED = "not distinguishable"
 CURRENCIES = {"variance_cross_entropy": "variance", "bias_cross_entropy": "bias", "test_error": "accuracy"}
@@ -18,34 +18,34 @@ def called(cell: str | None, layout: Layout) -> str:
     return "none" if cell == layout.base == "plain" else f"`{cell}`"
 
 
-def verdict(folder: Folder, layout: Layout) -> list[str]:
+def verdict(results: Results, layout: Layout) -> list[str]:
     """At most three sentences: the best cell, the best of each axis, what it bought in which currency."""
-    best = folder.choice("all", "best")
+    best = results.choice("all", "best")
     if best is None:
-        if folder.members["diverged_at"].notna().all():
+        if results.members["diverged_at"].notna().all():
             return [
                 "**Every member diverged**: there is nothing to compare. "
                 "Try a smaller learning rate or smaller strengths."
             ]
         return ["**No cell could be chosen**: see the caveats."]
-    sentences = [_headline(folder, layout, best)]
-    axes = [text for line in layout.lines if (text := _axis(folder, layout, line))]
-    sentences.append(" ".join(axes) or _ranking(folder, layout))
-    sentences.append(_bought(folder, layout, best))
+    sentences = [_headline(results, layout, best)]
+    axes = [text for line in layout.lines if (text := _axis(results, layout, line))]
+    sentences.append(" ".join(axes) or _ranking(results, layout))
+    sentences.append(_bought(results, layout, best))
     return [sentence for sentence in sentences if sentence]
 
 
-def _headline(folder: Folder, layout: Layout, best: Row) -> str:
+def _headline(results: Results, layout: Layout, best: Row) -> str:
     cell, base = best["cell"], layout.base
     loss = estimate(best["test_cross_entropy"], best.get("low"), best.get("high"))
     honest = best.get("honest_cross_entropy")
     apart = f" On test images that had no part in the choice: {number(honest, 4)}." if known(honest) else ""
-    if len(folder.cells) == 1:
+    if len(results.cells) == 1:
         return f"**The one cell, `{cell}`, has a test cross-entropy of {loss}.**"
     if cell == base:
         what = "no regularisation" if base == "plain" else f"`{cell}`"
         return f"**Nothing tried beats {what}**: it has the lowest mean test cross-entropy, {loss}.{apart}"
-    change = folder.change(base, cell, "test_cross_entropy")
+    change = results.change(base, cell, "test_cross_entropy")
     if change is None:
         return f"**`{cell}` has the lowest mean test cross-entropy**: {loss}.{apart}"
     against = "no regularisation" if base == "plain" else f"`{base}`"
@@ -58,9 +58,9 @@ def _headline(folder: Folder, layout: Layout, best: Row) -> str:
     return f"**`{cell}` is best, by test cross-entropy**: {loss}; against {against} {difference}.{apart}"
 
 
-def _axis(folder: Folder, layout: Layout, line: Line) -> str:
+def _axis(results: Results, layout: Layout, line: Line) -> str:
     """Best value of an axis, its difference from none, and the strongest value within one standard error."""
-    best, modest = folder.choice(line.axis, "best"), folder.choice(line.axis, "one_standard_error")
+    best, modest = results.choice(line.axis, "best"), results.choice(line.axis, "one_standard_error")
     if best is None or best["cell"] not in line.cells:
         return ""
     name, value = SHORT[line.axis], line.label(best["cell"])
@@ -68,7 +68,7 @@ def _axis(folder: Folder, layout: Layout, line: Line) -> str:
         text = f"**{name}**: no value beats {value}"
     else:
         text = f"**{name}**: best at {value}, with {number(best['test_cross_entropy'])}"
-        change = folder.change(layout.base, best["cell"], "test_cross_entropy")
+        change = results.change(layout.base, best["cell"], "test_cross_entropy")
         if change is not None:
             sure = f", {UNDECIDED}" if change["verdict"] == UNDECIDED else ""
             text += f", which is {_difference(change)} against {called(layout.base, layout)}{sure}"
@@ -79,9 +79,9 @@ def _axis(folder: Folder, layout: Layout, line: Line) -> str:
     return f"{text}; the strongest within one standard error is {line.label(modest['cell'])}."
 
 
-def _ranking(folder: Folder, layout: Layout, most: int = 6) -> str:
+def _ranking(results: Results, layout: Layout, most: int = 6) -> str:
     """Every cell against the base, in three lists: lower, not distinguishable, higher."""
-    rows = folder.against(layout.base or "", "test_cross_entropy").dropna(subset=["difference"])
+    rows = results.against(layout.base or "", "test_cross_entropy").dropna(subset=["difference"])
     rows = rows.sort_values("difference")
     lists = []
     for word in ("lower", UNDECIDED, "higher"):
@@ -99,17 +99,17 @@ def _ranking(folder: Folder, layout: Layout, most: int = 6) -> str:
     return f"Test cross-entropy against {called(layout.base, layout)}: {'; '.join(lists)}."
 
 
-def _bought(folder: Folder, layout: Layout, best: Row) -> str:
+def _bought(results: Results, layout: Layout, best: Row) -> str:
     """What the best cell changed in each currency; where the base is best, the strongest within 1 SE."""
     cell = best["cell"]
     if cell == layout.base:
-        modest = folder.choice("all", "one_standard_error")
+        modest = results.choice("all", "one_standard_error")
         if modest is None or modest["cell"] == layout.base:
             return ""
         cell = modest["cell"]
     moved, still = [], []
     for measure, name in CURRENCIES.items():
-        change = folder.change(layout.base, cell, measure)
+        change = results.change(layout.base, cell, measure)
         if change is None:
             continue
         points = measure == "test_error"
@@ -127,7 +127,7 @@ def _bought(folder: Folder, layout: Layout, best: Row) -> str:
 
 
 def _difference(change: Row, points: bool = False) -> str:
-    """`-0.0005 (-0.0023 to +0.0012)`, with the reason where it is no finding and the interval does not say so."""
+    """`-0.0005 (-0.0023 to +0.0012)`, with a reason where a clear interval is no finding."""
     text = estimate(change["difference"], change["low"], change["high"], signed=True, percent=points)
     if points:
         text = text.replace(" (", " points (", 1)
@@ -142,16 +142,16 @@ def _moved(change: Row, name: str, points: bool) -> str:
     size, low, high = (
         abs(change[key]) for key in ("difference", "high" if fell else "low", "low" if fell else "high")
     )
-    text = estimate(size, low, high, percent=points) if known(low) else number(size * (100 if points else 1))
+    text = estimate(size, low, high, signed=True, percent=points).replace("+", "")
     if points:
         text = text.replace(" (", " points (")
     return f"{'lowered' if fell else 'raised'} {name} by {text}"
 
 
-def turned(folder: Folder, layout: Layout) -> list[str]:
+def turned(results: Results, layout: Layout) -> list[str]:
     """Cells of interest whose mean test cross-entropy was lower at an earlier epoch than at the last."""
-    cells = dict.fromkeys([layout.base, *(row["cell"] for row in folder.chosen())])
-    history = folder.history.merge(folder.sound[["member", "cell"]], on="member")
+    cells = dict.fromkeys([layout.base, *(row["cell"] for row in results.chosen())])
+    history = results.history.merge(results.sound[["member", "cell"]], on="member")
     found = []
     for cell in cells:
         losses = history[history["cell"] == cell].groupby("epoch")["test_cross_entropy"].mean()

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from jaxreg.folder import Folder
 from jaxreg.formatting import strength
+from jaxreg.results import Results
 
 AXES = {
     "l1": "L1 strength",
@@ -86,14 +86,14 @@ class Layout(NamedTuple):
     groups: tuple[Group, ...]
 
 
-def arrange(folder: Folder) -> Layout:
+def arrange(results: Results) -> Layout:
     """Find the lines, products and groups of a sweep from the axis columns of its members."""
-    columns = [axis for axis in AXES if axis in folder.members]
-    cells = folder.members.drop_duplicates("cell").set_index("cell")[columns]
+    columns = [axis for axis in AXES if axis in results.members]
+    cells = results.members.drop_duplicates("cell").set_index("cell")[columns]
     cells = cells.apply(lambda column: column.map(strength))
     swept = tuple(axis for axis in columns if cells[axis].nunique() > 1)
-    base = _base(cells, folder)
-    gridless = "grid" in folder.sweep and not folder.sweep["grid"]
+    base = _base(cells, results)
+    gridless = "grid" in results.sweep and not results.sweep["grid"]
     if gridless or cells.duplicated().any() or not swept:
         names = tuple(cells.index)
         return Layout(base, swept, (), (), (Group("", names, names),))
@@ -111,16 +111,16 @@ def arrange(folder: Folder) -> Layout:
             lines.append(_line(axis, along))
     if groups and base:
         groups.insert(0, Group("", (base,), (base,)))
-    return Layout(base, swept, tuple(lines), tuple(_products(cells, swept, start, folder)), tuple(groups))
+    return Layout(base, swept, tuple(lines), tuple(_products(cells, swept, start, results)), tuple(groups))
 
 
-def _base(cells: pd.DataFrame, folder: Folder) -> str | None:
+def _base(cells: pd.DataFrame, results: Results) -> str | None:
     """The cell called plain, or the reference of the comparisons, or the most neutral cell."""
     if "plain" in cells.index:
         return "plain"
     neutral = cells.isin(NEUTRAL).sum(axis=1)
-    references = [name for name in dict.fromkeys(folder.comparisons["reference"]) if name in cells.index]
-    best = folder.choice("all", "best")
+    references = [name for name in dict.fromkeys(results.comparisons["reference"]) if name in cells.index]
+    best = results.choice("all", "best")
     others = [name for name in references if best is None or name != best["cell"]]
     if others:
         return others[0]
@@ -147,9 +147,11 @@ def _line(axis: str, along: pd.Series) -> Line:
     return Line(axis, tuple(along.index), tuple(along), positions)
 
 
-def _products(cells: pd.DataFrame, swept: tuple[str, ...], start: pd.Series, folder: Folder) -> list[Product]:
+def _products(
+    cells: pd.DataFrame, swept: tuple[str, ...], start: pd.Series, results: Results
+) -> list[Product]:
     """Every pair of axes of which more than two lines was trained, the others held where the best cell is."""
-    best = folder.choice("all", "best")
+    best = results.choice("all", "best")
     found = []
     for first, second in combinations(swept, 2):
         others = [axis for axis in swept if axis not in (first, second)]

@@ -18,9 +18,9 @@ from jaxreg import figures, findings, tables
 from jaxreg.caveats import LOOKED_FOR, caveats
 from jaxreg.errors import UserError
 from jaxreg.files import write_bytes, write_text
-from jaxreg.folder import Folder, read
 from jaxreg.formatting import count, listing, strength
 from jaxreg.layout import Layout, arrange
+from jaxreg.results import Results, read
 
 
 def write(path: str | Path) -> Path:
@@ -28,46 +28,52 @@ def write(path: str | Path) -> Path:
 
     Raises `UserError` where a file of the run is missing or can't be read, or the folder can't be written.
     """
-    folder = read(path)
-    layout = arrange(folder)
-    pictures = figures.draw(folder, layout)
-    page = render(folder, layout, pictures)
+    results = read(path)
+    layout = arrange(results)
+    pictures = figures.draw(results, layout)
+    page = render(results, layout, pictures)
     try:
         for picture in (picture for part in pictures.values() for picture in part):
-            write_bytes(folder.path / "figures" / f"{picture.name}.png", picture.png)
-        return write_text(folder.path / "report.md", page)
+            write_bytes(results.path / "figures" / f"{picture.name}.png", picture.png)
+        return write_text(results.path / "report.md", page)
     except OSError as error:
         raise UserError(
-            f"{folder.path} can't be written: {error.strerror}. Copy it to where you may write."
+            f"{results.path} can't be written: {error.strerror}. Copy it to where you may write."
         ) from None
 
 
-def render(folder: Folder, layout: Layout, pictures: dict[str, list[figures.Picture]]) -> str:
+def headline(path: str | Path) -> str:
+    """The first sentence of the verdict without markup, for a terminal. Raises `UserError` like `write`."""
+    results = read(path)
+    return findings.verdict(results, arrange(results))[0].replace("**", "").replace("`", "")
+
+
+def render(results: Results, layout: Layout, pictures: dict[str, list[figures.Picture]]) -> str:
     """The text of report.md."""
     environment = Environment(
         loader=PackageLoader("jaxreg"), undefined=StrictUndefined, keep_trailing_newline=True
     )
-    references = dict.fromkeys(folder.comparisons["reference"].dropna())
-    threshold = folder.record.get("small_weight_threshold")
+    references = dict.fromkeys(results.comparisons["reference"].dropna())
+    threshold = results.record.get("small_weight_threshold")
     return environment.get_template("report.md.j2").render(
-        title=folder.sweep.get("name") or folder.path.resolve().name,
-        subtitle=subtitle(folder),
-        verdict=findings.verdict(folder, layout),
-        bought=tables.bought(folder, layout),
+        title=results.sweep.get("name") or results.path.resolve().name,
+        subtitle=subtitle(results),
+        verdict=findings.verdict(results, layout),
+        bought=tables.bought(results, layout),
         base=findings.called(layout.base, layout),
-        caveats=caveats(folder, layout),
+        caveats=caveats(results, layout),
         looked_for=LOOKED_FOR,
         pictures=pictures,
-        reading=reading(folder),
-        choices=tables.choices(folder),
-        turned=findings.turned(folder, layout),
-        comparisons=[(cell, table) for cell in references if (table := tables.comparisons(folder, cell))],
-        cells=tables.cells(folder),
+        reading=reading(results),
+        choices=tables.choices(results),
+        turned=findings.turned(results, layout),
+        comparisons=[(cell, table) for cell in references if (table := tables.comparisons(results, cell))],
+        cells=tables.cells(results),
         small=f"Small weights: below {strength(threshold)} in size. " if threshold else "",
-        power=tables.power(folder),
-        made=made(folder),
-        sweep=json.dumps(folder.sweep, indent=2),
-        folder=path_to_type(folder.path),
+        power=tables.power(results),
+        made=made(results),
+        sweep=json.dumps(results.sweep, indent=2),
+        folder=path_to_type(results.path),
     )
 
 
@@ -80,10 +86,10 @@ def path_to_type(path: Path) -> str:
         return "/".join(path.parts[-2:])
 
 
-def subtitle(folder: Folder) -> str:
+def subtitle(results: Results) -> str:
     """What was trained, in one line."""
-    members = folder.members
-    parts = [count(len(folder.cells), "cell")]
+    members = results.members
+    parts = [count(len(results.cells), "cell")]
     on_splits = members[members["split"] != "all"]
     if len(on_splits):
         parts += [count(on_splits["split"].nunique(), "split"), count(on_splits["seed"].nunique(), "seed")]
@@ -98,26 +104,25 @@ def subtitle(folder: Folder) -> str:
     return f"{text}; every test image is scored."
 
 
-def reading(folder: Folder) -> str:
+def reading(results: Results) -> str:
     """What bias and variance mean here, and of which networks they speak."""
-    on_splits = folder.members[folder.members["split"] != "all"]
+    on_splits = results.members[results.members["split"] != "all"]
     size = ""
     if "train_examples" in on_splits and on_splits["train_examples"].nunique() == 1:
         images = f"{int(on_splits['train_examples'].iloc[0]):,}"
         size = f" Both speak of networks trained on {images} images."
     return (
         "**Variance** is how much of the error comes from which training set and which seed a network "
-        "happened to get: the cross-entropy that averaging such networks' log-probabilities would save. **Bias** "
-        f"is what remains, label noise included: with one label an image the two can't be parted.{size}"
+        "happened to get: the cross-entropy that averaging such networks' log-probabilities would save. "
+        f"**Bias** is what remains, with the label noise in it: one label an image can't part the two.{size}"
     )
 
 
-def made(folder: Folder) -> list[tuple[str, str]]:
+def made(results: Results) -> list[tuple[str, str]]:
     """How the run was made, from run.json; what it does not say is left out."""
-    record = folder.record
-    digest = record.get("dataset_digest") or record.get("digest") or record.get("dataset")
-    if isinstance(digest, dict):
-        digest = digest.get("digest")
+    record = results.record
+    data = record.get("data") or {}
+    digest = data.get("digest")
 
     def seconds(key: str) -> str | None:
         return None if record.get(key) is None else f"{float(record[key]):,.1f} s"
@@ -137,7 +142,7 @@ def made(folder: Folder) -> list[tuple[str, str]]:
         ("platform", record.get("platform")),
         ("precision", record.get("precision")),
         ("versions", versions),
-        ("data", f"SHA-256 `{digest}`" if digest else None),
+        ("data", f"{data.get('name', 'images')}, SHA-256 `{digest}`" if digest else None),
     ]
     return [(name, str(value)) for name, value in entries if value is not None]
 

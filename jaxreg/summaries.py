@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t
 
-from jaxreg.folder import Folder
+from jaxreg.results import Results
 
 
 def means(members: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
@@ -22,14 +22,14 @@ def means(members: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     return pd.concat([mean, (mean - half).add_suffix("_low"), (mean + half).add_suffix("_high")], axis=1)
 
 
-def by_cell(folder: Folder, columns: list[str]) -> pd.DataFrame:
+def by_cell(results: Results, columns: list[str]) -> pd.DataFrame:
     """`means` of the sound members, every cell of the sweep in order."""
-    present = [column for column in columns if column in folder.members]
-    table = means(folder.sound, present).reindex(folder.cells)
+    present = [column for column in columns if column in results.members]
+    table = means(results.sound, present).reindex(results.cells)
     return table
 
 
-def diverged(folder: Folder) -> pd.DataFrame:
+def diverged(results: Results) -> pd.DataFrame:
     """How many members of each cell diverged, of how many: `diverged`, `members`."""
-    groups = folder.members.groupby("cell", sort=False)["diverged_at"]
-    return pd.DataFrame({"diverged": groups.count(), "members": groups.size()}).reindex(folder.cells)
+    groups = results.members.groupby("cell", sort=False)["diverged_at"]
+    return pd.DataFrame({"diverged": groups.count(), "members": groups.size()}).reindex(results.cells)

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 import pandas as pd
 
 from jaxreg.findings import UNDECIDED
-from jaxreg.folder import Folder
 from jaxreg.formatting import NOTHING, estimate, fixed, known, number, swapped
 from jaxreg.layout import SHORT, Layout
+from jaxreg.results import Results
 from jaxreg.summaries import by_cell, diverged
 
 CURRENCIES = {
@@ -33,11 +33,11 @@ def markdown(rows: Iterable[dict[str, str]]) -> str:
     return table.to_markdown(index=False, disable_numparse=True, colalign=align)
 
 
-def changes(folder: Folder, cell: str, reference: str | None, measures: Iterable[str]) -> dict[str, str]:
+def changes(results: Results, cell: str, reference: str | None, measures: Iterable[str]) -> dict[str, str]:
     """The paired differences of a cell, bold where told from 0; an error rate as accuracy in points."""
     shown = {}
     for measure in measures:
-        change, points = folder.change(reference, cell, measure), measure == "test_error"
+        change, points = results.change(reference, cell, measure), measure == "test_error"
         if change is None:
             shown[CURRENCIES[measure]] = NOTHING
             continue
@@ -50,12 +50,12 @@ def changes(folder: Folder, cell: str, reference: str | None, measures: Iterable
     return shown
 
 
-def bought(folder: Folder, layout: Layout) -> str:
+def bought(results: Results, layout: Layout) -> str:
     """What each chosen cell changed against the base cell, in each currency."""
     chosen: dict[str, list[str]] = {}
-    for axis in dict.fromkeys(folder.choices["axis"]):
+    for axis in dict.fromkeys(results.choices["axis"]):
         for rule, words in RULES.items():
-            row = folder.choice(axis, rule)
+            row = results.choice(axis, rule)
             if row is not None and row["cell"] != layout.base:
                 name = "of all" if axis == "all" else SHORT.get(axis, axis)
                 chosen.setdefault(row["cell"], []).append(
@@ -63,17 +63,17 @@ def bought(folder: Folder, layout: Layout) -> str:
                 )
     measures = list(CURRENCIES)[:4]
     return markdown(
-        {"Cell": f"`{cell}`", "Chosen as": ", ".join(roles)} | changes(folder, cell, layout.base, measures)
+        {"Cell": f"`{cell}`", "Chosen as": ", ".join(roles)} | changes(results, cell, layout.base, measures)
         for cell, roles in chosen.items()
     )
 
 
-def choices(folder: Folder) -> str:
+def choices(results: Results) -> str:
     """For every axis and for all cells: what each rule chose, and what it scores where it was not chosen."""
     rows = []
-    for axis in dict.fromkeys(folder.choices["axis"]):
+    for axis in dict.fromkeys(results.choices["axis"]):
         for rule, words in RULES.items():
-            row = folder.choice(axis, rule)
+            row = results.choice(axis, rule)
             if row is None:
                 continue
             wrong = row.get("honest_error")
@@ -90,24 +90,24 @@ def choices(folder: Folder) -> str:
     return markdown(rows)
 
 
-def comparisons(folder: Folder, reference: str) -> str:
+def comparisons(results: Results, reference: str) -> str:
     """Every cell against one reference, in all measures."""
-    made = set(folder.comparisons.loc[folder.comparisons["reference"] == reference, "measure"])
+    made = set(results.comparisons.loc[results.comparisons["reference"] == reference, "measure"])
     measures = [measure for measure in CURRENCIES if measure in made]
-    cells = [cell for cell in folder.cells if cell != reference] if measures else []
-    return markdown({"Cell": f"`{cell}`"} | changes(folder, cell, reference, measures) for cell in cells)
+    cells = [cell for cell in results.cells if cell != reference] if measures else []
+    return markdown({"Cell": f"`{cell}`"} | changes(results, cell, reference, measures) for cell in cells)
 
 
-def cells(folder: Folder) -> str:
+def cells(results: Results) -> str:
     """Every cell: its members, error and parts in cross-entropy, accuracy, the gap, the weights."""
-    parts, lost = folder.loss("cross_entropy"), diverged(folder)
+    parts, lost = results.loss("cross_entropy"), diverged(results)
     columns = ["train_cross_entropy", "test_accuracy", "penalty", "small_weights", "stopped_at"]
-    means = by_cell(folder, [column for column in columns if column in folder.members])
+    means = by_cell(results, [column for column in columns if column in results.members])
     apart = bool(parts["variance_seed"].notna().any() and parts["variance_split"].notna().any())
     rows = []
-    for cell in folder.cells:
+    for cell in results.cells:
         part, mean = _numbers(parts, cell), _numbers(means, cell)
-        total = int((folder.members["cell"] == cell).sum())
+        total = int((results.members["cell"] == cell).sum())
         kept = total - int(lost["diverged"][cell])
         row = {
             "Cell": f"`{cell}`",
@@ -141,11 +141,11 @@ def _interval(row: dict[str, float], name: str, percent: bool = False) -> str:
     return estimate(row.get(name), row.get(f"{name}_low"), row.get(f"{name}_high"), percent=percent)
 
 
-def power(folder: Folder) -> str:
+def power(results: Results) -> str:
     """The power table as it stands, rounded."""
-    if folder.power.empty:
+    if results.power.empty:
         return ""
-    table = folder.power.copy()
+    table = results.power.copy()
     for column in table.select_dtypes("number"):
         table[column] = table[column].map(lambda value: number(value, 2))
     table.columns = pd.Index([str(column).replace("_", " ") for column in table.columns])

@@ -6,25 +6,25 @@ import matplotlib
 
 from jaxreg.figures import classes, curves, decomposition, dots, images, maps, reliability, strength, style
 from jaxreg.figures.style import Picture
-from jaxreg.folder import Folder
 from jaxreg.layout import Layout
+from jaxreg.results import Results
 
 __all__ = ["Picture", "draw"]
 
 
-def draw(folder: Folder, layout: Layout) -> dict[str, list[Picture]]:
+def draw(results: Results, layout: Layout) -> dict[str, list[Picture]]:
     """Every picture of the report, by the part of the report that shows it; a part may be empty."""
     with matplotlib.rc_context(style.RC):
         return {
-            "main": maps.heat_maps(folder, layout)
-            + decomposition.strength_figures(folder, layout, "cross_entropy")
-            + dots.dot_plots(folder, layout),
-            "brier": decomposition.strength_figures(folder, layout, "brier"),
-            "generalisation": strength.generalisation(folder, layout),
-            "learning": curves.learning(folder, layout),
-            "weights": strength.weights(folder, layout),
-            "accuracy": strength.accuracy(folder, layout),
-            "calibration": strength.calibration(folder, layout) + reliability.diagram(folder, layout),
-            "classes": classes.per_class(folder, layout),
-            "images": images.sheet(folder),
+            "main": maps.heat_maps(results, layout)
+            + decomposition.strength_figures(results, layout, "cross_entropy")
+            + dots.dot_plots(results, layout),
+            "brier": decomposition.strength_figures(results, layout, "brier"),
+            "generalisation": strength.generalisation(results, layout),
+            "learning": curves.learning(results, layout),
+            "weights": strength.weights(results, layout),
+            "accuracy": strength.accuracy(results, layout),
+            "calibration": strength.calibration(results, layout) + reliability.diagram(results, layout),
+            "classes": classes.per_class(results, layout),
+            "images": images.sheet(results),
         }

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from jaxreg.figures import style
 from jaxreg.figures.decomposition import pairs
 from jaxreg.figures.style import Picture
-from jaxreg.folder import Folder
 from jaxreg.layout import SHORT, Layout
+from jaxreg.results import Results
 
 GREYS = ["#b9cfe8", "#8fb3d9", "#6493c4", "#3f73aa", "#23548a", "#0f3765", "#06203f"]
 DASHES = ["-", (0, (6, 1.5)), (0, (3, 1.2)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)), (0, (8, 3))]
@@ -19,9 +19,9 @@ DASHES = ["-", (0, (6, 1.5)), (0, (3, 1.2)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 
 MEASURES = {"test_cross_entropy": "Test cross-entropy", "train_cross_entropy": "Train cross-entropy"}
 
 
-def learning(folder: Folder, layout: Layout) -> list[Picture]:
+def learning(results: Results, layout: Layout) -> list[Picture]:
     """Mean test and train cross-entropy after each epoch, a column per axis, or one for unordered cells."""
-    history = folder.history.merge(folder.sound[["member", "cell"]], on="member")
+    history = results.history.merge(results.sound[["member", "cell"]], on="member")
     if history["epoch"].nunique() < 2:
         return []
     means = history.groupby(["cell", "epoch"])[list(MEASURES)].mean()

@@ -12,8 +12,8 @@ from matplotlib.patches import Patch
 
 from jaxreg.figures import style
 from jaxreg.figures.style import Picture
-from jaxreg.folder import Folder
 from jaxreg.layout import SHORT, Layout, Line
+from jaxreg.results import Results
 from jaxreg.summaries import diverged
 
 LOSSES = {"cross_entropy": "cross-entropy", "brier": "Brier score", "zero_one": "0-1 error"}
@@ -38,17 +38,17 @@ def pairs(lines: Sequence[Line]) -> Iterable[Sequence[Line]]:
     return (lines[i : i + 2] for i in range(0, len(lines), 2))
 
 
-def strength_figures(folder: Folder, layout: Layout, loss: str) -> list[Picture]:
+def strength_figures(results: Results, layout: Layout, loss: str) -> list[Picture]:
     """Bias and variance against strength, a column per axis; below, the paired change against the base."""
-    return [_figure(folder, layout, lines, loss) for lines in pairs(layout.lines)]
+    return [_figure(results, layout, lines, loss) for lines in pairs(layout.lines)]
 
 
-def _figure(folder: Folder, layout: Layout, lines: Sequence[Line], loss: str) -> Picture:
-    table = folder.loss(loss)
+def _figure(results: Results, layout: Layout, lines: Sequence[Line], loss: str) -> Picture:
+    table = results.loss(loss)
     changes = {
-        "error": folder.against(layout.base or "", TOTAL[loss]),
-        "bias": folder.against(layout.base or "", f"bias_{loss}"),
-        "variance": folder.against(layout.base or "", f"variance_{loss}"),
+        "error": results.against(layout.base or "", TOTAL[loss]),
+        "bias": results.against(layout.base or "", f"bias_{loss}"),
+        "variance": results.against(layout.base or "", f"variance_{loss}"),
     }
     paired = any(change["difference"].notna().any() for change in changes.values())
     rows = 2 if paired else 1
@@ -58,8 +58,8 @@ def _figure(folder: Folder, layout: Layout, lines: Sequence[Line], loss: str) ->
     drawn: list[pd.DataFrame] = []
     for column, line in enumerate(lines):
         stack(axes[0, column], line, table, top)
-        style.crosses(axes[0, column], line, diverged(folder))
-        mark_choices(axes[0, column], folder, line)
+        style.crosses(axes[0, column], line, diverged(results))
+        mark_choices(axes[0, column], results, line)
         style.strength_axis(axes[0, column], line, label=not paired)
         if paired:
             drawn += change_panel(axes[1, column], line, changes, layout.base)
@@ -138,9 +138,9 @@ def stack_key(table: pd.DataFrame) -> list[Patch | Line2D]:
     return [error, bias, Patch(color=style.DATA_AREA, label=f"variance {source(table)}")]
 
 
-def mark_choices(axes: Axes, folder: Folder, line: Line) -> None:
+def mark_choices(axes: Axes, results: Results, line: Line) -> None:
     """Upright lines at the best cell of the axis and at the strongest within one standard error of it."""
-    best, modest = folder.choice(line.axis, "best"), folder.choice(line.axis, "one_standard_error")
+    best, modest = results.choice(line.axis, "best"), results.choice(line.axis, "one_standard_error")
     for choice, text, dashes in ((best, "best", "-"), (modest, "1 SE", (0, (2, 2)))):
         if choice is None or choice["cell"] not in line.cells:
             continue

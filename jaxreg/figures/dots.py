@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from jaxreg.figures import style
 from jaxreg.figures.decomposition import LOSSES, TOTAL, change_key, parted, stack_key
 from jaxreg.figures.style import Picture
-from jaxreg.folder import Folder
 from jaxreg.layout import Layout
+from jaxreg.results import Results
 
 
 def rows_of(layout: Layout) -> list[tuple[str, str, str]]:
@@ -22,16 +22,16 @@ def rows_of(layout: Layout) -> list[tuple[str, str, str]]:
     ]
 
 
-def dot_plots(folder: Folder, layout: Layout, loss: str = "cross_entropy") -> list[Picture]:
+def dot_plots(results: Results, layout: Layout, loss: str = "cross_entropy") -> list[Picture]:
     """Left the parts of the error as bars that add up, right the change against the base cell."""
     rows = rows_of(layout)
     if not rows:
         return []
-    table = folder.loss(loss)
+    table = results.loss(loss)
     changes = {
-        "error": folder.against(layout.base or "", TOTAL[loss]),
-        "bias": folder.against(layout.base or "", f"bias_{loss}"),
-        "variance": folder.against(layout.base or "", f"variance_{loss}"),
+        "error": results.against(layout.base or "", TOTAL[loss]),
+        "bias": results.against(layout.base or "", f"bias_{loss}"),
+        "variance": results.against(layout.base or "", f"variance_{loss}"),
     }
     paired = len(rows) > 1 and any(change["difference"].notna().any() for change in changes.values())
     heights, y = [], 0.0
@@ -49,12 +49,11 @@ def dot_plots(folder: Folder, layout: Layout, loss: str = "cross_entropy") -> li
                 heading, (0, height + 0.55), xycoords=axes[0, 0].get_yaxis_transform(), va="bottom",
                 xytext=(4, 0), textcoords="offset points", fontsize=9.5, fontweight="bold",
             )  # fmt: skip
-    handles = stack_key(table.loc[names])
     if paired:
         _changes(axes[0, 1], heights, names, changes)
         axes[0, 1].set_xlabel(f"Change against {layout.base}")
-        handles = handles[1:] + change_key()
-    figure.legend(handles=handles, ncols=2, loc="outside upper left", columnspacing=1.4)
+        style.legend(axes[0, 1], handles=change_key(), ncols=3, columnspacing=0.8, handlelength=1.4)
+    figure.legend(handles=stack_key(table.loc[names]), ncols=2, loc="outside upper left", columnspacing=1.4)
     caption = (
         f"Bars: bias and variance, which add up to the test {LOSSES[loss]} (dot, with its 95 % interval)."
     )

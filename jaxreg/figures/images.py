@@ -7,21 +7,21 @@ import numpy as np
 from jaxreg.figures import style
 from jaxreg.figures.classes import class_names
 from jaxreg.figures.style import Picture
-from jaxreg.folder import Folder
+from jaxreg.results import Results
 
 ACROSS = 6
 KINDS = {"variance": "highest variance", "bias": "highest bias"}
 
 
-def sheet(folder: Folder) -> list[Picture]:
+def sheet(results: Results) -> list[Picture]:
     """A row of images for every cell and kind in examples.npz, label and usual answer below each."""
-    arrays = folder.examples
+    arrays = results.examples
     if not {"label", "predicted", "cell", "kind", "value"} <= set(arrays):
         return []
     pixels = arrays.get("pixels", arrays.get("images"))
     if pixels is None or not len(pixels):
         return []
-    names = class_names(folder)
+    names = class_names(results)
     cells, kinds = arrays["cell"].astype(str), arrays["kind"].astype(str)
     rows = list(dict.fromkeys(zip(cells, kinds, strict=True)))
     figure, axes = style.canvas(1.72 * len(rows), len(rows), ACROSS)
@@ -43,7 +43,7 @@ def sheet(folder: Folder) -> list[Picture]:
             "images",
             "The test images with the highest variance and the highest bias, with label and answer.",
             "Under each image its label and, after the arrow, what most models call it. High variance: "
-            "models trained on other data disagree. High bias: they agree, against the label (which may be wrong).",
+            "models trained on other data disagree. High bias: they agree against the label, rightly or not.",
             style.png(figure),
         )
     ]

@@ -11,26 +11,26 @@ from matplotlib.patches import Rectangle
 
 from jaxreg.figures import style
 from jaxreg.figures.style import Picture
-from jaxreg.folder import Folder
 from jaxreg.layout import AXES, SHORT, Layout, Product
+from jaxreg.results import Results
 from jaxreg.summaries import diverged
 
 
-def heat_maps(folder: Folder, layout: Layout, loss: str = "cross_entropy") -> list[Picture]:
+def heat_maps(results: Results, layout: Layout, loss: str = "cross_entropy") -> list[Picture]:
     """Four maps a product: error, bias, variance, and the share of wrong answers."""
-    return [_figure(folder, product, loss) for product in layout.products]
+    return [_figure(results, product, loss) for product in layout.products]
 
 
-def _figure(folder: Folder, product: Product, loss: str) -> Picture:
-    parts, wrong = folder.loss(loss), folder.loss("zero_one")
+def _figure(results: Results, product: Product, loss: str) -> Picture:
+    parts, wrong = results.loss(loss), results.loss("zero_one")
     rows, columns = product.table.shape
     figure, axes = style.canvas(2 * min(max(0.42 * rows + 1.0, 2.2), 4.5), 2, 2, sharex=True, sharey=True)
     panels = [
         ("Error (test cross-entropy)", parts["error"]), ("Bias", parts["bias"]),
         ("Variance", parts["variance"]), ("Wrong answers, %", 100 * wrong["error"]),
     ]  # fmt: skip
-    lost = diverged(folder)["diverged"] > 0
-    best, tied = chosen(folder)
+    lost = diverged(results)["diverged"] > 0
+    best, tied = chosen(results)
     for panel, (title, values) in zip(axes.flat, panels, strict=True):
         _map(panel, product.table, values, lost)
         panel.set_title(title)
@@ -42,16 +42,16 @@ def _figure(folder: Folder, product: Product, loss: str) -> Picture:
     held = f" The other axes are held at {product.held}." if product.held else ""
     return Picture(
         f"map-{product.first}-{product.second}",
-        f"Error, bias, variance and wrong answers against {SHORT[product.first]} and {SHORT[product.second]}.",
+        f"Maps of error, bias, variance and wrong answers: {SHORT[product.first]}, {SHORT[product.second]}.",
         "Darker is worse. Framed: the best cell by test cross-entropy; dotted: the cells within one standard "
         f"error of it. A cross marks a cell with diverged members.{held}",
         style.png(figure),
     )
 
 
-def chosen(folder: Folder) -> tuple[str | None, set[str]]:
+def chosen(results: Results) -> tuple[str | None, set[str]]:
     """The best cell of all and the cells within one standard error of it."""
-    row = folder.choice("all", "best")
+    row = results.choice("all", "best")
     if row is None:
         return None, set()
     tied = row.get("tied")

@@ -7,28 +7,30 @@ import numpy as np
 from jaxreg.figures import style
 from jaxreg.figures.classes import shown_cells
 from jaxreg.figures.style import Picture
-from jaxreg.folder import Folder
 from jaxreg.layout import Layout
+from jaxreg.results import Results
 
 
-def diagram(folder: Folder, layout: Layout) -> list[Picture]:
+def diagram(results: Results, layout: Layout) -> list[Picture]:
     """Accuracy against confidence for the base cell, the best and the strongest within one standard error."""
-    if not {"confidence", "accuracy", "share", "cell"} <= set(folder.reliability):
+    if not {"confidence", "accuracy", "share", "cell"} <= set(results.reliability):
         return []
-    modest = folder.choice("all", "one_standard_error")
-    cells = shown_cells(folder, layout) + ([] if modest is None else [modest["cell"]])
-    cells = [cell for cell in dict.fromkeys(cells) if (folder.reliability["cell"] == cell).any()]
+    modest = results.choice("all", "one_standard_error")
+    cells = shown_cells(results, layout) + ([] if modest is None else [modest["cell"]])
+    cells = [cell for cell in dict.fromkeys(cells) if (results.reliability["cell"] == cell).any()]
     if not cells:
         return []
     figure, axes = style.canvas(4.6, 2, 1, sharex=True, gridspec_kw={"height_ratios": [3, 1]})
     panel, counts = axes[0, 0], axes[1, 0]
     panel.plot([0, 100], [0, 100], color=style.QUIET, linewidth=1)
     for cell, mark in zip(cells, style.MARKS.values(), strict=False):
-        rows = folder.reliability[folder.reliability["cell"] == cell].sort_values("confidence")
+        rows = results.reliability[results.reliability["cell"] == cell].sort_values("confidence")
         rows = rows[rows["share"] > 0.001]  # a handful of answers is noise
         panel.plot(100 * rows["confidence"], 100 * rows["accuracy"], label=cell, **mark)
         counts.plot(100 * rows["confidence"], 100 * rows["share"], **mark)
-    seen = folder.reliability[folder.reliability["cell"].isin(cells) & (folder.reliability["share"] > 0.001)]
+    seen = results.reliability[
+        results.reliability["cell"].isin(cells) & (results.reliability["share"] > 0.001)
+    ]
     lowest = float(np.floor(10 * seen["confidence"].min())) * 10
     panel.set(xlim=(lowest, 101), ylim=(0, 101), ylabel="Right answers, %")
     counts.set(ylabel="Answers, %", xlabel="Stated confidence, %", ylim=(0, None))

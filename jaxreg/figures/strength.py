@@ -12,9 +12,9 @@ from matplotlib.axes import Axes
 from jaxreg.figures import style
 from jaxreg.figures.decomposition import mark_choices, pairs
 from jaxreg.figures.style import Picture
-from jaxreg.folder import Folder
-from jaxreg.formatting import number
+from jaxreg.formatting import strength
 from jaxreg.layout import SHORT, Layout, Line
+from jaxreg.results import Results
 from jaxreg.summaries import by_cell, diverged, means
 
 DARK: dict[str, Any] = {"color": style.INK, "linestyle": "-", "marker": "o"}
@@ -37,10 +37,10 @@ def _axes(lines: Sequence[Line]) -> str:
     return " and ".join(SHORT[line.axis] for line in lines)
 
 
-def generalisation(folder: Folder, layout: Layout) -> list[Picture]:
+def generalisation(results: Results, layout: Layout) -> list[Picture]:
     """Cross-entropy on the members' own training images and on the test images, the gap shaded."""
     pictures = []
-    table = by_cell(folder, ["train_cross_entropy", "test_cross_entropy"])
+    table = by_cell(results, ["train_cross_entropy", "test_cross_entropy"])
     for lines in pairs(layout.lines):
         figure, axes = style.canvas(3.4, 1, len(lines), sharey=True)
         top = style.ceiling(table["test_cross_entropy"])
@@ -61,8 +61,8 @@ def generalisation(folder: Folder, layout: Layout) -> list[Picture]:
             panel.set_ylim(0, None)
             if top is not None:
                 style.cap(panel, line.positions, rows["test_cross_entropy"], top)
-            mark_choices(panel, folder, line)
-            style.crosses(panel, line, diverged(folder))
+            mark_choices(panel, results, line)
+            style.crosses(panel, line, diverged(results))
             style.strength_axis(panel, line)
         axes[0, 0].set_ylabel("Cross-entropy")
         figure.legend(*axes[0, 0].get_legend_handles_labels(), ncols=2, loc="outside upper left")
@@ -78,17 +78,17 @@ def generalisation(folder: Folder, layout: Layout) -> list[Picture]:
     return pictures
 
 
-def weights(folder: Folder, layout: Layout) -> list[Picture]:
+def weights(results: Results, layout: Layout) -> list[Picture]:
     """Share of small weights (of all, and of those fed by live pixels) and the two norms."""
     columns = [
-        c for c in ("small_weights", "live_small_weights", "weight_l1", "weight_l2") if c in folder.members
+        c for c in ("small_weights", "live_small_weights", "weight_l1", "weight_l2") if c in results.members
     ]
-    table = by_cell(folder, columns)
+    table = by_cell(results, columns)
     if "small_weights" not in table or table["small_weights"].isna().all():
         return []
     for column in [c for c in table if not str(c).startswith("weight")]:
         table[column] *= 100
-    threshold = folder.record.get("small_weight_threshold")
+    threshold = results.record.get("small_weight_threshold")
     live = "live_small_weights" in table and not table["live_small_weights"].isna().all()
     norms = "weight_l1" in table and "weight_l2" in table
     pictures = []
@@ -116,7 +116,7 @@ def weights(folder: Folder, layout: Layout) -> list[Picture]:
         if norms:
             axes[1, 0].set_ylabel("Norms of the weights")
             style.legend(axes[1, 0], ncols=2)
-        limit = f"below {number(threshold)} in size" if threshold else "close to zero"
+        limit = f"below {strength(threshold)} in size" if threshold else "close to zero"
         pictures.append(
             Picture(
                 _name("weights", lines),
@@ -134,11 +134,11 @@ def weights(folder: Folder, layout: Layout) -> list[Picture]:
     return pictures
 
 
-def accuracy(folder: Folder, layout: Layout) -> list[Picture]:
+def accuracy(results: Results, layout: Layout) -> list[Picture]:
     """Test accuracy, and that of members trained on the whole training set where the sweep has such."""
-    table = by_cell(folder, ["test_accuracy"]) * 100
-    whole = folder.members[(folder.members["split"] == "all") & folder.members["diverged_at"].isna()]
-    full = means(whole, ["test_accuracy"]).reindex(folder.cells) * 100 if len(whole) else None
+    table = by_cell(results, ["test_accuracy"]) * 100
+    whole = results.members[(results.members["split"] == "all") & results.members["diverged_at"].isna()]
+    full = means(whole, ["test_accuracy"]).reindex(results.cells) * 100 if len(whole) else None
     pictures = []
     for lines in pairs(layout.lines):
         figure, axes = style.canvas(3.3, 1, len(lines), sharey=True)
@@ -147,8 +147,8 @@ def accuracy(folder: Folder, layout: Layout) -> list[Picture]:
             _panel(panel, line, table, {"test_accuracy": DARK | {"label": "on a split"}})
             if full is not None:
                 _panel(panel, line, full, {"test_accuracy": LIGHT | {"label": "on the whole training set"}})
-            mark_choices(panel, folder, line)
-            style.crosses(panel, line, diverged(folder))
+            mark_choices(panel, results, line)
+            style.crosses(panel, line, diverged(results))
             style.strength_axis(panel, line)
         best = float(np.nanmax(table["test_accuracy"])) if table["test_accuracy"].notna().any() else 100.0
         floor = 100 - 2.5 * (100 - best)
@@ -162,18 +162,18 @@ def accuracy(folder: Folder, layout: Layout) -> list[Picture]:
                 _name("accuracy", lines),
                 f"Test accuracy against {_axes(lines)}.",
                 "Mean accuracy on all test images; band: 95 % interval over training runs (splits, or seeds "
-                "where there is one split). Cells off the scale have their value written at the foot (\u2193).",
+                "where there is one split). Cells off the scale have their value at the foot (\u2193).",
                 style.png(figure),
             )
         )
     return pictures
 
 
-def calibration(folder: Folder, layout: Layout) -> list[Picture]:
+def calibration(results: Results, layout: Layout) -> list[Picture]:
     """Expected calibration error against strength."""
-    if "expected_calibration_error" not in folder.calibration:
+    if "expected_calibration_error" not in results.calibration:
         return []
-    table = folder.calibration.set_index("cell").reindex(folder.cells)
+    table = results.calibration.set_index("cell").reindex(results.cells)
     table = table.rename(columns={end: f"expected_calibration_error_{end}" for end in ("low", "high")})
     columns = [column for column in table if str(column).startswith("expected_calibration_error")]
     table = table[columns].astype(float) * 100
@@ -183,7 +183,7 @@ def calibration(folder: Folder, layout: Layout) -> list[Picture]:
         for column, line in enumerate(lines):
             _panel(axes[0, column], line, table, {"expected_calibration_error": DARK})
             axes[0, column].set_ylim(0, None)
-            mark_choices(axes[0, column], folder, line)
+            mark_choices(axes[0, column], results, line)
             style.strength_axis(axes[0, column], line)
         axes[0, 0].set_ylabel("Calibration error, points")
         pictures.append(

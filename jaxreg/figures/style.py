@@ -15,7 +15,7 @@ from PIL import Image
 from jaxreg.layout import Line
 
 WIDTH = 6.6  # inches; 11 points at this width are 8 pixels on a phone of 375
-DPI = 190
+DPI = 140
 
 RC: Any = {
     "font.size": 11,

@@ -28,7 +28,7 @@ OPTIONAL = ("classes", "calibration", "reliability", "power")
 
 
 @dataclass(frozen=True)
-class Folder:
+class Results:
     """What a run left: a table a file, `record` from run.json, `examples` the arrays of examples.npz."""
 
     path: Path
@@ -91,7 +91,7 @@ def _first(rows: pd.DataFrame) -> dict[str, Any] | None:
     return None if rows.empty else {str(key): value for key, value in rows.iloc[0].items()}
 
 
-def read(path: str | Path) -> Folder:
+def read(path: str | Path) -> Results:
     """Read a run folder. Raises `UserError` naming the file that is missing or can't be read."""
     path = Path(path)
     if not path.is_dir():
@@ -103,7 +103,7 @@ def read(path: str | Path) -> Folder:
     for name in OPTIONAL:
         if (path / f"{name}.csv").exists():
             tables[name] = _table(path / f"{name}.csv", [])
-    return Folder(
+    return Results(
         path=path, record=_record(path / "run.json"), examples=_examples(path / "examples.npz"), **tables
     )
 

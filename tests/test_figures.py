@@ -1,0 +1,82 @@
+"""Figures: only those that the sweep calls for, legible, without a global state."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+from PIL import Image
+from written_runs import L1_L2, with_examples, write_run
+
+from jaxreg import figures
+from jaxreg.figures import style
+from jaxreg.layout import arrange
+from jaxreg.results import read
+
+
+@pytest.fixture(autouse=True)
+def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(style, "DPI", 50)
+
+
+def drawn(folder: Path) -> dict[str, figures.Picture]:
+    results = read(folder)
+    parts = figures.draw(results, arrange(results))
+    return {picture.name: picture for pictures in parts.values() for picture in pictures}
+
+
+def pixels(picture: figures.Picture) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(picture.png)).convert("RGB"), float)
+
+
+def test_every_picture_says_what_it_shows_and_how_to_read_it(tmp_path: Path) -> None:
+    pictures = drawn(with_examples(write_run(tmp_path)))
+    assert len(pictures) == 10
+    for picture in pictures.values():
+        assert len(picture.alt) > 20 and picture.alt.endswith(".")
+        assert len(picture.caption) > 40 and picture.caption.endswith(".")
+        assert pixels(picture).std() > 1, "an empty sheet"
+
+
+def test_nothing_is_drawn_for_what_is_not_there(tmp_path: Path) -> None:
+    folder = write_run(tmp_path, epochs=1)
+    for name in ("calibration", "reliability", "classes"):
+        (folder / f"{name}.csv").unlink()
+    assert set(drawn(folder)) == {
+        "bias-variance-cross-entropy-l1-l2", "bias-variance-brier-l1-l2", "train-test-l1-l2", "weights-l1-l2",
+        "accuracy-l1-l2",
+    }  # fmt: skip
+
+
+def test_at_most_two_panels_stand_side_by_side(tmp_path: Path) -> None:
+    cells = [("plain", {})] + [
+        (f"{axis}=0.1", {axis: 0.1}) for axis in ("l1", "l2", "dropout", "label_noise")
+    ]
+    names = [name for name in drawn(write_run(tmp_path, cells=cells)) if name.startswith("accuracy")]
+    assert names == ["accuracy-l1-l2", "accuracy-dropout-label_noise"]
+
+
+def test_the_areas_stay_apart_in_grey() -> None:
+    colours = (style.BIAS_AREA, style.DATA_AREA, style.SEED_AREA)
+    grey = [np.dot(matplotlib.colors.to_rgb(colour), (0.299, 0.587, 0.114)) for colour in colours]
+    assert np.all(-np.diff([1.0, *grey]) > 0.1)
+
+
+def test_a_diverged_cell_leaves_a_cross(tmp_path: Path) -> None:
+    red = tuple(int(style.WARN[i : i + 2], 16) for i in (1, 3, 5))
+
+    def reddish(**options: object) -> int:
+        picture = drawn(write_run(tmp_path, **options))["bias-variance-cross-entropy-l1-l2"]  # type: ignore[arg-type]
+        return int((np.abs(pixels(picture) - red).sum(axis=2) < 90).sum())
+
+    assert reddish() == 0
+    assert reddish(diverged=["l1=1e-3"]) > 10
+
+
+def test_drawing_touches_nothing_global(tmp_path: Path) -> None:
+    before = dict(matplotlib.rcParams)
+    drawn(write_run(tmp_path, cells=L1_L2[:2]))
+    assert dict(matplotlib.rcParams) == before

@@ -1,0 +1,256 @@
+"""The report: its order and its words, from whatever files a run may have left."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from written_runs import GOLDEN, L1_L2, with_examples, write_run
+
+from jaxreg import report
+from jaxreg.caveats import caveats
+from jaxreg.figures import style
+from jaxreg.layout import arrange
+from jaxreg.results import read
+
+SECTIONS = [
+    "Verdict", "Caveats", "Bias and variance", "Generalisation gap", "Learning curves", "Weights", "Accuracy",
+    "Calibration", "Classes", "Images", "Choices", "Comparisons", "All cells", "How this was made",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = with_examples(write_run(tmp_path_factory.mktemp("run") / "reports" / "tiny"))
+    report.write(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def page(folder: Path) -> str:
+    return (folder / "report.md").read_text()
+
+
+def sections(page: str) -> list[str]:
+    return re.findall(r"^## (.*)$", page, flags=re.MULTILINE)
+
+
+def section(page: str, title: str) -> str:
+    return page.split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
+def laws(page: str, folder: Path) -> None:
+    """What holds for the report of any run."""
+    assert sections(page) == [title for title in SECTIONS if title in sections(page)]
+    assert {"Verdict", "Caveats", "Bias and variance", "All cells", "How this was made"} <= set(
+        sections(page)
+    )
+    assert not re.search(r"\d\.\d{7,}", page), "a float with more digits than anybody can use"
+    assert not re.search(r"\bnan\b|\binf\b|None|NaN", page.split("<details><summary>The sweep")[0])
+    images = re.findall(r"!\[(.+?)\]\((.+?)\)\n\n\*(.+?)\*\n", page)
+    assert len(images) == page.count("![")
+    for _, file, _ in images:
+        assert (folder / file).stat().st_size < 200_000
+    rows = [
+        line.split("|")[1].strip()
+        for line in section(page, "All cells").splitlines()
+        if line.startswith("| `")
+    ]
+    assert rows == [f"`{cell}`" for cell in dict.fromkeys(pd.read_csv(folder / "members.csv")["cell"])]
+
+
+def test_the_parts_stand_in_order_and_hold_what_they_must(page: str, folder: Path) -> None:
+    assert sections(page) == SECTIONS
+    laws(page, folder)
+    assert page.index("(figures/bias-variance-cross-entropy-l1-l2.png)") < page.index("## Generalisation gap")
+
+
+def test_the_verdict_names_the_best_cell_what_it_bought_and_how_sure(page: str) -> None:
+    verdict = section(page, "Verdict")
+    assert "**`l2=1e-4` is best" in verdict
+    assert re.search(r"lowered variance by 0\.\d+ \(0\.\d+ to 0\.\d+\), raised bias by 0", verdict)
+    assert "**L1**: best at 1e-5" in verdict
+    assert "no part in the choice" in verdict
+
+
+def test_the_page_is_word_for_word_the_golden_one(tmp_path: Path) -> None:
+    # After a wanted change: python tests/written_runs.py
+    written = report.write(write_run(tmp_path / "reports" / "tiny"))
+    assert written.read_text() == GOLDEN.read_text()
+
+
+def test_writing_again_changes_no_byte(folder: Path) -> None:
+    before = {file: file.read_bytes() for file in [folder / "report.md", *folder.glob("figures/*.png")]}
+    report.write(folder)
+    assert {file: file.read_bytes() for file in before} == before
+    assert not list(folder.rglob("*.tmp"))
+
+
+PRODUCT = [
+    (
+        "plain" if not (a or b) else ",".join(f"{k}={v:g}" for k, v in (("l1", a), ("l2", b)) if v),
+        {"l1": a, "l2": b},
+    )
+    for a in (0, 1e-5, 1e-3)
+    for b in (0, 1e-4, 1e-2)
+]
+UNION = [
+    ("plain", {}),
+    ("dropout=0.3", {"dropout": 0.3}),
+    ("dropout=0.3-0.5-0", {"dropout": "0.3-0.5-0"}),
+    ("batch_norm=true", {"batch_norm": True}),
+    ("depth=2", {"depth": 2}),
+    ("early_stopping=3", {"early_stopping": 3}),
+]
+NAMED = [("simple", {}), ("l1", {"l1": 1e-2}), ("l2", {"l2": 1e-2}), ("simple_again", {})]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "pictures"),
+    [
+        ("one member a cell", {"splits": 1, "seeds": 1}, ["bias-variance-cross-entropy-l1-l2"]),
+        ("one split", {"splits": 1, "seeds": 3}, ["bias-variance-cross-entropy-l1-l2"]),
+        ("one seed", {"splits": 3, "seeds": 1}, ["bias-variance-cross-entropy-l1-l2"]),
+        ("one cell", {"cells": L1_L2[:1]}, ["bias-variance-cross-entropy-cells"]),
+        ("one axis", {"cells": L1_L2[:3]}, ["bias-variance-cross-entropy-l1"]),
+        ("one epoch", {"epochs": 1}, ["bias-variance-cross-entropy-l1-l2"]),
+        (
+            "a product",
+            {"cells": PRODUCT, "grid": "l1*l2"},
+            ["map-l1-l2", "bias-variance-cross-entropy-l1-l2"],
+        ),
+        (
+            "without an order",
+            {"cells": UNION, "grid": "dropout,depth"},
+            ["bias-variance-cross-entropy-cells"],
+        ),
+        (
+            "named runs",
+            {"cells": NAMED, "grid": None, "splits": 1, "seeds": 4},
+            ["bias-variance-cross-entropy-cells"],
+        ),
+        ("one cell diverged", {"diverged": ["l1=1e-3"]}, ["bias-variance-cross-entropy-l1-l2"]),
+        ("the plain cell diverged", {"diverged": ["plain"]}, ["bias-variance-cross-entropy-l1-l2"]),
+        ("all diverged", {"diverged": [cell for cell, _ in L1_L2]}, ["bias-variance-cross-entropy-l1-l2"]),
+    ],
+)
+def test_any_sweep_gets_a_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, options: dict, pictures: list[str]
+) -> None:
+    monkeypatch.setattr(style, "DPI", 50)  # the same figures, drawn faster
+    folder = write_run(tmp_path, **options)
+    page = report.write(folder).read_text()
+    laws(page, folder)
+    drawn = re.findall(r"\(figures/(.+?)\.png\)", section(page, "Bias and variance"))
+    assert [picture for picture in drawn if "brier" not in picture] == pictures
+
+
+def found(path: Path) -> list[str]:
+    results = read(path)
+    return caveats(results, arrange(results))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"splits": 1, "seeds": 1}, "variance is undefined"),
+        ({"splits": 1, "seeds": 4}, "between its 4 seeds only"),
+        ({"splits": 4, "seeds": 1}, "can't be told apart"),
+        ({"splits": 2, "seeds": 2}, "2 splits are few"),
+        ({"diverged": ["l1=1e-3"]}, "**6 members of 30 diverged**: `l1=1e-3` 6 of 6; the first at epoch 2"),
+        (
+            {"cells": [("l1=1e-3", {"l1": 1e-3}), ("l1=1e-5", {"l1": 1e-5})]},
+            "The best L1, 1e-5, is the smallest tried",
+        ),
+        ({"cells": L1_L2[:2]}, "**The best L1, 1e-5, is the largest tried**"),
+        ({"epochs": 2}, "**Still improving at the last epoch**"),
+        ({}, "choosing flatters by 0.0003"),
+    ],
+)
+def test_caveats_are_found(tmp_path: Path, options: dict, words: str) -> None:
+    assert words in "\n".join(found(write_run(tmp_path, **options)))
+
+
+def test_caveats_are_not_raised_without_cause(tmp_path: Path) -> None:
+    text = "\n".join(found(write_run(tmp_path, splits=5, epochs=40)))
+    for words in ("diverged", "tried**", "Still improving", "are few", "seeds only", "told apart", "Too few"):
+        assert words not in text
+
+
+def test_all_diverged_is_said_first(tmp_path: Path) -> None:
+    page = report.write(write_run(tmp_path, diverged=[cell for cell, _ in L1_L2])).read_text()
+    assert section(page, "Verdict").strip().startswith("**Every member diverged**")
+
+
+def test_members_on_the_whole_training_set_are_shown_apart(tmp_path: Path) -> None:
+    folder = write_run(tmp_path)
+    alone = report.write(folder).read_text()
+    members = pd.read_csv(folder / "members.csv", dtype={"split": str})
+    whole = members[members["seed"] == 0].drop_duplicates("cell").assign(split="all", test_accuracy=0.99)
+    whole["member"] = whole["cell"] + "/all/seed0"
+    pd.concat([members, whole]).to_csv(folder / "members.csv", index=False)
+    drawn = (folder / "figures" / "accuracy-l1-l2.png").read_bytes()
+    page = report.write(folder).read_text()
+    verdict = section(page, "Verdict")
+    assert verdict == section(alone, "Verdict")
+    assert (folder / "figures" / "accuracy-l1-l2.png").read_bytes() != drawn
+
+
+def command(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-m", "jaxreg.report", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_the_command_needs_neither_jax_nor_predictions(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run")
+    code = (
+        "import sys; sys.modules['jax'] = sys.modules['matplotlib.pyplot'] = None\n"
+        f"from jaxreg import report; sys.exit(report.main([{str(folder)!r}]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (folder / "report.md").exists()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda folder: (folder / "members.csv").unlink(), "members.csv is missing"),
+        (lambda folder: (folder / "run.json").unlink(), "run.json is missing"),
+        (lambda folder: (folder / "run.json").write_text("{"), "run.json can't be read as JSON"),
+        (
+            lambda folder: (folder / "history.csv").write_text("a,b\n1,2,3\n4\n5,6,7,8\n"),
+            "history.csv can't be read as CSV",
+        ),
+        (lambda folder: (folder / "choices.csv").write_text(""), "choices.csv can't be read as CSV"),
+        (lambda folder: (folder / "choices.csv").write_text("axis,rule\n"), "choices.csv has no column cell"),
+        (lambda folder: (folder / "members.csv").write_bytes(b"\xff\xfe\x00"), "members.csv can't be read"),
+        (lambda folder: (folder / "examples.npz").write_bytes(b"PK"), "examples.npz can't be read"),
+        (lambda folder: [file.unlink() for file in folder.iterdir()], "members.csv is missing"),
+    ],
+)
+def test_wrong_input_is_told_in_two_lines(
+    tmp_path: Path, capsys: pytest.CaptureFixture, spoil, words: str
+) -> None:
+    folder = write_run(tmp_path)
+    spoil(folder)
+    assert report.main([str(folder)]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and words in error
+    assert len(error.splitlines()) <= 2
+
+
+def test_the_command_says_where_it_wrote_and_what_is_no_folder(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run")
+    done = command(folder)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"wrote {folder / 'report.md'}\n", "")
+    wrong = command(tmp_path / "nowhere")
+    assert wrong.returncode == 2
+    assert "nowhere is not a folder" in wrong.stderr and "Traceback" not in wrong.stderr
