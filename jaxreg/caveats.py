@@ -90,7 +90,7 @@ def _unfinished(results: Results, layout: Layout) -> list[str]:
 
 def _replication(results: Results) -> list[str]:
     rows = results.loss("cross_entropy")
-    splits, seeds = rows["splits"].max(), rows["seeds"].max()
+    splits, seeds = float(rows["splits"].max()), float(rows["seeds"].max())
     if not (known(splits) and known(seeds)):
         return []
     if splits <= 1 and seeds <= 1:
@@ -113,7 +113,7 @@ def _replication(results: Results) -> list[str]:
 
 def _too_few(results: Results, layout: Layout) -> list[str]:
     best = results.choice("all", "best")
-    splits = results.loss("cross_entropy")["splits"].max()
+    splits = float(results.loss("cross_entropy")["splits"].max())
     found = []
     if 1 < splits < 4:
         rest = "one degree" if splits == 2 else "two degrees"

@@ -11,8 +11,8 @@ MINUS = "\u2212"
 NOTHING = "\u2013"
 
 
-def known(value: float | None) -> TypeGuard[float]:
-    """Whether there is a finite number."""
+def known(value: Any) -> TypeGuard[float]:
+    """Whether `value` is a finite number."""
     return value is not None and math.isfinite(value)
 
 
@@ -43,7 +43,7 @@ def decimals(low: float, high: float) -> int:
     if half == 0:
         return 3
     exponent = math.floor(math.log10(half))
-    return min(max(-exponent + (half / 10**exponent < 3), 0), 6)
+    return min(max(-exponent + int(half / 10**exponent < 3), 0), 6)
 
 
 def estimate(

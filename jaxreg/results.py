@@ -88,7 +88,7 @@ class Results:
 
 
 def _first(rows: pd.DataFrame) -> dict[str, Any] | None:
-    return None if rows.empty else {str(key): value for key, value in rows.iloc[0].items()}
+    return None if rows.empty else {str(key): value for key, value in rows.to_dict("records")[0].items()}
 
 
 def read(path: str | Path) -> Results:

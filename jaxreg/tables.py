@@ -134,7 +134,7 @@ def cells(results: Results) -> str:
 
 
 def _numbers(table: pd.DataFrame, cell: str) -> dict[str, float]:
-    return {str(key): value for key, value in table.loc[[cell]].iloc[0].items()}
+    return {str(key): value for key, value in table.loc[[cell]].to_dict("records")[0].items()}
 
 
 def _interval(row: dict[str, float], name: str, percent: bool = False) -> str:
@@ -147,6 +147,6 @@ def power(results: Results) -> str:
         return ""
     table = results.power.copy()
     for column in table.select_dtypes("number"):
-        table[column] = table[column].map(lambda value: number(value, 2))
+        table[column] = table[column].map(lambda value: number(float(value), 2))
     table.columns = pd.Index([str(column).replace("_", " ") for column in table.columns])
     return markdown({str(key): value for key, value in row.items()} for row in table.to_dict("records"))

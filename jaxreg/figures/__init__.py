@@ -11,9 +11,15 @@ from jaxreg.results import Results
 
 __all__ = ["Picture", "draw"]
 
+PARTS = (
+    "main", "brier", "generalisation", "learning", "weights", "accuracy", "calibration", "classes", "images",
+)  # fmt: skip
+
 
 def draw(results: Results, layout: Layout) -> dict[str, list[Picture]]:
     """Every picture of the report, by the part of the report that shows it; a part may be empty."""
+    if results.sound.empty:
+        return {part: [] for part in PARTS}
     with matplotlib.rc_context(style.RC):
         return {
             "main": maps.heat_maps(results, layout)

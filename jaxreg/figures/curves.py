@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from jaxreg.figures import style
-from jaxreg.figures.decomposition import pairs
 from jaxreg.figures.style import Picture
 from jaxreg.layout import SHORT, Layout
 from jaxreg.results import Results
@@ -16,6 +18,7 @@ GREYS = ["#b9cfe8", "#8fb3d9", "#6493c4", "#3f73aa", "#23548a", "#0f3765", "#062
 DASHES = ["-", (0, (6, 1.5)), (0, (3, 1.2)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)), (0, (8, 3))]
 
 
+Column = tuple[str, tuple[str, ...], tuple[str, ...]]  # title, cells, their labels
 MEASURES = {"test_cross_entropy": "Test cross-entropy", "train_cross_entropy": "Train cross-entropy"}
 
 
@@ -25,17 +28,22 @@ def learning(results: Results, layout: Layout) -> list[Picture]:
     if history["epoch"].nunique() < 2:
         return []
     means = history.groupby(["cell", "epoch"])[list(MEASURES)].mean()
-    sets = [[(SHORT[line.axis], line.cells, line.labels) for line in lines] for lines in pairs(layout.lines)]
-    sets += [[(group.title, group.cells, group.labels)] for group in layout.groups if group.title or not sets]
-    return [_figure(means, columns) for columns in sets]
+    columns: list[Column] = [(SHORT[line.axis], line.cells, line.labels) for line in layout.lines]
+    for group in layout.groups:
+        if group.title and layout.base:
+            columns.append((group.title, (layout.base, *group.cells), (layout.base, *group.labels)))
+        elif len(layout.groups) == 1:
+            columns.append((group.title, group.cells, group.labels))
+    return [_figure(means, columns[i : i + 2]) for i in range(0, len(columns), 2)]
 
 
-def _figure(means: pd.DataFrame, columns: list[tuple[str, tuple[str, ...], tuple[str, ...]]]) -> Picture:
+def _figure(means: pd.DataFrame, columns: Sequence[Column]) -> Picture:
     figure, axes = style.canvas(6.2, 2, len(columns), sharey="row", sharex=True)
     for column, (title, cells, labels) in enumerate(columns):
         for row, measure in enumerate(MEASURES):
             _curves(axes[row, column], means[measure], cells, labels)
         axes[1, column].set_xlabel("Epoch")
+        axes[1, column].xaxis.set_major_locator(MaxNLocator(6, integer=True))
         key = {"title": title, "alignment": "left"} if title else {}
         across = 3 if len(columns) == 1 else 2
         style.legend(axes[0, column], fontsize=9, ncols=across, columnspacing=1, handlelength=2.8, **key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -54,7 +55,8 @@ def _figure(results: Results, layout: Layout, lines: Sequence[Line], loss: str) 
     rows = 2 if paired else 1
     heights = {"height_ratios": [1.25, 1]} if paired else {}
     figure, axes = style.canvas(3.4 * rows - 0.1, rows, len(lines), sharey="row", gridspec_kw=heights)
-    top = style.ceiling(table.loc[[cell for line in lines for cell in line.cells], "error"])
+    cells = list(dict.fromkeys(cell for line in lines for cell in line.cells))
+    top = style.ceiling(table.loc[cells, "error"])
     drawn: list[pd.DataFrame] = []
     for column, line in enumerate(lines):
         stack(axes[0, column], line, table, top)
@@ -88,6 +90,8 @@ def _figure(results: Results, layout: Layout, lines: Sequence[Line], loss: str) 
         )
     if top is not None:
         caption += " Cells off the scale have their error written at the top (\u2191)."
+    if diverged(results).loc[cells, "diverged"].any():
+        caption += " Crosses: diverged members, of how many."
     alt = f"Bias, variance and their sum, the test {LOSSES[loss]}, against {names}" + (
         ", with the paired change against no regularisation below." if paired else "."
     )
@@ -129,6 +133,8 @@ def stack_key(table: pd.DataFrame) -> list[Patch | Line2D]:
     """The legend of `stack`."""
     error = Line2D([], [], label="error = bias + variance", **style.MARKS["error"])
     bias = Patch(facecolor=style.BIAS_AREA, edgecolor=style.BIAS, linestyle="--", label="bias")
+    if table["bias"].isna().all():
+        return [Line2D([], [], label="error", **style.MARKS["error"])]
     if parted(table):
         return [
             error, bias,
@@ -149,11 +155,22 @@ def mark_choices(axes: Axes, results: Results, line: Line) -> None:
         if text == "best" and modest is not None and modest["cell"] == choice["cell"]:
             text = "best = 1 SE"
         x = line.positions[line.cells.index(choice["cell"])]
+        side = beside(line, best, modest) if len(text) < 6 else 0
+        align = {0: "center", 1: "left", -1: "right"}[side if text == "1 SE" else -side]
         axes.axvline(x, color=style.INK, linewidth=1.0, linestyle=dashes)  # type: ignore[arg-type]
         axes.annotate(
-            text, (x, 1.0), xycoords=axes.get_xaxis_transform(), ha="center", va="bottom", fontsize=9.5,
+            text, (x, 1.0), xycoords=axes.get_xaxis_transform(), ha=align, va="bottom", fontsize=9.5,
             xytext=(0, 1), textcoords="offset points",
         )  # fmt: skip
+
+
+def beside(line: Line, best: dict[str, Any] | None, modest: dict[str, Any] | None) -> int:
+    """The side (1, -1) to which the modest choice's name must give way to that of the best; 0: neither."""
+    if best is None or modest is None or not {best["cell"], modest["cell"]} <= set(line.cells):
+        return 0
+    first, second = (line.positions[line.cells.index(choice["cell"])] for choice in (best, modest))
+    near = abs(second - first) < 0.2 * (max(line.positions) - min(line.positions))
+    return (1 if second > first else -1) if near else 0
 
 
 def change_panel(
@@ -164,7 +181,7 @@ def change_panel(
     drawn = []
     for name, change in changes.items():
         rows = change.loc[list(line.cells), ["difference", "low", "high"]].astype(float)
-        if base in line.cells:
+        if base in line.cells and rows["difference"].notna().any():
             rows.loc[base] = 0.0  # a cell does not differ from itself
         rows = rows.rename(columns={"low": "difference_low", "high": "difference_high"})
         keep = rows["difference"].notna().to_numpy()

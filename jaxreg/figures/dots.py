@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from jaxreg.figures import style
 from jaxreg.figures.decomposition import LOSSES, TOTAL, change_key, parted, stack_key
@@ -107,6 +108,7 @@ def _changes(axes: Axes, heights: list[float], names: list[str], changes: dict[s
     finite = np.concatenate(ends)
     finite = finite[np.isfinite(finite)]
     axes.grid(axis="y", visible=False)
+    axes.xaxis.set_major_locator(MaxNLocator(4))
     if finite.size:
         low, high = min(finite.min(), 0.0), max(finite.max(), 0.0)
         if low < 0:

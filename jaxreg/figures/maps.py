@@ -32,7 +32,7 @@ def _figure(results: Results, product: Product, loss: str) -> Picture:
     lost = diverged(results)["diverged"] > 0
     best, tied = chosen(results)
     for panel, (title, values) in zip(axes.flat, panels, strict=True):
-        _map(panel, product.table, values, lost)
+        _map(panel, product.table, values, lost, capped=title != "Variance")
         panel.set_title(title)
         _outline(panel, product.table, best, tied)
     for panel in axes[1]:
@@ -58,14 +58,15 @@ def chosen(results: Results) -> tuple[str | None, set[str]]:
     return str(row["cell"]), set(tied.split("; ")) if isinstance(tied, str) else set()
 
 
-def _map(axes: Axes, table: pd.DataFrame, values: pd.Series, lost: pd.Series) -> None:
-    """One map; the colours end at three times the least value so that a ruined corner leaves contrast."""
+def _map(axes: Axes, table: pd.DataFrame, values: pd.Series, lost: pd.Series, capped: bool) -> None:
+    """One map; if `capped`, the colours end at thrice the least value: a ruined corner leaves contrast."""
     grid = table.map(lambda cell: values.get(cell, np.nan)).to_numpy(float)
     known = grid[np.isfinite(grid)]
     scale = Normalize(0, 1)
     if known.size:
         least = known.min()
-        scale = Normalize(least, max(min(known.max(), least + 2 * abs(least)), least + 1e-9))
+        end = min(known.max(), 3 * least) if capped and least > 0 else known.max()
+        scale = Normalize(least, max(end, least + 1e-9))
     colours = colormaps["YlGnBu"]
     axes.grid(False)
     axes.imshow(grid, cmap=colours, norm=scale, aspect="auto", origin="lower", interpolation="nearest")
@@ -93,23 +94,20 @@ def _short(value: float) -> str:
 
 
 def _outline(axes: Axes, table: pd.DataFrame, best: str | None, tied: set[str]) -> None:
-    for i, row in enumerate(table.to_numpy()):
-        for j, name in enumerate(row):
-            if name == best:
-                axes.add_patch(
-                    Rectangle(
-                        (j - 0.46, i - 0.46), 0.92, 0.92, fill=False, edgecolor=style.INK, linewidth=2.6
-                    )
+    """Frames on a white ground, so that they show on any colour."""
+    for (i, j), name in np.ndenumerate(table.to_numpy()):
+        if name != best and name not in tied:
+            continue
+        width, dashes = (2.4, "-") if name == best else (1.6, (0, (1.2, 1.2)))
+        for colour, line, style_ in (("white", width + 2, "-"), (style.INK, width, dashes)):
+            axes.add_patch(
+                Rectangle(
+                    (j - 0.46, i - 0.46),
+                    0.92,
+                    0.92,
+                    fill=False,
+                    edgecolor=colour,
+                    linewidth=line,
+                    linestyle=style_,
                 )
-            elif name in tied:
-                axes.add_patch(
-                    Rectangle(
-                        (j - 0.46, i - 0.46),
-                        0.92,
-                        0.92,
-                        fill=False,
-                        edgecolor=style.INK,
-                        linewidth=1.6,
-                        linestyle=":",
-                    )
-                )
+            )

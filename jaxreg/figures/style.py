@@ -121,19 +121,9 @@ def crosses(axes: Axes, line: Line, diverged: Any) -> None:
     for x, cell in zip(line.positions, line.cells, strict=True):
         lost, total = int(diverged.loc[cell, "diverged"]), int(diverged.loc[cell, "members"])
         if lost:
-            axes.plot(
-                [x], [0.05], "x", color=WARN, markersize=9, mew=2.2, transform=axes.get_xaxis_transform()
-            )
-            text = "diverged" if lost == total else f"{lost} of {total}\ndiverged"
-            axes.annotate(
-                text,
-                (x, 0.09),
-                xycoords=axes.get_xaxis_transform(),
-                ha="right",
-                va="bottom",
-                color=WARN,
-                fontsize=9,
-            )
+            foot = axes.get_xaxis_transform()
+            axes.plot([x], [0.05], "x", color=WARN, markersize=8, mew=2.2, transform=foot)
+            axes.text(x, 0.1, f"{lost}/{total}", transform=foot, ha="center", color=WARN, fontsize=9)
 
 
 def cap(axes: Axes, x: Sequence[float] | np.ndarray, values: Any, top: float) -> None:
