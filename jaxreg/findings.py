@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jaxreg.formatting import estimate, known, listing, number, swapped
+from jaxreg.formatting import count, estimate, known, listing, number, swapped
 from jaxreg.layout import SHORT, Layout, Line
 from jaxreg.results import Results
 
@@ -29,8 +29,10 @@ def verdict(results: Results, layout: Layout) -> list[str]:
             ]
         return ["**No cell could be chosen**: see the caveats."]
     sentences = [_headline(results, layout, best)]
-    axes = [text for line in layout.lines if (text := _axis(results, layout, line))]
-    sentences.append(" ".join(axes) or _ranking(results, layout))
+    details = (
+        [_tied(results, best)] if layout.products else [_axis(results, layout, line) for line in layout.lines]
+    )
+    sentences.append(" ".join(text for text in [*details, _ranking(results, layout)] if text))
     sentences.append(_bought(results, layout, best))
     return [sentence for sentence in sentences if sentence]
 
@@ -79,9 +81,21 @@ def _axis(results: Results, layout: Layout, line: Line) -> str:
     return f"{text}; the strongest within one standard error is {line.label(modest['cell'])}."
 
 
+def _tied(results: Results, best: Row) -> str:
+    """How many cells of a product are within one standard error of the best, and which is modest."""
+    tied = [cell for cell in str(best.get("tied") or "").split("; ") if cell and cell != best["cell"]]
+    modest = results.choice("all", "one_standard_error")
+    if not tied or modest is None:
+        return "No other cell is within one standard error of it."
+    most = f"; the most regularised is `{modest['cell']}`" if modest["cell"] != best["cell"] else ""
+    verb = "is" if len(tied) == 1 else "are"
+    return f"{count(len(tied), 'other cell')} of {len(results.cells)} {verb} within one standard error of it{most}."
+
+
 def _ranking(results: Results, layout: Layout, most: int = 6) -> str:
-    """Every cell against the base, in three lists: lower, not distinguishable, higher."""
-    rows = results.against(layout.base or "", "test_cross_entropy").dropna(subset=["difference"])
+    """The cells that lie on no axis against the base, in three lists: lower, not distinguishable, higher."""
+    cells = [cell for group in layout.groups for cell in group.cells if cell != layout.base]
+    rows = results.against(layout.base, "test_cross_entropy").loc[cells].dropna(subset=["difference"])
     rows = rows.sort_values("difference")
     lists = []
     for word in ("lower", UNDECIDED, "higher"):
@@ -94,9 +108,7 @@ def _ranking(results: Results, layout: Layout, most: int = 6) -> str:
             shown.append(f"{len(part) - most} more")
         if shown:
             lists.append(f"{word}: {listing(shown)}")
-    if not lists:
-        return ""
-    return f"Test cross-entropy against {called(layout.base, layout)}: {'; '.join(lists)}."
+    return f"Against {called(layout.base, layout)}, {'; '.join(lists)}." if lists else ""
 
 
 def _bought(results: Results, layout: Layout, best: Row) -> str:

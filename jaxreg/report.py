@@ -10,7 +10,6 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -121,30 +120,28 @@ def reading(results: Results) -> str:
 def made(results: Results) -> list[tuple[str, str]]:
     """How the run was made, from run.json; what it does not say is left out."""
     record = results.record
-    data = record.get("data") or {}
-    digest = data.get("digest")
-
-    def seconds(key: str) -> str | None:
-        return None if record.get(key) is None else f"{float(record[key]):,.1f} s"
-
-    versions = record.get("versions")
-    if isinstance(versions, dict):
-        versions = ", ".join(f"{name} {version}" for name, version in versions.items())
-    entries: list[tuple[str, Any]] = [
-        ("command", f"`{record['command']}`" if record.get("command") else None),
-        ("started", record.get("started")),
-        ("finished", record.get("finished")),
-        ("run", seconds("run_seconds")),
-        ("compiling", seconds("compile_seconds")),
-        ("programs", record.get("programs")),
-        ("traces", record.get("traces")),
-        ("device", record.get("device")),
-        ("platform", record.get("platform")),
-        ("precision", record.get("precision")),
-        ("versions", versions),
-        ("data", f"{data.get('name', 'images')}, SHA-256 `{digest}`" if digest else None),
+    data, versions = record.get("data") or {}, record.get("versions") or {}
+    spent = {"run": "in all", "train": "training", "compile": "compiling", "report": "analysing"}
+    hours = [
+        f"{words} {float(record[key]):,.1f} s"
+        for name, words in spent.items()
+        if (key := f"{name}_seconds") in record
     ]
-    return [(name, str(value)) for name, value in entries if value is not None]
+    compiled = [count(int(record[f"{noun}s"]), noun) for noun in ("program", "trace") if f"{noun}s" in record]
+    machine = [str(record[key]) for key in ("device", "platform") if key in record]
+    machine += [count(int(record[f"{noun}s"]), noun) for noun in ("device", "core") if f"{noun}s" in record]
+    if "precision" in record:
+        machine.append(f"matrix precision {record['precision']}")
+    entries = {
+        "command": f"`{record['command']}`" if "command" in record else "",
+        "when": " to ".join(str(record[key]) for key in ("started", "finished") if key in record),
+        "time": ", ".join(hours),
+        "compiled": ", ".join(compiled),
+        "machine": ", ".join(machine),
+        "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
+        "data": f"{data.get('name', 'images')}, SHA-256 `{data['digest']}`" if "digest" in data else "",
+    }
+    return [(name, text) for name, text in entries.items() if text]
 
 
 def main(arguments: list[str] | None = None) -> int:

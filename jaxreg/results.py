@@ -59,7 +59,7 @@ class Results:
         rows = self.decomposition[self.decomposition["loss"] == name].set_index("cell")
         return rows.reindex(self.cells)
 
-    def against(self, reference: str, measure: str) -> pd.DataFrame:
+    def against(self, reference: str | None, measure: str) -> pd.DataFrame:
         """The paired comparisons of one measure with one cell, indexed by cell in the sweep's order."""
         rows = self.comparisons
         rows = rows[(rows["reference"] == reference) & (rows["measure"] == measure)].set_index("cell")

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from jaxreg.findings import UNDECIDED
-from jaxreg.formatting import NOTHING, estimate, fixed, known, number, swapped
+from jaxreg.formatting import NOTHING, estimate, fixed, known, listing, number, swapped
 from jaxreg.layout import SHORT, Layout
 from jaxreg.results import Results
 from jaxreg.summaries import by_cell, diverged
@@ -54,16 +54,16 @@ def bought(results: Results, layout: Layout) -> str:
     """What each chosen cell changed against the base cell, in each currency."""
     chosen: dict[str, list[str]] = {}
     for axis in dict.fromkeys(results.choices["axis"]):
+        rules: dict[str, list[str]] = {}
         for rule, words in RULES.items():
             row = results.choice(axis, rule)
             if row is not None and row["cell"] != layout.base:
-                name = "of all" if axis == "all" else SHORT.get(axis, axis)
-                chosen.setdefault(row["cell"], []).append(
-                    f"{words} {name}" if axis == "all" else f"{name} {words}"
-                )
+                rules.setdefault(row["cell"], []).append(words)
+        for cell, words_of in rules.items():
+            chosen.setdefault(cell, []).append(f"{SHORT.get(axis, axis)}: {listing(words_of)}")
     measures = list(CURRENCIES)[:4]
     return markdown(
-        {"Cell": f"`{cell}`", "Chosen as": ", ".join(roles)} | changes(results, cell, layout.base, measures)
+        {"Cell": f"`{cell}`", "Chosen as": "; ".join(roles)} | changes(results, cell, layout.base, measures)
         for cell, roles in chosen.items()
     )
 

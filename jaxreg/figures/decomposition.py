@@ -47,9 +47,9 @@ def strength_figures(results: Results, layout: Layout, loss: str) -> list[Pictur
 def _figure(results: Results, layout: Layout, lines: Sequence[Line], loss: str) -> Picture:
     table = results.loss(loss)
     changes = {
-        "error": results.against(layout.base or "", TOTAL[loss]),
-        "bias": results.against(layout.base or "", f"bias_{loss}"),
-        "variance": results.against(layout.base or "", f"variance_{loss}"),
+        "error": results.against(layout.base, TOTAL[loss]),
+        "bias": results.against(layout.base, f"bias_{loss}"),
+        "variance": results.against(layout.base, f"variance_{loss}"),
     }
     paired = any(change["difference"].notna().any() for change in changes.values())
     rows = 2 if paired else 1

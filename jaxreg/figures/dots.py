@@ -30,9 +30,9 @@ def dot_plots(results: Results, layout: Layout, loss: str = "cross_entropy") -> 
         return []
     table = results.loss(loss)
     changes = {
-        "error": results.against(layout.base or "", TOTAL[loss]),
-        "bias": results.against(layout.base or "", f"bias_{loss}"),
-        "variance": results.against(layout.base or "", f"variance_{loss}"),
+        "error": results.against(layout.base, TOTAL[loss]),
+        "bias": results.against(layout.base, f"bias_{loss}"),
+        "variance": results.against(layout.base, f"variance_{loss}"),
     }
     paired = len(rows) > 1 and any(change["difference"].notna().any() for change in changes.values())
     heights, y = [], 0.0
