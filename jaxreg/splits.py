@@ -1,0 +1,71 @@
+"""Which training images a member sees: disjoint class-balanced parts, and the validation share of one."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Int64, Integer
+
+from jaxreg.errors import UserError
+
+
+def split_rows(
+    labels: Integer[np.ndarray, " example"], splits: int, seed: int
+) -> list[Int64[np.ndarray, " row"]]:
+    """Deal the rows into disjoint parts that hold the same number of images of each class.
+
+    All parts are of one size, so that members differ in nothing but which images they see. Where `splits`
+    does not divide a class, the remainder (fewer than `splits` images of it) is in no part. Rows of a part
+    are in random order. One split is every row, in file order. Depends on the arguments alone; give the
+    labels as they are in the source, not corrupted ones, so that a cell's label noise does not move its
+    splits.
+
+    Raises:
+        UserError: there are more splits than images of some class.
+    """
+    assert splits >= 1 and seed >= 0
+    if splits == 1:
+        return [np.arange(labels.size)]
+    classes, counts = np.unique(labels, return_counts=True)
+    if splits > counts.min():
+        raise UserError(
+            f"{splits} splits were asked for, but class {classes[counts.argmin()]} has only {counts.min()}"
+            f" training images. Type --splits {counts.min()} or less."
+        )
+    # Raw bits of PCG64 and a stable sort: NumPy promises these for all versions, `Generator.permutation` not.
+    deal, order = np.random.PCG64([seed, splits]).random_raw(2 * labels.size).reshape(2, -1)
+    shuffled = np.argsort(deal, kind="stable")
+    hands = []
+    for name, count in zip(classes, counts, strict=True):
+        rows = shuffled[labels[shuffled] == name]
+        hands.append(rows[: count - count % splits].reshape(splits, -1))
+    return [part[np.argsort(order[part], kind="stable")] for part in np.concatenate(hands, axis=1)]
+
+
+def validation_share(
+    rows: Int64[np.ndarray, " row"], labels: Integer[np.ndarray, " example"], share: float
+) -> tuple[Int64[np.ndarray, " train"], Int64[np.ndarray, " validation"]]:
+    """Hold back a share of a split for early stopping: (rows to train on, rows to validate on).
+
+    Stratified: of each class, the last round(share * count) of its rows, but never all of them. Keras's
+    `validation_split` holds back the last rows whatever their class; this does the same within each class, so
+    that all splits train on equally many images. Both parts keep their order. `labels` are those of the whole
+    training set, indexed by `rows`, as they are in the source.
+
+    Raises:
+        UserError: the share is not in [0, 1), or is above 0 and too small to hold back a single image.
+    """
+    if not 0 <= share < 1:
+        raise UserError(
+            f"validation_share is {share:g}, expected at least 0 and less than 1, for example 0.1."
+        )
+    held_back = np.zeros(rows.size, bool)
+    of_row = labels[rows]
+    for name, count in zip(*np.unique(of_row, return_counts=True), strict=True):
+        size = min(round(share * count), count - 1)
+        held_back[np.flatnonzero(of_row == name)[count - size :]] = True
+    if share > 0 and not held_back.any():
+        raise UserError(
+            f"validation_share = {share:g} of {rows.size} training images holds back none of any class."
+            " Give a larger share, or fewer splits."
+        )
+    return rows[~held_back], rows[held_back]
