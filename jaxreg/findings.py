@@ -89,7 +89,7 @@ def _tied(results: Results, best: Row) -> str:
         return "No other cell is within one standard error of it."
     most = f"; the most regularised is `{modest['cell']}`" if modest["cell"] != best["cell"] else ""
     verb = "is" if len(tied) == 1 else "are"
-    return f"{count(len(tied), 'other cell')} of {len(results.cells)} {verb} within one standard error of it{most}."
+    return f"{count(len(tied), 'other cell')} of {len(results.cells)} {verb} within one standard error{most}."
 
 
 def _ranking(results: Results, layout: Layout, most: int = 6) -> str:

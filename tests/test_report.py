@@ -77,6 +77,11 @@ def test_the_verdict_names_the_best_cell_what_it_bought_and_how_sure(page: str) 
     assert "no part in the choice" in verdict
 
 
+def test_the_headline_is_the_first_sentence_without_markup(page: str, folder: Path) -> None:
+    first = section(page, "Verdict").strip().splitlines()[0]
+    assert report.headline(folder) == first.replace("*", "").replace("`", "")
+
+
 def test_the_page_is_word_for_word_the_golden_one(tmp_path: Path) -> None:
     # After a wanted change: python tests/written_runs.py
     written = report.write(write_run(tmp_path / "reports" / "tiny"))
