@@ -6,7 +6,7 @@ import difflib
 import math
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
-from typing import Any, Self, get_args
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.fields import FieldInfo
@@ -16,15 +16,21 @@ from jaxreg.errors import UserError
 
 # Says where a key was written ("--l1", "quick.toml [recipe] l1"); of "", where its table is.
 Place = Callable[[str], str]
+# Not typing.Self: the shape checks of the tests can't resolve it in a method.
+Table = TypeVar("Table", bound="Checked")
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     """The sentence for a name that does not exist: the nearest one that does, and all of them."""
     names = list(known)
-    near = difflib.get_close_matches(name, names, n=1)
-    hint = f" Did you mean `{near[0]}`?" if near else ""
     plural = {"axis": "axes"}.get(kind, kind + "s")
-    return f"unknown {kind} `{name}`.{hint} Known {plural}: {', '.join(names)}."
+    return f"unknown {kind} `{name}`.{nearest(name, names)} Known {plural}: {', '.join(names)}."
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A question to append where a name is much like one that exists, or nothing."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f" Did you mean `{near[0]}`?" if near else ""
 
 
 class Checked(BaseModel):
@@ -43,7 +49,7 @@ class Checked(BaseModel):
         return table
 
     @classmethod
-    def read(cls, table: Mapping[str, Any], place: Place) -> Self:
+    def read(cls: type[Table], table: Any, place: Place) -> Table:
         """The checked table; `place` says where each key was written.
 
         Raises:
@@ -69,7 +75,8 @@ def _sentence(model: type[Checked], error: ValidationError, place: Place) -> str
         return f"{where}: needs a list, got {spelled(given)}. A list of one is [{spelled(given)}]."
     if first["type"] == "too_short":
         given = []
-    return f"{where}: must be {field.description}, got {spelled(given)}."
+    got = repr(given) if isinstance(given, float) and first["type"] == "int_type" else spelled(given)
+    return f"{where}: must be {field.description}, got {got}."
 
 
 def _field(model: type[Checked], location: tuple[int | str, ...]) -> tuple[FieldInfo, list[str]]:
@@ -103,7 +110,7 @@ def spelled(value: Any) -> str:
     return str(value)
 
 
-def shortest(number: float) -> str:
+def shortest(number: int | float) -> str:
     """The shortest decimal text that reads back as the same number: 0, 0.3, 0.01, 1e-3, 3.16e-5."""
     if isinstance(number, int) or not math.isfinite(number):
         return str(number)

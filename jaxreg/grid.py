@@ -34,7 +34,7 @@ OFF = {
 DEFAULTS: Mapping[str, Sequence[Any]] = {
     "l1": (0.0, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2),
     "l2": (0.0, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1),
-    "dropout": (0.0, 0.1, 0.2, 0.3, 0.5),
+    "dropout": (0.0, 0.1, 0.2, 0.3, 0.5, (0.3, 0.5, 0.0)),  # the last is the notebook's
     "batch_norm": (False, True),
     "depth": (2, 3, 5, 10),
     "scaling": ("raw", "unit", "standard"),
@@ -59,14 +59,19 @@ def parse(expression: str, place: str) -> Terms:
     return terms
 
 
+def plain(value: Any) -> Any:
+    """A value as JSON and TOML would give it back."""
+    return list(value) if isinstance(value, tuple) else value
+
+
 def default_values(axis: str, recipe: Settings, terms: Terms) -> list[Any]:
     """The values of an axis to which none were given."""
-    values = list(DEFAULTS[axis])
+    values = [plain(value) for value in DEFAULTS[axis]]
     layers = len(recipe.hidden)
     if axis == "depth" and layers not in values:
         values = sorted([*values, layers])
-    if axis == "dropout" and layers == 3 and not any({"dropout", "depth"} <= set(term) for term in terms):
-        values.append([0.3, 0.5, 0.0])  # the notebook's, which fits three layers only
+    if axis == "dropout" and (layers != 3 or any({"dropout", "depth"} <= set(term) for term in terms)):
+        values = [rate for rate in values if not isinstance(rate, list)]  # its three rates need three layers
     return values
 
 
@@ -90,7 +95,7 @@ def at(recipe: Settings, point: Mapping[str, Any], place: Place) -> Settings:
     return Settings.read({**dict(recipe), **changes}, axis_place)
 
 
-def value_of(settings: Settings, axis: str) -> float | int | bool | str:
+def value_of(settings: Settings, axis: str) -> int | float | bool | str:
     """Where settings lie on an axis, as one plain value: a number, true or false, or a short text."""
     if axis == "depth":
         return len(settings.hidden)
@@ -99,11 +104,11 @@ def value_of(settings: Settings, axis: str) -> float | int | bool | str:
     if axis == "early_stopping":
         rule = settings.early_stopping
         return "off" if rule is None else f"{rule.patience}{'-best' * rule.restore_best_weights}"
-    value: float | bool | str = getattr(settings, axis)
+    value: int | float | bool | str = getattr(settings, axis)
     return value
 
 
-def label(value: float | bool | str) -> str:
+def label(value: int | float | bool | str) -> str:
     """A value of an axis as it stands in the name of a cell."""
     if isinstance(value, bool):
         return str(value).lower()

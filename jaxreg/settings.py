@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
@@ -94,7 +94,7 @@ class Settings(Checked):
     learning_rate: Number = Field(default=1e-3, gt=0, description="a finite number above 0, such as 1e-3")
 
     @model_validator(mode="after")
-    def _one_rate_per_layer(self) -> Self:
+    def _one_rate_per_layer(self) -> Settings:
         if isinstance(self.dropout, tuple) and len(self.dropout) != len(self.hidden):
             raise PydanticCustomError(
                 "impossible",

@@ -18,10 +18,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxreg.checked import Place, spelled, unknown
+from jaxreg.checked import Place, nearest, spelled, unknown
 from jaxreg.design import Cell, Run, Sweep, SweepFile, spelled_path
 from jaxreg.errors import UserError
-from jaxreg.grid import AXES, OFF, at, cell_name, default_values, parse, points
+from jaxreg.grid import AXES, OFF, at, cell_name, default_values, parse, plain, points
 from jaxreg.settings import EarlyStopping, Settings
 
 __all__ = ["Cell", "EarlyStopping", "Settings", "Sweep", "load", "read"]
@@ -124,7 +124,7 @@ def _values(axes: Mapping[str, Any], swept: list[str], place: Place) -> dict[str
                 f"{where}: has {len(values)} values, but {axis} is not in the grid. "
                 f"Add it, as in --grid {','.join([*swept, axis])}, or give one value to hold it there."
             )
-    return {axis: list(values) for axis, values in axes.items()}
+    return {axis: [plain(value) for value in values] for axis, values in axes.items()}
 
 
 def _run(given: Mapping[str, Any], recipe: Settings, number: int, place: Place) -> Cell:
@@ -166,10 +166,10 @@ def _tables(file: Path) -> dict[str, Any]:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         named = _axes_named(str(file))
-        others = sorted(str(path) for path in file.parent.glob("*.toml"))
-        hint = f" Did you mean --grid {file}?" if named <= set(AXES) else ""
-        hint = hint or (f" There are: {', '.join(others)}." if others else " Check the path.")
-        raise UserError(f"{file}: there is no such sweep file.{hint}") from None
+        others = sorted(str(path) for path in Path("sweeps").glob("*.toml"))
+        hint = f" Did you mean --grid {file}?" if named <= set(AXES) else nearest(str(file), others)
+        listed = f" There are: {', '.join(others)}." if others else ""
+        raise UserError(f"{file}: there is no such sweep file.{hint}{listed}") from None
     except OSError as error:
         raise UserError(f"{file}: can't be read ({error.strerror}). A sweep file is a TOML file.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

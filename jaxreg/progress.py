@@ -1,0 +1,198 @@
+"""What a person sees while members train: a bar on a terminal, a line now and then anywhere else.
+
+All of it goes to stderr; stdout is for results. The time left leaves out what was spent compiling: it is
+the time per member-epoch so far, over the member-epochs to come.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import sys
+import time
+from collections.abc import Callable
+from typing import IO, Protocol, runtime_checkable
+
+Stream = io.TextIOBase | IO[str]  # what stands in for stderr in tests and notebooks is only the former
+
+
+@runtime_checkable  # so that the tests can check arguments by their annotations
+class Progress(Protocol):
+    """What training tells whoever watches."""
+
+    def announce(self, text: str) -> None:
+        """Says what is about to happen, before it does."""
+
+    def warn(self, text: str) -> None:
+        """Says what may not be as meant."""
+
+    def start(self, total: int, done: int = 0) -> None:
+        """Begins to count member-epochs, of which `done` are finished already."""
+
+    def advance(self, member_epochs: int, label: str, loss: int | float, diverged: int = 0) -> None:
+        """Counts finished member-epochs.
+
+        Args:
+            member_epochs: how many more.
+            label: the chunk at work.
+            loss: its mean loss.
+            diverged: members lost since the start.
+        """
+
+    def pause_clock(self) -> None:
+        """Begins what the time left must not be judged by, such as compiling."""
+
+    def resume_clock(self) -> None:
+        """Ends it."""
+
+    def close(self) -> None:
+        """Puts everything away. May be called twice."""
+
+
+def suited(stream: Stream, quiet: bool = False) -> Progress:
+    """What suits a stream: a bar on a terminal, lines elsewhere; `quiet` leaves warnings only."""
+    return Bar(stream) if stream.isatty() and not quiet else Lines(stream, quiet=quiet)
+
+
+class Clock:
+    """How long the rest will take; stands still while paused."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self.now = now
+        self.total = self.done = self._counted = 0
+        self._spent, self._since = 0.0, now()
+        self._running = True
+
+    def start(self, total: int, done: int) -> None:
+        """Begins to count: `done` of `total` member-epochs were finished by an earlier run."""
+        self.total, self.done, self._counted = total, done, 0
+        self._spent, self._since = 0.0, self.now()
+
+    def advance(self, member_epochs: int) -> None:
+        self.done += member_epochs
+        self._counted += member_epochs
+
+    def pause(self) -> None:
+        if self._running:
+            self._spent += self.now() - self._since
+        self._running = False
+
+    def resume(self) -> None:
+        if not self._running:
+            self._since = self.now()
+        self._running = True
+
+    @property
+    def share(self) -> float:
+        return self.done / self.total if self.total else 1.0
+
+    @property
+    def left(self) -> str:
+        """As in "ETA 2:05", "ETA 1:02:05"; dashes before anything is known."""
+        if not self._counted:
+            return "ETA -:--"
+        spent = self._spent + (self.now() - self._since if self._running else 0)
+        minutes, seconds = divmod(round(spent / self._counted * (self.total - self.done)), 60)
+        hours, minutes = divmod(minutes, 60)
+        return f"ETA {hours}:{minutes:02}:{seconds:02}" if hours else f"ETA {minutes}:{seconds:02}"
+
+
+def _state(loss: int | float, diverged: int) -> str:
+    """The mean loss of the members at work, and how many were lost so far."""
+    text = f"loss {loss:.3f}" if math.isfinite(loss) else "loss not finite"
+    return f"{text}, {diverged} diverged" if diverged else text
+
+
+class Lines:
+    """Plain lines: one after every 5 % or minute, but no two within 10 seconds."""
+
+    def __init__(
+        self, stream: Stream, quiet: bool = False, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.stream, self.quiet, self.clock = stream, quiet, Clock(now)
+        self._said_at, self._said_share = now(), 0.0
+
+    def announce(self, text: str) -> None:
+        if not self.quiet:
+            self._write(text)
+
+    def warn(self, text: str) -> None:
+        self._write(f"warning: {text}")
+
+    def start(self, total: int, done: int = 0) -> None:
+        self.clock.start(total, done)
+        self._said_at, self._said_share = self.clock.now(), self.clock.share
+
+    def advance(self, member_epochs: int, label: str, loss: int | float, diverged: int = 0) -> None:
+        self.clock.advance(member_epochs)
+        silence, gain = self.clock.now() - self._said_at, self.clock.share - self._said_share
+        due = silence >= 60 or (silence >= 10 and gain >= 0.05)
+        if self.quiet or not (due or self.clock.done >= self.clock.total):
+            return
+        self._said_at, self._said_share = self.clock.now(), self.clock.share
+        self._write(f"{self.clock.share:4.0%}  {label}  {_state(loss, diverged)}  {self.clock.left}")
+
+    def pause_clock(self) -> None:
+        self.clock.pause()
+
+    def resume_clock(self) -> None:
+        self.clock.resume()
+
+    def close(self) -> None:
+        """Nothing to put away."""
+
+    def _write(self, text: str) -> None:
+        print(text, file=self.stream, flush=True)
+
+
+class Silent(Lines):
+    """Nothing but warnings, to stderr: what a call from Python gets unless it asks for more."""
+
+    def __init__(self) -> None:
+        super().__init__(sys.stderr, quiet=True)
+
+
+class Bar:
+    """One bar over all member-epochs, redrawn in place; announcements and warnings scroll by above it."""
+
+    def __init__(self, stream: Stream, now: Callable[[], float] = time.monotonic) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+        self.clock = Clock(now)
+        self._console = Console(file=stream)
+        self._bar = Progress(
+            BarColumn(bar_width=24),
+            TaskProgressColumn(),
+            *(TextColumn(f"{{task.fields[{field}]}}", markup=False) for field in ("left", "state")),
+            TextColumn("{task.description}", markup=False),
+            console=self._console,
+        )
+        self._task = self._bar.add_task("", total=None, visible=False, state="", left="")
+
+    def announce(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False)
+
+    def warn(self, text: str) -> None:
+        self._console.print(f"warning: {text}", style="yellow", markup=False, highlight=False)
+
+    def start(self, total: int, done: int = 0) -> None:
+        self.clock.start(total, done)
+        self._bar.update(self._task, total=total, completed=done, visible=True, left=self.clock.left)
+        self._bar.start()
+
+    def advance(self, member_epochs: int, label: str, loss: int | float, diverged: int = 0) -> None:
+        self.clock.advance(member_epochs)
+        state = _state(loss, diverged)
+        self._bar.update(
+            self._task, completed=self.clock.done, description=label, state=state, left=self.clock.left
+        )
+
+    def pause_clock(self) -> None:
+        self.clock.pause()
+
+    def resume_clock(self) -> None:
+        self.clock.resume()
+
+    def close(self) -> None:
+        self._bar.stop()

@@ -1,0 +1,224 @@
+"""Train a sweep and write its report: `python -m jaxreg.sweep --grid l1,l2`."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import signal
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from jaxreg import __version__
+from jaxreg.checked import nearest, shortest
+from jaxreg.errors import Interrupted, UserError
+from jaxreg.grid import AXES, DEFAULTS, label
+from jaxreg.spec import Settings, Sweep, load
+
+DESCRIPTION = """\
+Train every strength of regularisation at once and write a report: which to use,
+and what it buys in bias and variance. Give a sweep file, or the axes to sweep.
+"""
+EPILOG = """\
+examples:
+  python -m jaxreg.sweep --grid l1,l2                      which L1, which L2: a line of strengths each
+  python -m jaxreg.sweep --grid 'l1*l2' --l1 0,1e-5,1e-4   every pair, these strengths of L1
+  python -m jaxreg.sweep sweeps/quick.toml --dry-run       what it would train and how long that takes
+
+A run that was stopped goes on where it was when the same command is given again.
+exit codes: 0 done, 2 wrong input, 130 interrupted.
+"""
+COUNTS = {
+    "splits": "disjoint parts of the training set (default 5)",
+    "seeds": "seeds on each of them (default 1)",
+    "full_seeds": "seeds on the whole training set besides (default 0)",
+    "seed": "of the splits, the initial weights and the batch order (default 0)",
+}
+RECIPE = {
+    "epochs": "passes over the training images",
+    "batch_size": "images a step",
+    "hidden": "widths of the hidden layers",
+    "learning_rate": "of Adam",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments:
+        _parser().print_help()
+        return 0
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill is a Ctrl-C
+    try:
+        return _command(arguments)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except Interrupted as stop:
+        print(f"\n{stop}", file=sys.stderr)
+        return 130
+    except KeyboardInterrupt:
+        print("\ninterrupted before training began. The same command starts again.", file=sys.stderr)
+        return 130
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _command(arguments: list[str]) -> int:
+    given = vars(_parsed(arguments))
+    block, devices = (_count(name, given.pop(name)) for name in ("block", "devices"))
+    file, out, dry, like, quiet = (given.pop(name) for name in ("file", "out", "dry_run", "like", "quiet"))
+    flags = {name: _value(name, text) for name, text in given.items() if text is not None}
+    sweep = load(file, flags, mark="--")
+    if like is not None and not dry:
+        raise UserError("--like: goes with --dry-run, which says what the sweep could detect.")
+
+    from jaxreg.devices import configure
+
+    configure(devices)  # before anything starts JAX
+    if dry:
+        return _dry_run(sweep, like)
+    folder = Path("reports", sweep.name) if out is None else Path(out)
+    _writable(folder)
+
+    from jaxreg.progress import suited
+    from jaxreg.run import run
+
+    shown = suited(sys.stderr, quiet)
+    try:
+        result = run(sweep, out=folder, block=block, devices=devices, progress=shown)
+    finally:
+        shown.close()
+    print(result.verdict)
+    print(f"wrote {folder / 'report.md'}")
+    return 0
+
+
+def _dry_run(sweep: Sweep, like: str | None) -> int:
+    from jaxreg.run import plan
+
+    print(plan(sweep))
+    for warning in sweep.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    return 0
+
+
+def _writable(folder: Path) -> None:
+    """Finds out now, and not after an hour, that nothing can be saved."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise UserError(f"{folder} can't be written ({error.strerror}). Give a folder with --out.") from None
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message.removeprefix('argument ')}. See --help.")
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
+        prog="python -m jaxreg.sweep",
+        usage="python -m jaxreg.sweep [FILE] [--grid AXES] [flags]",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("file", nargs="?", metavar="FILE", help="a sweep file; flags beside it override it")
+    parser.add_argument(
+        "--grid", metavar="AXES", help="axes to sweep: l1,l2 one at a time, 'l1*l2' all pairs; or both"
+    )
+    axes = parser.add_argument_group("values of the axes, such as --l1 0,1e-5,1e-4 (one value: held there)")
+    for axis, meaning in AXES.items():
+        usual = ",".join(
+            "-".join(map(shortest, v)) if isinstance(v, tuple) else label(v) for v in DEFAULTS[axis]
+        )
+        axes.add_argument(_flag(axis), metavar="LIST", help=f"{meaning} (default {usual})")
+    counts = parser.add_argument_group("repetition")
+    for name, meaning in COUNTS.items():
+        counts.add_argument(_flag(name), metavar="N", help=meaning)
+    recipe = parser.add_argument_group("recipe")
+    for name, meaning in RECIPE.items():
+        usual = getattr(Settings(), name)
+        text = ",".join(map(str, usual)) if isinstance(usual, tuple) else shortest(usual)
+        metavar = {"hidden": "LIST", "learning_rate": "X"}.get(name, "N")
+        recipe.add_argument(_flag(name), metavar=metavar, help=f"{meaning} (default {text})")
+    files = parser.add_argument_group("data and results")
+    files.add_argument(
+        "--data", metavar="PATH", help="folder with the four IDX files, or the training images as CSV"
+    )
+    files.add_argument("--test", metavar="CSV", help="the test images, where --data is a CSV file")
+    files.add_argument("--name", help="name of the run (default: from the file or the grid)")
+    files.add_argument("--out", metavar="DIR", help="where results go (default reports/NAME)")
+    how = parser.add_argument_group("how it runs")
+    how.add_argument(
+        "--dry-run", action="store_true", help="say what would be trained, how long, and what it could show"
+    )
+    how.add_argument("--like", metavar="DIR", help="with --dry-run: an earlier run to judge by")
+    how.add_argument("--block", metavar="N", help="members side by side on a device (default: chosen)")
+    how.add_argument("--devices", metavar="N", help="devices to use (default: all; on a CPU one per core)")
+    how.add_argument("--quiet", action="store_true", help="no progress, only warnings and the result")
+    how.add_argument("--version", action="version", version=f"jaxreg {__version__}")
+    return parser
+
+
+def _parsed(arguments: list[str]) -> argparse.Namespace:
+    parser = _parser()
+    given, left = parser.parse_known_args(_with_negatives(arguments))
+    for text in left:
+        if text.startswith("-"):
+            flag = text.partition("=")[0]
+            known = [option for option in parser._option_string_actions if option.startswith("--")]
+            raise UserError(f"unknown flag `{flag}`.{nearest(flag, known)} --help lists all flags.")
+        raise UserError(f"{text}: one sweep file at a time; {given.file} is given already.")
+    return given
+
+
+def _with_negatives(arguments: list[str]) -> list[str]:
+    """Joins a flag to a value that starts with a minus, which argparse would take for a flag."""
+    joined: list[str] = []
+    for text in arguments:
+        if re.match(r"-([\d.]|inf|nan)", text) and joined and re.fullmatch(r"--[\w-]+", joined[-1]):
+            joined[-1] += f"={text}"
+        else:
+            joined.append(text)
+    return joined
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _value(name: str, text: str) -> Any:
+    """What was typed, as a sweep file would hold it. What makes no sense stays text."""
+    if name in AXES or name == "hidden":
+        return [_token(part.strip()) for part in text.split(",")] if text.strip() else []
+    return _token(text) if name in {**COUNTS, **RECIPE} else text
+
+
+def _count(name: str, text: str | None) -> int | None:
+    number = None if text is None else _token(text)
+    if number is not None and (type(number) is not int or number < 1):
+        raise UserError(f"--{name}: must be a whole number of at least 1, got {text}.")
+    return number
+
+
+def _token(text: str) -> Any:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    rates = re.split(r"(?<!e)-", text)  # 0.3-0.5-0: a rate for each layer
+    numbers = [_token(part) for part in rates] if len(rates) > 1 and all(rates) else []
+    return numbers if numbers and all(isinstance(number, int | float) for number in numbers) else text
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,157 @@
+"""The command line: what it understands, what it says, how it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+from jaxreg import sweep
+from jaxreg.errors import Interrupted
+from jaxreg.grid import AXES
+
+
+def started(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """The command as a process of its own, away from this clone."""
+    root = str(Path(__file__).parents[1])
+    environment = {**os.environ, "PYTHONPATH": root, "COLUMNS": "100"}
+    command = [sys.executable, "-m", "jaxreg.sweep", *arguments]
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=60)
+
+
+@pytest.fixture
+def engine(monkeypatch, tmp_path):
+    """Stands in for what trains; records what it was asked, and does what a test puts in `.act`."""
+    calls = types.SimpleNamespace(order=[], asked=None, act=lambda: None)
+
+    def run(sweep, **asked):
+        calls.order.append("run")
+        calls.sweep, calls.asked = sweep, asked
+        calls.act()
+        return types.SimpleNamespace(verdict="L2 of 1e-4 is best.")
+
+    def plan(sweep):
+        calls.order.append("plan")
+        return f"{len(sweep.cells)} cells"
+
+    fake = types.ModuleType("jaxreg.run")
+    fake.run, fake.plan = run, plan
+    monkeypatch.setitem(sys.modules, "jaxreg.run", fake)
+    monkeypatch.setattr(
+        "jaxreg.devices.configure", lambda devices: calls.order.append(("configure", devices))
+    )
+    monkeypatch.chdir(tmp_path)
+    return calls
+
+
+def test_help_names_every_axis_and_every_exit_code(tmp_path):
+    done = started("--help", cwd=tmp_path)
+    assert done.returncode == 0
+    for axis in AXES:
+        assert f"--{axis.replace('_', '-')} LIST" in done.stdout
+    assert "0,1e-6,1e-5,1e-4,1e-3,0.01" in done.stdout
+    assert "0 done, 2 wrong input, 130 interrupted" in done.stdout
+
+
+def test_wrong_input_ends_with_2_and_no_traceback(tmp_path):
+    done = started("--grid", "l1", "--epoch", "3", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: unknown flag `--epoch`. Did you mean `--epochs`? --help lists all flags.\n"
+
+
+def test_nothing_slow_is_imported_for_help(tmp_path):
+    """What makes --help wait is imported when it is needed."""
+    slow = "{'jax', 'flax', 'optax', 'numpy', 'pandas', 'matplotlib', 'scipy', 'rich'}"
+    code = f"import sys, jaxreg.sweep; print(sorted({slow} & set(sys.modules)))"
+    root = str(Path(__file__).parents[1])
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "[]\n"
+
+
+def test_without_arguments_it_shows_its_help(capsys):
+    assert sweep.main([]) == 0
+    assert "usage: python -m jaxreg.sweep" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--grid", "l3"], "error: --grid: unknown axis `l3`"),
+        (["--grid", "l1", "--l1", "-1,0"], "error: --l1: must be a finite number of at least 0"),
+        (["--grid", "l1", "--l1", "nan"], "got nan"),
+        (["--grid", "l1", "--l1", "a,b"], 'got "a"'),
+        (["--grid", "l1", "--l1", ""], "error: --l1: needs at least one value"),
+        (
+            ["--grid", "l1", "--splits", "many"],
+            'error: --splits: must be a whole number of at least 1, got "many"',
+        ),
+        (["--grid", "l1", "--block", "0"], "error: --block: must be a whole number of at least 1, got 0"),
+        (["--grid", "dropout", "--dropout", "0.3-0.5"], "list of 2, but there are 3 hidden layers"),
+        (["--grid"], "error: --grid: expected one argument"),
+        (["l1,l2"], "Did you mean --grid l1,l2?"),
+        (["a.toml", "b.toml"], "error: b.toml: one sweep file at a time"),
+        (["--l1", "1e-5"], "nothing to train"),
+        (["--grid", "l1", "--like", "reports/l1"], "error: --like: goes with --dry-run"),
+    ],
+)
+def test_wrong_input(arguments, said, capsys, engine):
+    assert sweep.main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert said in err
+    assert out == ""
+    assert len(err.splitlines()) <= 2
+    assert engine.order == [], "nothing is started for nothing"
+
+
+def test_an_out_folder_that_cannot_be_written_is_found_before_training(engine, capsys, tmp_path):
+    (tmp_path / "file").write_text("")
+    assert sweep.main(["--grid", "l1", "--out", "file/inside"]) == 2
+    assert "--out" in capsys.readouterr().err
+    assert "run" not in engine.order
+
+
+def test_flags_reach_the_sweep_and_the_engine(engine, capsys):
+    flags = "--grid dropout,early_stopping,batch_norm --dropout 0,0.5,0.3-1e-1-0 --early-stopping off,2"
+    more = "--batch-norm false,true --hidden 32,16,8 --learning-rate 3e-4 --block 4 --devices 2 --quiet"
+    assert sweep.main([*flags.split(), *more.split()]) == 0
+    cells = [cell.name for cell in engine.sweep.cells]
+    assert cells == ["plain", "dropout=0.5", "dropout=0.3-0.1-0", "early_stopping=2", "batch_norm=true"]
+    assert (engine.sweep.recipe.hidden, engine.sweep.recipe.learning_rate) == ((32, 16, 8), 3e-4)
+    assert engine.order == [("configure", 2), "run"]
+    folder = Path("reports/dropout-early_stopping-batch_norm")
+    assert (engine.asked["out"], engine.asked["block"], engine.asked["devices"]) == (folder, 4, 2)
+    out, err = capsys.readouterr()
+    assert out == f"L2 of 1e-4 is best.\nwrote {folder / 'report.md'}\n"
+    assert err == ""
+
+
+def test_dry_run_trains_nothing_and_leaves_nothing(engine, capsys, tmp_path):
+    assert sweep.main(["--grid", "l1", "--splits", "1", "--dry-run"]) == 0
+    out, err = capsys.readouterr()
+    assert "6 cells" in out
+    assert "variance is undefined" in err
+    assert "run" not in engine.order
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupted_run_ends_with_130_and_says_how_to_go_on(engine, capsys):
+    def stop():
+        raise Interrupted("interrupted: 3 of 30 members are on disk. The same command goes on.")
+
+    engine.act = stop
+    assert sweep.main(["--grid", "l1"]) == 130
+    assert "The same command goes on." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_is_an_interruption(engine, capsys, number):
+    before = signal.getsignal(signal.SIGTERM)
+    engine.act = lambda: signal.raise_signal(number)
+    assert sweep.main(["--grid", "l1"]) == 130
+    assert "interrupted" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) is before
