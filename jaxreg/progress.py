@@ -11,7 +11,7 @@ import math
 import sys
 import time
 from collections.abc import Callable
-from typing import IO, Protocol, runtime_checkable
+from typing import IO, Protocol, cast, runtime_checkable
 
 Stream = io.TextIOBase | IO[str]  # what stands in for stderr in tests and notebooks is only the former
 
@@ -160,7 +160,7 @@ class Bar:
         from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
         self.clock = Clock(now)
-        self._console = Console(file=stream)
+        self._console = Console(file=cast(IO[str], stream))
         self._bar = Progress(
             BarColumn(bar_width=24),
             TaskProgressColumn(),

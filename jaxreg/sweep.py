@@ -84,6 +84,7 @@ def _command(arguments: list[str]) -> int:
     _writable(folder)
 
     from jaxreg.progress import suited
+    from jaxreg.report import headline
     from jaxreg.run import run
 
     shown = suited(sys.stderr, quiet)
@@ -91,15 +92,16 @@ def _command(arguments: list[str]) -> int:
         result = run(sweep, out=folder, block=block, devices=devices, progress=shown)
     finally:
         shown.close()
-    print(result.verdict)
+    print(headline(result.folder))
     print(f"wrote {folder / 'report.md'}")
     return 0
 
 
 def _dry_run(sweep: Sweep, like: str | None) -> int:
+    from jaxreg.forecast import forecast
     from jaxreg.run import plan
 
-    print(plan(sweep))
+    print(forecast(sweep, plan(sweep)))
     for warning in sweep.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     return 0

@@ -13,6 +13,7 @@ import pytest
 
 from jaxreg import sweep
 from jaxreg.errors import Interrupted
+from jaxreg.forecast import Plan
 from jaxreg.grid import AXES
 
 
@@ -33,11 +34,11 @@ def engine(monkeypatch, tmp_path):
         calls.order.append("run")
         calls.sweep, calls.asked = sweep, asked
         calls.act()
-        return types.SimpleNamespace(verdict="L2 of 1e-4 is best.")
+        return types.SimpleNamespace(folder=asked["out"])
 
     def plan(sweep):
         calls.order.append("plan")
-        return f"{len(sweep.cells)} cells"
+        return Plan(members=123, programs=2, bytes=400_000_000, seconds=297.0)
 
     fake = types.ModuleType("jaxreg.run")
     fake.run, fake.plan = run, plan
@@ -45,6 +46,7 @@ def engine(monkeypatch, tmp_path):
     monkeypatch.setattr(
         "jaxreg.devices.configure", lambda devices: calls.order.append(("configure", devices))
     )
+    monkeypatch.setattr("jaxreg.report.headline", lambda folder: f"The verdict of {folder.name}.")
     monkeypatch.chdir(tmp_path)
     return calls
 
@@ -126,14 +128,20 @@ def test_flags_reach_the_sweep_and_the_engine(engine, capsys):
     folder = Path("reports/dropout-early_stopping-batch_norm")
     assert (engine.asked["out"], engine.asked["block"], engine.asked["devices"]) == (folder, 4, 2)
     out, err = capsys.readouterr()
-    assert out == f"L2 of 1e-4 is best.\nwrote {folder / 'report.md'}\n"
+    assert out == f"The verdict of {folder.name}.\nwrote {folder / 'report.md'}\n"
     assert err == ""
 
 
 def test_dry_run_trains_nothing_and_leaves_nothing(engine, capsys, tmp_path):
     assert sweep.main(["--grid", "l1", "--splits", "1", "--dry-run"]) == 0
     out, err = capsys.readouterr()
-    assert "6 cells" in out
+    lines = out.splitlines()
+    assert lines[0] == "l1: 6 cells, each 1 split x 1 seed: 123 members"
+    assert lines[1].split() == ["plain", "784-225-256-128-10"]
+    assert lines[7:] == [
+        "each of them as split0/seed0",
+        "2 programs to compile, about 400 MB of memory, about 5 min",
+    ]
     assert "variance is undefined" in err
     assert "run" not in engine.order
     assert list(tmp_path.iterdir()) == []
