@@ -36,7 +36,7 @@ class Progress(Protocol):
             member_epochs: how many more.
             label: the chunk at work.
             loss: its mean loss.
-            diverged: members lost since the start.
+            diverged: members lost in them; the display adds them up.
         """
 
     def pause_clock(self) -> None:
@@ -110,7 +110,7 @@ class Lines:
         self, stream: Stream, quiet: bool = False, now: Callable[[], float] = time.monotonic
     ) -> None:
         self.stream, self.quiet, self.clock = stream, quiet, Clock(now)
-        self._said_at, self._said_share = now(), 0.0
+        self._said_at, self._said_share, self._diverged = now(), 0.0, 0
 
     def announce(self, text: str) -> None:
         if not self.quiet:
@@ -125,12 +125,13 @@ class Lines:
 
     def advance(self, member_epochs: int, label: str, loss: int | float, diverged: int = 0) -> None:
         self.clock.advance(member_epochs)
+        self._diverged += diverged
         silence, gain = self.clock.now() - self._said_at, self.clock.share - self._said_share
         due = silence >= 60 or (silence >= 10 and gain >= 0.05)
         if self.quiet or not (due or self.clock.done >= self.clock.total):
             return
         self._said_at, self._said_share = self.clock.now(), self.clock.share
-        self._write(f"{self.clock.share:4.0%}  {label}  {_state(loss, diverged)}  {self.clock.left}")
+        self._write(f"{self.clock.share:4.0%}  {label}  {_state(loss, self._diverged)}  {self.clock.left}")
 
     def pause_clock(self) -> None:
         self.clock.pause()
@@ -159,7 +160,7 @@ class Bar:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-        self.clock = Clock(now)
+        self.clock, self._diverged = Clock(now), 0
         self._console = Console(file=cast(IO[str], stream))
         self._bar = Progress(
             BarColumn(bar_width=24),
@@ -183,7 +184,8 @@ class Bar:
 
     def advance(self, member_epochs: int, label: str, loss: int | float, diverged: int = 0) -> None:
         self.clock.advance(member_epochs)
-        state = _state(loss, diverged)
+        self._diverged += diverged
+        state = _state(loss, self._diverged)
         self._bar.update(
             self._task, completed=self.clock.done, description=label, state=state, left=self.clock.left
         )
