@@ -1,3 +1,28 @@
 """jaxreg: how strongly to regularise, and what it buys."""
 
+from __future__ import annotations
+
+from typing import Any
+
 __version__ = "0.1.0"
+__all__ = ["Run", "Sweep", "UserError", "configure", "load", "run"]
+
+# Resolved when asked for: `python -m jaxreg.sweep --help` has no use for pandas, let alone JAX.
+_HOMES = {
+    "Run": "run",
+    "run": "run",
+    "Sweep": "spec",
+    "load": "spec",
+    "configure": "devices",
+    "UserError": "errors",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'jaxreg' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"jaxreg.{_HOMES[name]}"), name)
+    globals()[name] = value  # `jaxreg.run` is the function, also after the module of that name was imported
+    return value

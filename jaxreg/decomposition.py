@@ -5,33 +5,36 @@ NumPy and pandas alone, for predictions from any library:
     from jaxreg.decomposition import decompose
     table = decompose(probabilities, labels, split=[0, 0, 1, 1, 2, 2], seed=[0, 1, 0, 1, 0, 1])
 
-`probabilities` is [model, example, class], `labels` [example], `split` and `seed` say which training set and
+`probabilities` is [model, example, class], `labels` [example]; `split` and `seed` say which training set and
 which random start each model had. Seeds are nested: seed 0 of split 0 and seed 0 of split 1 must be
 independent. Everything is computed for each test example and then averaged over the examples. One label per
 example can't tell label noise from bias, so "bias" always contains it.
 
-With p_sr the output of seed r (of R_s) on split s (of S), p_s = mean_r p_sr, p = mean_s p_s, e_y one-hot:
+With p_sr the output of seed r (of R_s) on split s (of S), p_s = mean_r p_sr, p = mean_s p_s, e_y one-hot,
+lse = log sum exp over the classes:
 
-    brier           error  mean_s mean_r |p_sr - e_y|^2
-                    seed   V_seed  = sum_sr |p_sr - p_s|^2 / sum_s (R_s - 1)
-                    split  V_split = sum_s |p_s - p|^2 / (S - 1)  -  V_seed * mean_s 1/R_s
-    cross_entropy   the same with squares replaced by KL divergences from geometric means, in units of nats:
-                    log c_s = l_s - lse(l_s), l_s = mean_r log p_sr;  log c = l - lse(l), l = mean_s log c_s
-                    V_seed  = sum_s R_s * (-lse(l_s)) / sum_s (R_s - 1)        -lse(l_s) = mean_r KL(c_s | p_sr)
-                    V_split = -lse(l) * S/(S - 1)  -  V_seed * mean_s 1/R_s    -lse(l)   = mean_s KL(c | c_s)
-    both            variance = V_split + V_seed (R_s = 1 everywhere: the first term of V_split, the parts
-                    can't be told apart),  bias = error - variance
-    zero_one        m = majority vote, ties to the lowest class;  bias = [m != y];  variance = error - bias, the
-                    net variance: + P(prediction != m) where m is right, - P(prediction = y) where it is wrong.
-                    It can be negative, and bias falls as models are added: compare at equal numbers only.
+    brier          error   = mean_s mean_r |p_sr - e_y|^2
+                   V_seed  = sum_sr |p_sr - p_s|^2 / sum_s (R_s - 1)
+                   V_split = sum_s |p_s - p|^2 / (S - 1)  -  V_seed mean_s 1/R_s
+    cross_entropy  error   = mean_s mean_r -log p_sr(y)
+                   l_s     = mean_r log p_sr,         log c_s = l_s - lse(l_s), the geometric mean of split s
+                   l       = mean_s log c_s,          log c   = l - lse(l)
+                   V_seed  = sum_s R_s (-lse(l_s)) / sum_s (R_s - 1)      as -lse(l_s) = mean_r KL(c_s | p_sr)
+                   V_split = -lse(l) S/(S - 1)  -  V_seed mean_s 1/R_s    as -lse(l)   = mean_s KL(c | c_s)
+    both           variance = V_split + V_seed,  bias = error - variance.  With one seed a split, variance is
+                   the first term of V_split, and its parts can't be told apart
+    zero_one       m = majority vote, ties to the lowest class;  bias = [m != y];  variance = error - bias,
+                   the net variance: P(prediction != m) where m is right, -P(prediction = y) where it is wrong.
+                   It can be negative, and bias falls as models are added: compare at equal numbers only
 
-The Brier terms are unbiased: V_seed and V_split are the unweighted-means analysis of variance of a nested
-design (every split counts alike, however many of its seeds there are; Searle, Casella and McCulloch, Variance
-Components, 1992; with equal R_s it is the usual one). Those of the cross-entropy are correct to second order in
-the spread (the law of total variance holds exactly for the uncorrected terms; its corrections are Brier's).
-V_split can be negative by chance and is left so. One split gives V_seed alone; what can't be estimated is nan.
+The Brier terms are unbiased: this is the analysis of variance of a nested design by unweighted means (every
+split counts alike, however many of its seeds there are; Searle, Casella and McCulloch, Variance Components,
+1992; with equal R_s it is the usual one). Those of cross-entropy are correct to second order in the spread:
+the law of total variance holds exactly for the uncorrected terms, and they get Brier's corrections.
+V_split can be negative by chance and is left so. One split gives V_seed alone; what can't be estimated is
+nan.
 
-Sources: Yang et al., ICML 2020 (squared); Heskes 1998, Pfau 2013, Gupta et al. 2022, Adlam et al. 2022
+Sources: Yang et al., ICML 2020 (squared loss); Heskes 1998, Pfau 2013, Gupta et al. 2022, Adlam et al. 2022
 (cross-entropy); Domingos, ICML 2000 (0-1); Neal et al. 2018 (law of total variance over data and seeds).
 The intervals are explained in `jaxreg.intervals`.
 """
@@ -46,10 +49,11 @@ import pandas as pd
 from jaxtyping import Float, Int
 
 from jaxreg.errors import UserError
-from jaxreg.intervals import TwoWay, interval
+from jaxreg.intervals import TwoWay
 
 LOSSES = ("brier", "cross_entropy", "zero_one")
 PARTS = ("error", "bias", "variance", "variance_split", "variance_seed")
+SHARES = {"variance_share": ("variance", "error"), "seed_share": ("variance_seed", "variance")}
 MEASURES = tuple((loss, part) for loss in LOSSES for part in PARTS)
 _BLOCK_BYTES = 32 * 2**20
 
@@ -74,7 +78,7 @@ def design(split: Sequence[object] | np.ndarray, seed: Sequence[object] | np.nda
     """The design behind the (split, seed) of each model; UserError where a pair occurs twice."""
     pairs = list(zip(map(str, split), map(str, seed), strict=True))
     if len(set(pairs)) < len(pairs):
-        twice = next(pair for pair in pairs if pairs.count(pair) > 1)
+        twice = next(pair for pair in pairs if pairs.size(pair) > 1)
         raise UserError(
             f"two models have split {twice[0]} and seed {twice[1]}: each pair may occur once in a cell"
         )
@@ -122,7 +126,7 @@ def _lse(x: np.ndarray) -> np.ndarray:
 class _Units(NamedTuple):
     """Per-unit quantities whose sums over a set of units are all that a loss needs of that set."""
 
-    count: np.ndarray  # [unit] 1
+    size: np.ndarray  # [unit] 1
     inverse: np.ndarray  # [unit] 1 / R_s
     freedom: np.ndarray  # [unit] R_s - 1
     error: np.ndarray  # [unit, example] mean loss of the unit's models
@@ -146,17 +150,17 @@ def _without(total: np.ndarray, own: np.ndarray) -> np.ndarray:
 def _parts(between: np.ndarray, sums: _Units) -> np.ndarray:
     """[part, set, example] from the corrected spread between units [set, example]."""
     column = (slice(None), None)
-    error = sums.error / sums.count[column]
+    error = sums.error / sums.size[column]
     freedom = np.where(sums.freedom > 0, sums.freedom, np.nan)[column]
     seed = sums.within / freedom
-    split = between - seed * (sums.inverse / sums.count)[column]
+    split = between - seed * (sums.inverse / sums.size)[column]
     variance = np.where(np.isnan(seed), between, split + seed)
     return np.stack([error, error - variance, variance, split, seed])
 
 
 def _corrected(naive: np.ndarray, sums: _Units) -> np.ndarray:
     """naive * S/(S-1): naive [set, example] is the mean divergence of S units from their own centre."""
-    count = sums.count[:, None]
+    count = sums.size[:, None]
     return naive * count / np.where(count > 1, count - 1, np.nan)
 
 
@@ -169,7 +173,7 @@ def _brier(sums: Sums, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     within = sums.squared - models * norm
 
     def parts(s: _Units) -> np.ndarray:
-        count = s.count[:, None]
+        count = s.size[:, None]
         naive = s.norm / count - np.square(s.centre / count[..., None]).sum(-1)
         return _parts(_corrected(naive, s), s)
 
@@ -185,7 +189,7 @@ def _cross_entropy(sums: Sums, labels: np.ndarray) -> tuple[np.ndarray, np.ndarr
     centre = mean - np.where(np.isfinite(lse), lse, 0.0)[..., None]
 
     def parts(s: _Units) -> np.ndarray:
-        return _parts(_corrected(-_lse(s.centre / s.count[:, None, None]), s), s)
+        return _parts(_corrected(-_lse(s.centre / s.size[:, None, None]), s), s)
 
     return _evaluate(_units(sums, error, within, centre, np.zeros_like(error)), parts)
 
@@ -197,7 +201,7 @@ def _zero_one(sums: Sums, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     error = 1 - right / sums.models[:, None]
 
     def parts(s: _Units) -> np.ndarray:
-        error = s.error / s.count[:, None]
+        error = s.error / s.size[:, None]
         bias = (s.centre.argmax(-1) != labels).astype(np.float64)
         nothing = np.full_like(error, np.nan)
         return np.stack([error, bias, error - bias, nothing, nothing])
@@ -215,10 +219,10 @@ def _evaluate(units: _Units, parts: Callable[[_Units], np.ndarray]) -> tuple[np.
     """Estimate [part, example] and jackknife pseudo-values [part, unit, example] of a loss."""
     everything, without = units.sets()
     estimate = parts(everything)
-    if len(units.count) == 1:
+    if len(units.size) == 1:
         estimate[1:] = np.nan
         return estimate[:, 0], estimate
-    number = len(units.count)
+    number = len(units.size)
     return estimate[:, 0], number * estimate - (number - 1) * parts(without)
 
 
@@ -272,8 +276,8 @@ def check(outputs: np.ndarray, labels: np.ndarray, kind: Kind) -> None:
         if negative or not (np.abs(sums - 1) < 1e-3).all():  # nan fails too
             model = int(np.argmax((~(np.abs(sums - 1) < 1e-3)).any(-1)))
             raise UserError(
-                f"model {model}: its {kind.replace('_', ' ')} over the classes do not make 1. Expected softmax "
-                "outputs (or their logarithms with kind='log_probabilities'); leave diverged models out"
+                f"model {model}: its {kind.replace('_', ' ')} over the classes do not make 1. Expected "
+                "softmax outputs (or their logarithms with kind='log_probabilities'); leave out diverged ones"
             )
 
 
@@ -298,8 +302,9 @@ def decompose(
             one split: new seeds and new test examples).
 
     Returns:
-        Columns `loss`, then each of error, bias, variance, variance_split, variance_seed with `_low` and
-        `_high` (nan where the design can't tell), `models`, `splits`, `seeds`. Brier and 0-1 have no unit,
+        Columns `loss`; each of error, bias, variance, variance_split, variance_seed, variance_share (of the
+        error), seed_share (of the variance) with `_low` and `_high` (nan where the design can't tell or the
+        loss has no such thing); `models`, `splits`, `seeds`. Brier and 0-1 have no unit,
         cross-entropy is in nats.
     """
     outputs, labels = np.asanyarray(outputs), np.asarray(labels)
@@ -307,22 +312,26 @@ def decompose(
     where = design(split, seed)
     if len(where.order) != len(outputs):
         raise UserError(f"{len(outputs)} models, but {len(where.order)} pairs of split and seed")
-    layout = TwoWay(1, len(MEASURES), where.units)
-    for block in blocks(*(outputs.shape[i] for i in (1, 0, 2))):
+    layout = TwoWay(len(MEASURES), 1, where.units)
+    for block in blocks(outputs.shape[1], len(outputs), outputs.shape[2]):
         estimate, pseudo = block_terms(outputs[:, block], labels[block], where, kind)
-        layout.add(estimate[None], pseudo[None])
+        layout.add(estimate[:, None], pseudo[:, None])
     return table(layout, where, level)
 
 
 def table(layout: TwoWay, where: Design, level: float = 0.95, cell: int = 0) -> pd.DataFrame:
-    """The rows of `decompose` from a cell's layout."""
-    estimate, error, freedom = layout.cell(cell)
+    """The rows of `decompose` from a layout whose series are `MEASURES` and whose measures are cells."""
     rows = []
     for start, loss in enumerate(LOSSES):
         row: dict[str, object] = {"loss": loss}
-        for index, part in enumerate(PARTS, start=start * len(PARTS)):
-            low, high = interval(estimate[index], error[index], freedom[index], level)
-            row |= {part: estimate[index], f"{part}_low": low, f"{part}_high": high}
+        series = {part: start * len(PARTS) + index for index, part in enumerate(PARTS)}
+        found = {part: layout.one(index) for part, index in series.items()}
+        if loss != "zero_one":  # a net variance is no share of anything
+            for share, (part, whole) in SHARES.items():
+                found[share] = layout.ratio(series[part], series[whole])
+        for part, estimate in found.items():
+            low, high = estimate.interval(cell, level)
+            row |= {part: estimate.value[cell], f"{part}_low": low, f"{part}_high": high}
         rows.append(row | {"models": len(where.order), "splits": where.splits, "seeds": where.seeds})
     return pd.DataFrame(rows)
 
@@ -330,8 +339,8 @@ def table(layout: TwoWay, where: Design, level: float = 0.95, cell: int = 0) -> 
 class Accumulator:
     """The same table without keeping predictions: give it one model after another, in any order.
 
-    Holds three [example, class] arrays for each split (about 2.4 MB for 10,000 examples of 10 classes); as long
-    as there is only one split, as much for each of its seeds.
+    Holds three [example, class] arrays for each split (about 2.4 MB for 10,000 examples of 10 classes); as
+    long as there is only one split, as much for each of its seeds.
     """
 
     def __init__(self, labels: np.ndarray) -> None:
@@ -361,9 +370,9 @@ class Accumulator:
         """What `decompose` returns for the models so far."""
         where = design(*zip(*self._pairs, strict=True))
         together = Sums(*(np.concatenate(x) for x in zip(*self._sums.values(), strict=True)))
-        layout = TwoWay(1, len(MEASURES), where.units)
+        layout = TwoWay(len(MEASURES), 1, where.units)
         for block in blocks(len(self.labels), where.units, together.p.shape[2]):
             part = Sums(together.models, *(x[:, block] for x in together[1:]))
             estimate, pseudo = terms(part, self.labels[block], where.splits)
-            layout.add(estimate[None], pseudo[None])
+            layout.add(estimate[:, None], pseudo[:, None])
         return table(layout, where, level)

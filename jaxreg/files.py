@@ -53,7 +53,7 @@ def write_csv(path: Path, table: pd.DataFrame) -> Path:
 
 
 def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> Path:
-    """Write `arrays` by name, uncompressed: predictions hardly shrink, and compressing takes longer than training."""
+    """Write `arrays` by name, uncompressed: predictions hardly shrink, and compressing them is slow."""
 
     def fill(file: IO[bytes]) -> None:
         np.savez(file, allow_pickle=False, **arrays)

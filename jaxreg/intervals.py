@@ -5,7 +5,8 @@ redo the experiment would mean new training sets, new seeds and new test images,
 the error. The method is the one of studies in which several readers judge the same cases (Dorfman, Berbaum
 and Metz 1992; Hillis 2007), with units (training sets, or seeds where there is one set) as readers:
 
-1. Leave each unit out in turn; pseudo-value of unit u and example j: P_uj = U * t_j - (U - 1) * t_j(without u).
+1. Leave each unit out in turn; pseudo-value of unit u, example j:
+   P_uj = U * t_j - (U - 1) * t_j(without u).
    For an average over models that is the unit's own value; for a variance it is, to first order, the unit's
    squared distance from the centre.
 2. Split the spread of P into units, examples and their interaction, as in a two-way layout without repeats:
@@ -19,29 +20,45 @@ With one unit nothing is known about other models: the interval then covers test
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 from scipy import stats
 
 
-class TwoWay:
-    """Running sums of pseudo-values from which any cell, or difference of two cells, gets its error.
+class Estimate(NamedTuple):
+    """A number of each measure with its standard error and degrees of freedom; [measure] each."""
 
-    Differences are paired: cells share units and examples, and what they share cancels. Only sums and
-    products of cells are kept, so examples may come in blocks.
+    value: np.ndarray
+    error: np.ndarray
+    freedom: np.ndarray
+    between_units: np.ndarray  # share of error^2 that more units would reduce; the rest, more examples
+
+    def interval(self, index: int = 0, level: float = 0.95) -> tuple[float, float]:
+        return interval(self.value[index], self.error[index], self.freedom[index], level)
+
+
+class TwoWay:
+    """Running sums of pseudo-values, from which any series, or combination of series, gets its error.
+
+    Series are what is compared with each other: cells, whose differences are paired, since they share units
+    and examples and what they share cancels. Only sums and products of series are kept, so examples may come
+    in blocks.
     """
 
-    def __init__(self, cells: int, measures: int, units: int) -> None:
+    def __init__(self, series: int, measures: int, units: int) -> None:
         self.units = units
         self.examples = 0
-        self.sums = np.zeros((measures, cells))  # of the estimates over examples
-        self.rows = np.zeros((measures, cells, units))  # of the pseudo-values over examples
+        self.sums = np.zeros((measures, series))  # of the estimates over examples
+        self.rows = np.zeros((measures, series, units))  # of the pseudo-values over examples
         self.columns = np.zeros(
-            (measures, cells, cells)
+            (measures, series, series)
         )  # products of means over units, summed over examples
-        self.entries = np.zeros((measures, cells, cells))  # products of pseudo-values, summed over everything
+        self.entries = np.zeros((measures, series, series))  # products of pseudo-values, summed over all
 
     def add(self, estimate: np.ndarray, pseudo: np.ndarray) -> None:
-        """Add a block: `estimate` [cell, measure, example], `pseudo` [cell, measure, unit, example]."""
+        """Add a block: `estimate` [series, measure, example], `pseudo` [series, measure, unit, example]."""
         self.examples += estimate.shape[-1]
         with np.errstate(
             invalid="ignore"
@@ -53,49 +70,58 @@ class TwoWay:
             flat = pseudo.swapaxes(0, 1).reshape(*mean.shape[:2], -1)
             self.entries += flat @ flat.swapaxes(1, 2)
 
-    def cell(self, cell: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Estimate, standard error and degrees of freedom of each measure, [measure] each."""
-        return self._solve(
-            self.sums[:, cell], self.rows[:, cell], self.columns[:, cell, cell], self.entries[:, cell, cell]
-        )
+    def one(self, series: int) -> Estimate:
+        """The estimate of one series."""
+        return self.combined([series], np.ones((1, 1)))
 
-    def difference(self, cell: int, reference: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The same of `cell` minus `reference`, paired."""
+    def difference(self, series: int, reference: int) -> Estimate:
+        """One series minus another, paired."""
+        return self.combined([series, reference], np.array([[1.0, -1.0]]))
 
-        def square(gram: np.ndarray) -> np.ndarray:
-            return gram[:, cell, cell] + gram[:, reference, reference] - 2 * gram[:, cell, reference]
+    def ratio(self, part: int, whole: int) -> Estimate:
+        """One series divided by another: the error is that of its linear approximation."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            share = self.sums[:, part] / self.sums[:, whole]
+            scale = self.examples / self.sums[:, whole]
+            weights = np.stack([scale, -share * scale], axis=1)
+        return self.combined([part, whole], weights)._replace(value=share)
 
-        with np.errstate(invalid="ignore"):
+    def combined(self, series: Sequence[int], weights: np.ndarray) -> Estimate:
+        """The sum of `series` times `weights` [measure or 1, series]."""
+        which = np.array(series)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            gram = (slice(None), which[:, None], which[None, :])
+            square = weights[:, :, None] * weights[:, None, :]
             return self._solve(
-                self.sums[:, cell] - self.sums[:, reference],
-                self.rows[:, cell] - self.rows[:, reference],
-                square(self.columns),
-                square(self.entries),
+                (self.sums[:, which] * weights).sum(1),
+                (self.rows[:, which] * weights[..., None]).sum(1),
+                (self.columns[gram] * square).sum((1, 2)),
+                (self.entries[gram] * square).sum((1, 2)),
             )
 
     def _solve(
         self, total: np.ndarray, rows: np.ndarray, columns: np.ndarray, entries: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    ) -> Estimate:
         units, examples = self.units, self.examples
-        with np.errstate(invalid="ignore", divide="ignore"):
-            means = rows / examples
-            grand = means.mean(-1)
-            by_example = units * (columns - examples * grand**2)
-            ms_example = by_example / (examples - 1)
-            if units == 1:
-                return total / examples, np.sqrt(ms_example / examples), np.full_like(grand, examples - 1.0)
-            by_unit = examples * np.square(means - grand[:, None]).sum(-1)
-            ms_unit = by_unit / (units - 1)
-            rest = np.maximum(entries - units * examples * grand**2 - by_unit - by_example, 0.0)
-            ms_rest = rest / ((units - 1) * (examples - 1))
-            spread = ms_unit + np.maximum(ms_example - ms_rest, 0.0)
-            doubt = ms_unit**2 / (units - 1)
-            doubt += np.where(
-                ms_example > ms_rest,
-                ms_example**2 / (examples - 1) + ms_rest**2 / ((units - 1) * (examples - 1)),
-                0.0,
+        means = rows / examples
+        grand = means.mean(-1)
+        by_example = np.maximum(units * (columns - examples * grand**2), 0.0)
+        ms_example = by_example / (examples - 1)
+        if units == 1:
+            error = np.sqrt(ms_example / examples)
+            return Estimate(
+                total / examples, error, np.full_like(error, examples - 1.0), np.zeros_like(error)
             )
-            return total / examples, np.sqrt(spread / (units * examples)), spread**2 / doubt
+        by_unit = examples * np.square(means - grand[:, None]).sum(-1)
+        ms_unit = by_unit / (units - 1)
+        rest = np.maximum(entries - units * examples * grand**2 - by_unit - by_example, 0.0)
+        ms_rest = rest / ((units - 1) * (examples - 1))
+        spread = ms_unit + np.maximum(ms_example - ms_rest, 0.0)
+        doubt = ms_unit**2 / (units - 1)
+        more = ms_example**2 / (examples - 1) + ms_rest**2 / ((units - 1) * (examples - 1))
+        doubt += np.where(ms_example > ms_rest, more, 0.0)
+        error = np.sqrt(spread / (units * examples))
+        return Estimate(total / examples, error, spread**2 / doubt, ms_unit / spread)
 
 
 def interval(estimate: float, error: float, freedom: float, level: float = 0.95) -> tuple[float, float]:

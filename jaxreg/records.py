@@ -1,0 +1,192 @@
+"""What a run leaves on disk, and how it goes on from what is there. Without JAX.
+
+While a sweep runs, each finished member is a file of its own under ``finished/``; at the end they become tables:
+``members.csv``, ``history.csv``, ``predictions.npz``. Every file is written atomically, so a kill loses at most the
+members in training.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from jaxreg.errors import UserError
+from jaxreg.files import write_csv, write_npz, write_text
+from jaxreg.grid import AXES, value_of
+from jaxreg.members import Member
+from jaxreg.spec import Sweep, read
+
+SMALL_WEIGHT = 1e-3
+"""A hidden-kernel entry below this in absolute value counts as small."""
+
+SEPARATOR = "/"  # between the names of nested weights
+
+
+class Finished(NamedTuple):
+    """All that is kept of a member."""
+
+    id: str
+    row: dict[str, Any]  # of members.csv, without the settings' columns
+    history: list[dict[str, Any]]  # a row an epoch
+    log_probabilities: np.ndarray  # "example class" float32, of the test images
+    weights: Any = None  # {"params", "statistics"}, nested dicts of arrays, kept while a follower may need them
+
+
+class Folder:
+    """The folder of one run."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self._finished = path / "finished"
+
+    def check(self, sweep: Sweep, digest: str) -> None:
+        """Makes sure that what is there belongs to this sweep.
+
+        Raises:
+            UserError: it belongs to another, or the folder can't be written.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            probe = self.path / ".writable"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise UserError(f"{self.path}: can't be written ({error.strerror}). Give another folder with --out.") from None
+        stored = self.about()
+        if stored is None:
+            return
+        try:
+            differences = sweep.differences(read(stored["sweep"]))
+        except (KeyError, UserError):
+            differences = ["its run.json is from another version of jaxreg"]
+        if stored.get("data", {}).get("digest") != digest:
+            differences.append("data: other images there")
+        if differences:
+            listed = "\n  ".join(differences)
+            raise UserError(f"{self.path} holds another sweep:\n  {listed}\n  Give another folder with --out.")
+
+    def about(self) -> dict[str, Any] | None:
+        """run.json, or None where there is none yet."""
+        try:
+            return json.loads((self.path / "run.json").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError):
+            raise UserError(
+                f"{self.path / 'run.json'} can't be read as JSON. Delete it to train anew, or give another folder with --out."
+            ) from None
+
+    def note(self, about: Mapping[str, Any]) -> None:
+        """Writes run.json."""
+        write_text(self.path / "run.json", json.dumps(about, indent=2, ensure_ascii=False) + "\n")
+
+    def keep(self, finished: Finished, with_weights: bool) -> None:
+        """Puts a finished member on disk."""
+        weights = dict(_flat(finished.weights)) if with_weights else {}
+        content = json.dumps({"id": finished.id, "row": finished.row, "history": finished.history})
+        arrays = {"content": np.array(content), "log_probabilities": finished.log_probabilities, **weights}
+        write_npz(self._file(finished.id), arrays)
+
+    def finished(self, ids: Iterable[str]) -> dict[str, Finished]:
+        """The members among ``ids`` that are on disk, whole, by id."""
+        found = {name: member for name in ids if (member := self._read(self._file(name))) is not None}
+        return {**self._from_tables(), **found}
+
+    def write_tables(self, members: Sequence[Member], finished: Mapping[str, Finished], labels: np.ndarray) -> None:
+        """members.csv, history.csv and predictions.npz, in the order of ``members``."""
+        rows = [settings_columns(member) | finished[member.id].row for member in members]
+        epochs = [{"member": member.id} | row for member in members for row in finished[member.id].history]
+        log_probabilities = np.stack([finished[member.id].log_probabilities for member in members])
+        # Log-probabilities: a float32 probability rounds to 0 or 1 where its logarithm is still exact.
+        arrays = {"members": np.array([m.id for m in members]), "labels": labels, "log_probabilities": log_probabilities}
+        write_npz(self.path / "predictions.npz", arrays)
+        history = pd.DataFrame(epochs)
+        write_csv(self.path / "history.csv", history)
+        table = pd.DataFrame(rows)
+        whole = ["diverged_at", "stopped_at"]
+        write_csv(self.path / "members.csv", table.astype(dict.fromkeys(whole, "Int64")))
+
+    def tidy(self) -> None:
+        """Removes the members' own files, once the tables hold them."""
+        for file in self._finished.glob("*"):
+            file.unlink()
+        if self._finished.is_dir():
+            self._finished.rmdir()
+
+    def _file(self, member: str) -> Path:
+        return self._finished / (re.sub(r"[^\w.=,+-]", "_", member) + ".npz")
+
+    def _read(self, file: Path) -> Finished | None:
+        try:
+            with np.load(file) as arrays:
+                content = json.loads(str(arrays["content"]))
+                weights = _nested({name: arrays[name] for name in arrays.files if SEPARATOR in name})
+                return Finished(**content, log_probabilities=arrays["log_probabilities"], weights=weights)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+            return None  # damaged: trained again and written anew
+
+    def _from_tables(self) -> dict[str, Finished]:
+        """The members of a run that came to its end, if its predictions are still there."""
+        files = [self.path / name for name in ("predictions.npz", "members.csv", "history.csv")]
+        if not all(file.exists() for file in files):
+            return {}
+        try:
+            with np.load(files[0]) as arrays:
+                log_probabilities = dict(zip(arrays["members"].tolist(), arrays["log_probabilities"], strict=True))
+            rows = pd.read_csv(files[1]).set_index("member", drop=False)
+            epochs = {name: table.drop(columns="member") for name, table in pd.read_csv(files[2]).groupby("member")}
+            result = {}
+            for name, log_p in log_probabilities.items():
+                row = {key: value for key, value in rows.loc[name].items() if key not in SETTINGS_COLUMNS}
+                plain = json.loads(pd.Series(row).to_json())
+                history = json.loads(epochs[name].dropna(axis=1, how="all").to_json(orient="records"))
+                result[name] = Finished(name, plain, history, log_p)
+            return result
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+            return {}
+
+
+SETTINGS_COLUMNS = ("member", "cell", "architecture", *AXES, "split", "seed")
+
+
+def settings_columns(member: Member) -> dict[str, Any]:
+    """The columns of members.csv that are known before training."""
+    settings = member.settings
+    return {
+        "member": member.id,
+        "cell": member.cell.name,
+        "architecture": settings.architecture,
+        **{axis: value_of(settings, axis) for axis in AXES},
+        "split": member.split,
+        "seed": member.seed,
+    }
+
+
+def _flat(tree: Any, prefix: str = "weights") -> Iterable[tuple[str, np.ndarray]]:
+    if isinstance(tree, Mapping):
+        for name, branch in tree.items():
+            yield from _flat(branch, f"{prefix}{SEPARATOR}{name}")
+    else:
+        yield prefix, np.asarray(tree)
+
+
+def _nested(flat: Mapping[str, np.ndarray]) -> Any:
+    tree: dict[str, Any] = {}
+    if flat:
+        tree = {"params": {}, "statistics": {}}
+    for path, leaf in flat.items():
+        *branches, name = path.split(SEPARATOR)[1:]
+        node = tree
+        for branch in branches:
+            node = node.setdefault(branch, {})
+        node[name] = leaf
+    return tree

@@ -1,0 +1,228 @@
+"""A whole sweep from Python: train every member, keep everything, analyse, report.
+
+    import jaxreg
+    run = jaxreg.run("sweeps/quick.toml")
+    run.decomposition            # a DataFrame
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from jaxreg import analysis, fashion, report
+from jaxreg.corruption import corrupt
+from jaxreg.errors import Interrupted
+from jaxreg.members import Member, members
+from jaxreg.progress import Progress, Silent
+from jaxreg.records import SMALL_WEIGHT, Finished, Folder
+from jaxreg.spec import Sweep, load
+
+
+class Run:
+    """A finished run: its folder, with the tables as DataFrames."""
+
+    def __init__(self, folder: str | Path):
+        self.folder = Path(folder)
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.folder)!r})"
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Any table of the folder: `members`, `history`, `decomposition`, `comparisons`, `choices`, …"""
+        return pd.read_csv(self.folder / f"{name}.csv")
+
+    @cached_property
+    def members(self) -> pd.DataFrame:
+        """A row per member."""
+        return self.table("members")
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """A row per member and epoch."""
+        return self.table("history")
+
+    @cached_property
+    def decomposition(self) -> pd.DataFrame:
+        """A row per cell and loss: error, bias, variance and their intervals."""
+        return self.table("decomposition")
+
+    @cached_property
+    def comparisons(self) -> pd.DataFrame:
+        """Every cell against the plain one and the best one."""
+        return self.table("comparisons")
+
+    @cached_property
+    def report(self) -> str:
+        """The text of report.md."""
+        return (self.folder / "report.md").read_text(encoding="utf-8")
+
+    @property
+    def figures(self) -> dict[str, Path]:
+        """The figures by name."""
+        return {path.stem: path for path in sorted((self.folder / "figures").glob("*.png"))}
+
+
+def run(
+    sweep: Sweep | str | Path,
+    *,
+    out: str | Path | None = None,
+    dataset: fashion.Dataset | None = None,
+    block: int | None = None,
+    devices: int | None = None,
+    progress: Progress | None = None,
+) -> Run:
+    """Trains what a sweep asks for and writes its report.
+
+    A folder that holds part of the same sweep is continued; nothing is trained twice.
+
+    Args:
+        sweep: a checked sweep, the path of a sweep file, or a grid such as ``"l1,l2"``.
+        out: the folder to write; ``reports/<name>`` by default.
+        dataset: what to train on; Fashion-MNIST by default.
+        block: members that a device trains side by side; chosen by default.
+        devices: how many of the devices to use; all by default.
+        progress: told what happens; silent by default.
+
+    Raises:
+        UserError: the sweep, the data or the folder is not fit.
+        Interrupted: stopped by Ctrl-C; what was finished is on disk.
+    """
+    if not isinstance(sweep, Sweep):
+        sweep = load(sweep) if str(sweep).endswith(".toml") else load(flags={"grid": str(sweep)})
+    began = time.perf_counter()
+    progress = progress or Silent()
+    folder = Folder(Path(out) if out is not None else Path("reports") / sweep.name)
+    dataset = dataset or fashion.load(sweep.data, progress.announce)
+    folder.check(sweep, dataset.digest)
+    for warning in sweep.warnings:
+        progress.warn(warning)
+    wanted = members(sweep)
+    finished = folder.finished(member.id for member in wanted)
+    about = (folder.about() if finished else None) or {"started": _now()}
+    about |= _about(sweep, dataset)
+    missing = [member for member in wanted if member.id not in finished]
+    if finished and missing:
+        progress.announce(f"{len(finished)} of {len(wanted)} members are in {folder.path} already: going on from there")
+    try:
+        if missing:
+            folder.note(about)
+            followed = {member.predecessor for member in wanted}
+            for member, facts in _train(sweep, missing, finished, dataset, block, devices, progress, about.copy()):
+                folder.keep(member, with_weights=member.id in followed)
+                finished[member.id] = member._replace(weights=None)
+                about |= facts
+        progress.announce("analysing and writing the report")
+        started = time.perf_counter()
+        folder.write_tables(wanted, finished, dataset.test_labels)
+        tables = analysis.analyse(
+            pd.read_csv(folder.path / "members.csv"),
+            np.stack([finished[member.id].log_probabilities for member in wanted]),
+            dataset.test_labels,
+            [member.id for member in wanted],
+            dataset.test_images,
+        )
+        analysis.write(tables, folder.path)
+        about |= {
+            "finished": _now(),
+            "report_seconds": time.perf_counter() - started,
+            "run_seconds": float(about.get("run_seconds", 0.0)) + time.perf_counter() - began,
+        }
+        folder.note(about)
+        report.write(folder.path)
+        folder.tidy()
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"interrupted: {len(finished)} of {len(wanted)} members are finished and in {folder.path}. "
+            "The same command goes on from there."
+        ) from None
+    finally:
+        progress.close()
+    return Run(folder.path)
+
+
+def _train(
+    sweep: Sweep,
+    missing: list[Member],
+    finished: Mapping[str, Finished],
+    dataset: fashion.Dataset,
+    block: int | None,
+    devices: int | None,
+    progress: Progress,
+    about: Mapping[str, Any],
+) -> Iterator[tuple[Finished, dict[str, Any]]]:
+    """Trains the missing members; yields each with the facts of the run so far."""
+    from jaxreg import devices as hardware
+
+    hardware.configure(devices)
+    import jax
+
+    from jaxreg import cohorts, training
+    from jaxreg.programs import Programs
+
+    traced = sum(training.traces.values())
+    mesh = hardware.member_mesh(devices)
+    if (slower := hardware.advice(mesh)) is not None:
+        progress.warn(slower)
+    facts = hardware.describe(mesh)
+    earlier = {name: float(about.get(f"{name}_seconds", 0.0)) for name in ("compile", "train")}
+    kinds = cohorts.prepare(missing, sweep, dataset)
+    progress.start(sum(kind.epochs * len(group) for kind, group in kinds.items()))
+    started = time.perf_counter()
+    weights = {name: member.weights for name, member in finished.items() if member.weights}
+    programs = Programs(mesh, progress)
+    noise, arrays = None, None
+    for kind, group in kinds.items():
+        if noise != kind.noise:
+            noise, corrupted = kind.noise, corrupt(dataset, *kind.noise, sweep.seed)
+            arrays = programs.shared(cohorts.Arrays(*(np.array(array) for array in corrupted[1:5])))
+        programs.block = block or hardware.block(mesh, kind.model, len(group))
+        while group:
+            chunk = group[: programs.width]
+            try:
+                done = cohorts.train(kind, chunk, sweep.seed, arrays, corrupted, weights, programs, progress)
+            except jax.errors.JaxRuntimeError as error:
+                if "RESOURCE_EXHAUSTED" not in str(error) or programs.block == 1:
+                    raise
+                programs.block //= 2
+                progress.warn(f"the device is out of memory: {programs.block} members at a time from here on")
+                continue
+            group = group[len(chunk) :]
+            for member in done:
+                weights[member.id] = member.weights
+                yield (
+                    member,
+                    facts
+                    | {
+                        "programs": programs.count,
+                        "traces": sum(training.traces.values()) - traced,
+                        "compile_seconds": earlier["compile"] + programs.compile_seconds,
+                        "train_seconds": earlier["train"] + time.perf_counter() - started - programs.compile_seconds,
+                    },
+                )
+
+
+def _about(sweep: Sweep, dataset: fashion.Dataset) -> dict[str, Any]:
+    """What run.json says before anything has been measured."""
+    packages = ("jaxreg", "jax", "jaxlib", "flax", "optax", "numpy")
+    return {
+        "sweep": sweep.resolved(),
+        "command": shlex.join(["python", "-m", "jaxreg.sweep", *sys.argv[1:]]),
+        "versions": {"python": sys.version.split()[0], **{name: version(name) for name in packages}},
+        "data": {"name": dataset.name, "digest": dataset.digest},
+        "small_weight_threshold": SMALL_WEIGHT,
+    }
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

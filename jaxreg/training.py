@@ -1,0 +1,169 @@
+"""The training of ONE member, as pure functions. Nothing here knows a member axis: `programs` adds it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int, UInt8
+
+from jaxreg.models import MLP
+from jaxreg.penalties import penalised_adam, weight_norms
+
+EVALUATION_BATCH = 1000
+
+traces: Counter[str] = Counter()
+"""How often each function below was traced: a new strength, seed or split must not add to it."""
+
+
+class Knobs(NamedTuple):
+    """What may differ between members of one program. Traced: a new value is not a new program."""
+
+    l1: Any  # "" strength of L1
+    l2: Any  # "" strength of L2
+    learning_rate: Any  # ""
+    dropout: Any  # "hidden" rate after each hidden layer
+    shift: Any  # "" subtracted from raw pixels (0 to 255)
+    scale: Any  # "" what the difference is divided by
+    identity: Any  # "3" uint32: sweep seed, split, seed. All randomness of a member comes from it.
+
+
+class Weights(NamedTuple):
+    """What a trained network is: parameters, and the running statistics of batch normalisation (may be empty)."""
+
+    params: Any
+    statistics: Any
+
+
+class State(NamedTuple):
+    """One member between two epochs."""
+
+    weights: Weights
+    optimizer: Any
+
+
+class EpochLosses(NamedTuple):
+    """Means over an epoch's batches weighted by batch size, weights moving, dropout on: as Keras prints them."""
+
+    cross_entropy: Any
+    penalty: Any
+
+
+class Evaluation(NamedTuple):
+    """Frozen weights, dropout off, running statistics, every image once."""
+
+    cross_entropy: Any  # "" mean, without penalty
+    accuracy: Any  # "" share of the images
+    weight_l1: Any  # "" sum|w| over the hidden kernels
+    weight_l2: Any  # "" sum w^2
+    log_probabilities: Any  # "image class"
+
+
+def member_key(knobs: Knobs) -> Array:
+    """The key of a member: of sweep seed, split and seed only, so that cells are paired."""
+    sweep, split, seed = knobs.identity
+    return jax.random.fold_in(jax.random.fold_in(jax.random.key(sweep), split), seed)
+
+
+def start(model: MLP, knobs: Knobs) -> State:
+    """Initial weights and a fresh optimizer."""
+    traces["start"] += 1
+    pixels = jnp.zeros((1, 784))
+    variables = model.init(jax.random.fold_in(member_key(knobs), 0), pixels)
+    return restart(model, knobs, Weights(variables["params"], variables.get("batch_stats", {})))
+
+
+def restart(model: MLP, knobs: Knobs, weights: Weights) -> State:
+    """Given weights and a fresh optimizer: what compiling a Keras model again does."""
+    optimizer = penalised_adam(knobs.l1, knobs.l2, knobs.learning_rate)
+    return State(weights, optimizer.init(weights.params))
+
+
+def scaled(knobs: Knobs, pixels: UInt8[Array, "batch pixel"]) -> Float[Array, "batch pixel"]:
+    """Pixels as the network sees them, converted a batch at a time: images stay uint8 on the device."""
+    return (pixels - knobs.shift) / knobs.scale
+
+
+def train_epoch(
+    model: MLP,
+    knobs: Knobs,
+    state: State,
+    order: Int[Array, "step batch"],
+    images: UInt8[Array, "example pixel"],
+    labels: UInt8[Array, " example"],
+) -> tuple[State, EpochLosses]:
+    """One pass over the rows in ``order``; -1 pads the last batch and counts for nothing."""
+    traces["train_epoch"] += 1
+    optimizer = penalised_adam(knobs.l1, knobs.l2, knobs.learning_rate)
+    dropout_key = jax.random.fold_in(member_key(knobs), 1)
+
+    def step(carry: tuple[State, Array], rows: Int[Array, " batch"]) -> tuple[tuple[State, Array], EpochLosses]:
+        state, count = carry
+        valid = rows >= 0
+        pixels = scaled(knobs, images[rows])
+
+        def cross_entropy(params: Any) -> tuple[Array, Any]:
+            logits, updated = model.apply(
+                {"params": params, "batch_stats": state.weights.statistics},
+                pixels,
+                train=True,
+                valid=valid,
+                rates=knobs.dropout,
+                key=jax.random.fold_in(dropout_key, count),
+                mutable=["batch_stats"],
+            )
+            losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels[rows].astype(jnp.int32))
+            return jnp.sum(jnp.where(valid, losses, 0.0)) / jnp.sum(valid), updated.get("batch_stats", {})
+
+        params = state.weights.params
+        (loss, statistics), gradient = jax.value_and_grad(cross_entropy, has_aux=True)(params)
+        sum_absolute, sum_square = weight_norms(params)
+        updates, optimizer_state = optimizer.update(gradient, state.optimizer, params)
+        new = State(Weights(optax.apply_updates(params, updates), statistics), optimizer_state)
+        return (new, count + 1), EpochLosses(loss, knobs.l1 * sum_absolute + knobs.l2 * sum_square)
+
+    steps_before = optax.tree_utils.tree_get(state.optimizer, "count")
+    (state, _), losses = jax.lax.scan(step, (state, steps_before), order)
+    examples = jnp.sum(order >= 0, axis=1)
+    return state, jax.tree.map(lambda mean: jnp.sum(mean * examples) / jnp.sum(examples), losses)
+
+
+def train_epoch_if(
+    model: MLP, knobs: Knobs, state: State, active: Array, order: Array, images: Array, labels: Array
+) -> tuple[State, EpochLosses]:
+    """`train_epoch` for a member that still trains; one that stopped costs nothing (in a block of one) or is kept."""
+    nothing = EpochLosses(jnp.nan * knobs.l1, jnp.nan * knobs.l1)
+    return jax.lax.cond(
+        active,
+        lambda: train_epoch(model, knobs, state, order, images, labels),
+        lambda: (state, nothing),
+    )
+
+
+def evaluate(
+    model: MLP,
+    knobs: Knobs,
+    weights: Weights,
+    rows: Int[Array, "step batch"],
+    images: UInt8[Array, "example pixel"],
+    labels: UInt8[Array, " example"],
+) -> Evaluation:
+    """Cross-entropy, accuracy and log-probabilities over the rows; -1 pads the last batch."""
+    traces["evaluate"] += 1
+
+    def log_probabilities(batch: Int[Array, " batch"]) -> Float[Array, "batch class"]:
+        variables = {"params": weights.params, "batch_stats": weights.statistics}
+        return jax.nn.log_softmax(model.apply(variables, scaled(knobs, images[batch])))
+
+    log_p = jax.lax.map(log_probabilities, rows).reshape(rows.size, -1)
+    flat = rows.reshape(-1)
+    truth = labels[flat].astype(jnp.int32)
+    valid, count = flat >= 0, jnp.sum(flat >= 0)
+    losses = -jnp.take_along_axis(log_p, truth[:, None], axis=1)[:, 0]
+    right = jnp.argmax(log_p, axis=1) == truth
+    cross_entropy = jnp.sum(jnp.where(valid, losses, 0.0)) / count
+    accuracy = jnp.sum(right & valid) / count
+    return Evaluation(cross_entropy, accuracy, *weight_norms(weights.params), log_p)
