@@ -20,9 +20,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from jaxreg import analysis, fashion, report
+from jaxreg import __version__
+from jaxreg import devices as hardware
+from jaxreg import fashion, kaggle, report
 from jaxreg.corruption import corrupt
 from jaxreg.errors import Interrupted
+from jaxreg.forecast import Plan
 from jaxreg.members import Member, members
 from jaxreg.progress import Progress, Silent
 from jaxreg.records import SMALL_WEIGHT, Finished, Folder
@@ -68,6 +71,11 @@ class Run:
         return (self.folder / "report.md").read_text(encoding="utf-8")
 
     @property
+    def verdict(self) -> str:
+        """The first sentence of the report."""
+        return report.headline(self.folder)
+
+    @property
     def figures(self) -> dict[str, Path]:
         """The figures by name."""
         return {path.stem: path for path in sorted((self.folder / "figures").glob("*.png"))}
@@ -103,7 +111,7 @@ def run(
     began = time.perf_counter()
     progress = progress or Silent()
     folder = Folder(Path(out) if out is not None else Path("reports") / sweep.name)
-    dataset = dataset or fashion.load(sweep.data, progress.announce)
+    dataset = dataset or _data(sweep, progress)
     folder.check(sweep, dataset.digest)
     for warning in sweep.warnings:
         progress.warn(warning)
@@ -125,6 +133,8 @@ def run(
         progress.announce("analysing and writing the report")
         started = time.perf_counter()
         folder.write_tables(wanted, finished, dataset.test_labels)
+        from jaxreg import analysis
+
         tables = analysis.analyse(
             pd.read_csv(folder.path / "members.csv"),
             np.stack([finished[member.id].log_probabilities for member in wanted]),
@@ -151,6 +161,40 @@ def run(
     return Run(folder.path)
 
 
+def plan(sweep: Sweep) -> Plan:
+    """What `run` would need, without starting JAX."""
+    wanted = members(sweep)
+    examples = fashion.FILES[1].shape[0]
+    steps, kinds = 0.0, set()
+    for member in wanted:
+        settings = member.settings
+        share = settings.early_stopping.validation_share if settings.early_stopping else 0.0
+        rows = int(examples // (1 if member.split == "all" else sweep.splits) * (1 - share))
+        size = hardware.bytes_per_member(settings.hidden) / hardware.bytes_per_member((225, 256, 128))
+        steps += size * settings.epochs * -(-rows // settings.batch_size)
+        kinds.add((settings.architecture, settings.batch_size, rows, member.cell.after is None))
+    cores = hardware.cores()
+    images = 784 * (examples + 10_000)
+    state = max(hardware.bytes_per_member(member.settings.hidden) for member in wanted)
+    return Plan(
+        members=len(wanted),
+        programs=PROGRAMS * len(kinds),
+        bytes=cores * (images + state) + 4 * 10 * 10_000 * len(wanted) + BASE_BYTES,
+        seconds=steps * CORE_SECONDS / cores + 2.0 * len(kinds),
+    )
+
+
+PROGRAMS = 4  # of a kind: start, epoch, and the evaluation of the test images and of a split
+CORE_SECONDS = 0.65e-3  # a core's time for a step of the default network: 2.8 GHz Zen 4; older cores take up to thrice that
+BASE_BYTES = 600_000_000  # Python, JAX and its compiler
+
+
+def _data(sweep: Sweep, progress: Progress) -> fashion.Dataset:
+    if sweep.data is not None and sweep.test is not None:
+        return kaggle.load(sweep.data, sweep.test)
+    return fashion.load(sweep.data, progress.announce)
+
+
 def _train(
     sweep: Sweep,
     missing: list[Member],
@@ -162,8 +206,6 @@ def _train(
     about: Mapping[str, Any],
 ) -> Iterator[tuple[Finished, dict[str, Any]]]:
     """Trains the missing members; yields each with the facts of the run so far."""
-    from jaxreg import devices as hardware
-
     hardware.configure(devices)
     import jax
 
@@ -214,11 +256,11 @@ def _train(
 
 def _about(sweep: Sweep, dataset: fashion.Dataset) -> dict[str, Any]:
     """What run.json says before anything has been measured."""
-    packages = ("jaxreg", "jax", "jaxlib", "flax", "optax", "numpy")
+    packages = ("jax", "jaxlib", "flax", "optax", "numpy")
     return {
         "sweep": sweep.resolved(),
         "command": shlex.join(["python", "-m", "jaxreg.sweep", *sys.argv[1:]]),
-        "versions": {"python": sys.version.split()[0], **{name: version(name) for name in packages}},
+        "versions": {"jaxreg": __version__, "python": sys.version.split()[0], **{name: version(name) for name in packages}},
         "data": {"name": dataset.name, "digest": dataset.digest},
         "small_weight_threshold": SMALL_WEIGHT,
     }
