@@ -99,7 +99,9 @@ def _knobs(member: Member, sweep: Sweep, dataset: Dataset, rows: np.ndarray) -> 
         scale = float(np.sqrt(np.average((levels - shift) ** 2, weights=counts)))
     split = ALL if member.split == "all" else member.split
     return Knobs(
-        *map(np.float32, (settings.l1, settings.l2, settings.learning_rate)),
+        np.float32(settings.l1),
+        np.float32(settings.l2),
+        np.float32(settings.learning_rate),
         np.asarray(settings.dropout_rates, np.float32),
         np.float32(shift),
         np.float32(scale),
@@ -190,7 +192,7 @@ def train(
             watched = programs(training.evaluate, kind.model, knobs, state.weights, validation_rows, shared=train_data)
         losses, tested, watched = jax.tree.map(np.asarray, (losses, tested._replace(log_probabilities=()), watched))
         improved = np.zeros(len(slots), bool)
-        trained = np.flatnonzero(active)
+        trained = np.flatnonzero(active).tolist()
         for slot in trained:
             row = _epoch_row(slots[slot], epoch, slot, losses, tested, watched)
             history[slot].append(row)

@@ -79,7 +79,7 @@ def describe(mesh: Mesh) -> dict[str, Any]:
         "device": _processor() if device.platform == "cpu" else device.device_kind,
         "devices": int(mesh.devices.size),
         "cores": cores(),
-        "precision": str(jax.config.jax_default_matmul_precision or "default"),
+        "precision": str(getattr(jax.config, "jax_default_matmul_precision") or "default"),
     }
 
 

@@ -42,7 +42,7 @@ def add_l2(strength: Float[Array, ""]) -> optax.GradientTransformation:
 class KerasAdamState(NamedTuple):
     """Steps taken, and the running means of the gradient and of its square (shaped like the parameters)."""
 
-    count: Array
+    steps: Array
     mean: Params
     square: Params
 
@@ -59,13 +59,13 @@ def scale_by_keras_adam(b1: float = 0.9, b2: float = 0.999, eps: float = 1e-7) -
         return KerasAdamState(jnp.zeros([], jnp.int32), zeros, jax.tree.map(jnp.zeros_like, params))
 
     def update(updates: Params, state: KerasAdamState, params: Params | None = None) -> tuple[Params, KerasAdamState]:
-        count = state.count + 1
-        t = count.astype(jnp.result_type(float))
+        steps = state.steps + 1
+        t = steps.astype(jnp.result_type(float))
         correction = jnp.sqrt(1 - b2**t) / (1 - b1**t)
         mean = jax.tree.map(lambda m, g: m + (1 - b1) * (g - m), state.mean, updates)
         square = jax.tree.map(lambda v, g: v + (1 - b2) * (g * g - v), state.square, updates)
         scaled = jax.tree.map(lambda m, v: correction * m / (jnp.sqrt(v) + eps), mean, square)
-        return scaled, KerasAdamState(count, mean, square)
+        return scaled, KerasAdamState(steps, mean, square)
 
     return optax.GradientTransformation(init, update)
 

@@ -223,9 +223,10 @@ def _train(
     started = time.perf_counter()
     weights = {name: member.weights for name, member in finished.items() if member.weights}
     programs = Programs(mesh, progress)
-    noise, arrays = None, None
+    arrays: cohorts.Arrays | None = None
+    noise, corrupted = (0.0, 0.0), dataset
     for kind, group in kinds.items():
-        if noise != kind.noise:
+        if arrays is None or noise != kind.noise:
             noise, corrupted = kind.noise, corrupt(dataset, *kind.noise, sweep.seed)
             arrays = programs.shared(cohorts.Arrays(*(np.array(array) for array in corrupted[1:5])))
         programs.block = block or hardware.block(mesh, kind.model, len(group))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -125,7 +125,7 @@ def train_epoch(
         new = State(Weights(optax.apply_updates(params, updates), statistics), optimizer_state)
         return (new, count + 1), EpochLosses(loss, knobs.l1 * sum_absolute + knobs.l2 * sum_square)
 
-    steps_before = optax.tree_utils.tree_get(state.optimizer, "count")
+    steps_before = optax.tree_utils.tree_get(state.optimizer, "steps")
     (state, _), losses = jax.lax.scan(step, (state, steps_before), order)
     examples = jnp.sum(order >= 0, axis=1)
     return state, jax.tree.map(lambda mean: jnp.sum(mean * examples) / jnp.sum(examples), losses)
@@ -134,7 +134,7 @@ def train_epoch(
 def train_epoch_if(
     model: MLP, knobs: Knobs, state: State, active: Array, order: Array, images: Array, labels: Array
 ) -> tuple[State, EpochLosses]:
-    """`train_epoch` for a member that still trains; one that stopped costs nothing (in a block of one) or is kept."""
+    """`train_epoch` for a member that still trains; one that stopped stays as it is, at no cost in a block of one."""
     nothing = EpochLosses(jnp.nan * knobs.l1, jnp.nan * knobs.l1)
     return jax.lax.cond(
         active,
@@ -156,7 +156,8 @@ def evaluate(
 
     def log_probabilities(batch: Int[Array, " batch"]) -> Float[Array, "batch class"]:
         variables = {"params": weights.params, "batch_stats": weights.statistics}
-        return jax.nn.log_softmax(model.apply(variables, scaled(knobs, images[batch])))
+        logits = model.apply(variables, scaled(knobs, images[batch]))
+        return jax.nn.log_softmax(cast(Array, logits))
 
     log_p = jax.lax.map(log_probabilities, rows).reshape(rows.size, -1)
     flat = rows.reshape(-1)
