@@ -216,9 +216,9 @@ def train(
         progress.advance(left, _label(kind, members), loss)
 
     weights = state.weights if best is None else best
-    tested = jax.tree.map(np.asarray, programs(training.evaluate, kind.model, knobs, weights, test_rows, shared=test_data))
+    tested = programs(training.evaluate, kind.model, knobs, weights, test_rows, shared=test_data)
     fitted = programs(training.evaluate, kind.model, knobs, weights, train_rows, shared=train_data)
-    fitted, weights = jax.tree.map(np.asarray, (fitted._replace(log_probabilities=()), weights))
+    tested, fitted, weights = jax.tree.map(np.asarray, (tested, fitted._replace(log_probabilities=()), weights))
     seconds = (time.perf_counter() - programs.compile_seconds - started) / len(members)
     results = []
     for slot, prepared in enumerate(members):

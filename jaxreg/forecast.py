@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from jaxreg.design import Sweep
 from jaxreg.formatting import count
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Plan(NamedTuple):
@@ -37,6 +40,17 @@ def forecast(sweep: Sweep, plan: Plan) -> str:
         f"{programs} to compile, {_size(plan.bytes)} of memory, {duration(plan.seconds)}",
     ]
     return "\n".join(lines)
+
+
+def foresight(outlook: pd.DataFrame) -> str:
+    """What the sweep will be able to tell apart, from `jaxreg.power.outlook`."""
+    found = outlook.set_index("measure")["detectable_difference"]
+    first = outlook.iloc[0]
+    return (
+        f"a true difference from the plain cell is found in 80 % of such sweeps if it is at least "
+        f"{found['test_cross_entropy']:.2g} nats of test cross-entropy or {100 * found['test_error']:.2g} points of "
+        f"accuracy ({count(int(first['comparisons']), 'comparison')}, {first['basis']})"
+    )
 
 
 def duration(seconds: int | float) -> str:

@@ -58,7 +58,9 @@ class Folder:
             probe.touch()
             probe.unlink()
         except OSError as error:
-            raise UserError(f"{self.path}: can't be written ({error.strerror}). Give another folder with --out.") from None
+            raise UserError(
+                f"{self.path}: can't be written ({error.strerror}). Give another folder with --out."
+            ) from None
         stored = self.about()
         if stored is None:
             return
@@ -80,7 +82,8 @@ class Folder:
             return None
         except (OSError, ValueError):
             raise UserError(
-                f"{self.path / 'run.json'} can't be read as JSON. Delete it to train anew, or give another folder with --out."
+                f"{self.path / 'run.json'} can't be read as JSON. Delete it to train anew, "
+                "or give another folder with --out."
             ) from None
 
     def note(self, about: Mapping[str, Any]) -> None:
@@ -105,7 +108,8 @@ class Folder:
         epochs = [{"member": member.id} | row for member in members for row in finished[member.id].history]
         log_probabilities = np.stack([finished[member.id].log_probabilities for member in members])
         # Log-probabilities: a float32 probability rounds to 0 or 1 where its logarithm is still exact.
-        arrays = {"members": np.array([m.id for m in members]), "labels": labels, "log_probabilities": log_probabilities}
+        names = np.array([member.id for member in members])
+        arrays = {"members": names, "labels": labels, "log_probabilities": log_probabilities}
         write_npz(self.path / "predictions.npz", arrays)
         history = pd.DataFrame(epochs)
         write_csv(self.path / "history.csv", history)

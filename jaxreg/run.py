@@ -20,9 +20,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from jaxreg import __version__
+from jaxreg import __version__, fashion, kaggle, report
 from jaxreg import devices as hardware
-from jaxreg import fashion, kaggle, report
 from jaxreg.corruption import corrupt
 from jaxreg.errors import Interrupted
 from jaxreg.forecast import Plan
@@ -185,7 +184,7 @@ def plan(sweep: Sweep) -> Plan:
 
 
 PROGRAMS = 4  # of a kind: start, epoch, and the evaluation of the test images and of a split
-CORE_SECONDS = 0.65e-3  # a core's time for a step of the default network: 2.8 GHz Zen 4; older cores take up to thrice that
+CORE_SECONDS = 0.65e-3  # of a recent server core, for a step of the default network; older cores take up to thrice that
 BASE_BYTES = 600_000_000  # Python, JAX and its compiler
 
 
@@ -261,7 +260,7 @@ def _about(sweep: Sweep, dataset: fashion.Dataset) -> dict[str, Any]:
     return {
         "sweep": sweep.resolved(),
         "command": shlex.join(["python", "-m", "jaxreg.sweep", *sys.argv[1:]]),
-        "versions": {"jaxreg": __version__, "python": sys.version.split()[0], **{name: version(name) for name in packages}},
+        "versions": {"jaxreg": __version__, "python": sys.version.split()[0]} | {name: version(name) for name in packages},
         "data": {"name": dataset.name, "digest": dataset.digest},
         "small_weight_threshold": SMALL_WEIGHT,
     }

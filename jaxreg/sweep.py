@@ -98,10 +98,13 @@ def _command(arguments: list[str]) -> int:
 
 
 def _dry_run(sweep: Sweep, like: str | None) -> int:
-    from jaxreg.forecast import forecast
+    from jaxreg.forecast import forecast, foresight
+    from jaxreg.power import outlook
     from jaxreg.run import plan
 
     print(forecast(sweep, plan(sweep)))
+    if sweep.splits * sweep.seeds > 1:
+        print(foresight(outlook(sweep.splits, sweep.seeds, len(sweep.cells), like)))
     for warning in sweep.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     return 0
