@@ -78,10 +78,8 @@ def design(split: Sequence[object] | np.ndarray, seed: Sequence[object] | np.nda
     """The design behind the (split, seed) of each model; UserError where a pair occurs twice."""
     pairs = list(zip(map(str, split), map(str, seed), strict=True))
     if len(set(pairs)) < len(pairs):
-        twice = next(pair for pair in pairs if pairs.size(pair) > 1)
-        raise UserError(
-            f"two models have split {twice[0]} and seed {twice[1]}: each pair may occur once in a cell"
-        )
+        twice = next(pair for pair in pairs if pairs.count(pair) > 1)
+        raise UserError(f"two models have split {twice[0]} and seed {twice[1]}: each pair may occur once in a cell")
     splits = pd.factorize(np.array([s for s, _ in pairs], dtype=object), sort=True)[0]
     count = int(splits.max()) + 1
     units = splits if count > 1 else pd.factorize(np.array([r for _, r in pairs], dtype=object), sort=True)[0]
@@ -253,9 +251,7 @@ def blocks(examples: int, models: int, classes: int) -> Iterator[slice]:
         yield slice(start, min(start + size, examples))
 
 
-def block_terms(
-    outputs: np.ndarray, labels: np.ndarray, where: Design, kind: Kind
-) -> tuple[np.ndarray, np.ndarray]:
+def block_terms(outputs: np.ndarray, labels: np.ndarray, where: Design, kind: Kind) -> tuple[np.ndarray, np.ndarray]:
     """`terms` of a block of examples [model, example, class]."""
     return terms(_sums(outputs, kind, where), labels, where.splits)
 

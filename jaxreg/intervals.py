@@ -14,7 +14,8 @@ and Metz 1992; Hillis 2007), with units (training sets, or seeds where there is 
 3. A t interval with Satterthwaite's degrees of freedom, as MS_unit has only U - 1 of them:
        freedom = (MS_unit + max(...))^2 / (MS_unit^2 / (U - 1) + MS_example^2 / (n - 1) + ...)
 
-With one unit nothing is known about other models: the interval then covers test examples alone.
+With one unit nothing is known about other models: the interval then covers test examples alone, and
+differences have none.
 `python -m jaxreg.coverage` checks that 95 % means 95 %.
 """
 
@@ -34,6 +35,7 @@ class Estimate(NamedTuple):
     error: np.ndarray
     freedom: np.ndarray
     between_units: np.ndarray  # share of error^2 that more units would reduce; the rest, more examples
+    units: int
 
     def interval(self, index: int = 0, level: float = 0.95) -> tuple[float, float]:
         return interval(self.value[index], self.error[index], self.freedom[index], level)
@@ -52,17 +54,13 @@ class TwoWay:
         self.examples = 0
         self.sums = np.zeros((measures, series))  # of the estimates over examples
         self.rows = np.zeros((measures, series, units))  # of the pseudo-values over examples
-        self.columns = np.zeros(
-            (measures, series, series)
-        )  # products of means over units, summed over examples
+        self.columns = np.zeros((measures, series, series))  # products of means over units, summed over examples
         self.entries = np.zeros((measures, series, series))  # products of pseudo-values, summed over all
 
     def add(self, estimate: np.ndarray, pseudo: np.ndarray) -> None:
         """Add a block: `estimate` [series, measure, example], `pseudo` [series, measure, unit, example]."""
         self.examples += estimate.shape[-1]
-        with np.errstate(
-            invalid="ignore"
-        ):  # infinite losses: their sums are inf or nan, and are shown as such
+        with np.errstate(invalid="ignore"):  # infinite losses: their sums are inf or nan, and are shown as such
             self.sums += estimate.sum(-1).T
             self.rows += pseudo.sum(-1).swapaxes(0, 1)
             mean = pseudo.mean(2).swapaxes(0, 1)
@@ -75,8 +73,12 @@ class TwoWay:
         return self.combined([series], np.ones((1, 1)))
 
     def difference(self, series: int, reference: int) -> Estimate:
-        """One series minus another, paired."""
-        return self.combined([series, reference], np.array([[1.0, -1.0]]))
+        """One series minus another, paired; of single models the error is nan.
+
+        Two single models differ by their training as much as by what they are examples of.
+        """
+        found = self.combined([series, reference], np.array([[1.0, -1.0]]))
+        return found if self.units > 1 else found._replace(error=np.full_like(found.error, np.nan))
 
     def ratio(self, part: int, whole: int) -> Estimate:
         """One series divided by another: the error is that of its linear approximation."""
@@ -99,9 +101,7 @@ class TwoWay:
                 (self.entries[gram] * square).sum((1, 2)),
             )
 
-    def _solve(
-        self, total: np.ndarray, rows: np.ndarray, columns: np.ndarray, entries: np.ndarray
-    ) -> Estimate:
+    def _solve(self, total: np.ndarray, rows: np.ndarray, columns: np.ndarray, entries: np.ndarray) -> Estimate:
         units, examples = self.units, self.examples
         means = rows / examples
         grand = means.mean(-1)
@@ -109,9 +109,7 @@ class TwoWay:
         ms_example = by_example / (examples - 1)
         if units == 1:
             error = np.sqrt(ms_example / examples)
-            return Estimate(
-                total / examples, error, np.full_like(error, examples - 1.0), np.zeros_like(error)
-            )
+            return Estimate(total / examples, error, np.full_like(error, examples - 1.0), np.zeros_like(error), 1)
         by_unit = examples * np.square(means - grand[:, None]).sum(-1)
         ms_unit = by_unit / (units - 1)
         rest = np.maximum(entries - units * examples * grand**2 - by_unit - by_example, 0.0)
@@ -121,7 +119,7 @@ class TwoWay:
         more = ms_example**2 / (examples - 1) + ms_rest**2 / ((units - 1) * (examples - 1))
         doubt += np.where(ms_example > ms_rest, more, 0.0)
         error = np.sqrt(spread / (units * examples))
-        return Estimate(total / examples, error, spread**2 / doubt, ms_unit / spread)
+        return Estimate(total / examples, error, spread**2 / doubt, ms_unit / spread, units)
 
 
 def interval(estimate: float, error: float, freedom: float, level: float = 0.95) -> tuple[float, float]:

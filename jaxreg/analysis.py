@@ -1,0 +1,386 @@
+"""Everything statistical about a run: from members and predictions to the tables that the report reads.
+
+Counted are members on a split of their own that did not diverge. Members trained on the whole training set
+(split "all") are for the headline accuracy; diverged ones are counted in `diverged`, and their cell can't be
+chosen as long as others are whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from jaxreg import calibration, power, selection
+from jaxreg.comparisons import COMPARED, UNDECIDED, Difference, compare
+from jaxreg.decomposition import LOSSES, MEASURES, PARTS, Design, block_terms, design, table
+from jaxreg.files import write_csv, write_npz
+from jaxreg.intervals import TwoWay
+
+AXES = (
+    "l1", "l2", "dropout", "batch_norm", "depth", "scaling", "early_stopping", "label_noise", "pixel_noise",
+)  # fmt: skip
+NEUTRAL = {"0", "0.0", "False", "false", "off", "unit", "nan"}
+SHOWN = 12  # test images of each kind and cell
+_BLOCK_BYTES = 64 * 2**20
+_SERIES = [MEASURES.index(pair) for pair in COMPARED.values()]
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """The tables of a run, each the file of its name; `examples` are the arrays of examples.npz."""
+
+    decomposition: pd.DataFrame
+    comparisons: pd.DataFrame
+    choices: pd.DataFrame
+    classes: pd.DataFrame
+    calibration: pd.DataFrame
+    reliability: pd.DataFrame
+    power: pd.DataFrame
+    examples: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The counted members of a cell."""
+
+    name: str
+    rows: tuple[int, ...]  # of the predictions
+    pairs: tuple[tuple[str, str], ...]  # (split, seed) of each
+    diverged: int
+
+
+class Predictions:
+    """Log-probabilities [member, example, class] and labels [example], read in blocks of examples."""
+
+    def __init__(self, log_probabilities: np.ndarray, labels: np.ndarray) -> None:
+        self.log_probabilities = log_probabilities
+        self.labels = np.asarray(labels).astype(np.int64)
+
+    def terms(self, cells: Sequence[Cell]) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+        """Blocks of examples with `decomposition.terms` of cells that have the same (split, seed) pairs.
+
+        Yields the examples, estimates [cell, measure, example] and pseudo-values [cell, measure, unit, example].
+        """
+        where = design_of(cells[0])
+        _, examples, classes = self.log_probabilities.shape
+        each = len(cells) * len(MEASURES) * where.units + 8 * len(where.order) * classes
+        size = max(1, min(examples, _BLOCK_BYTES // (8 * each)))
+        for start in range(0, examples, size):
+            block = slice(start, min(start + size, examples))
+            found = [
+                block_terms(
+                    self.log_probabilities[list(cell.rows), block], self.labels[block], where, "log_probabilities"
+                )
+                for cell in cells
+            ]
+            yield block, np.stack([x for x, _ in found]), np.stack([x for _, x in found])
+
+
+def design_of(cell: Cell) -> Design:
+    return design(*zip(*cell.pairs, strict=True))
+
+
+class Group:
+    """Cells with the same splits and seeds, and what the predictions say of them."""
+
+    def __init__(self, cells: Sequence[Cell], predictions: Predictions) -> None:
+        self.cells = list(cells)
+        self.names = tuple(cell.name for cell in cells)
+        self.design = design_of(cells[0])
+        units, examples = self.design.units, len(predictions.labels)
+        self.by_measure = TwoWay(len(MEASURES), len(cells), units)  # series: measures of a cell
+        self.by_cell = TwoWay(len(cells), len(COMPARED), units)  # series: cells
+        self.terms = np.empty((len(cells), len(MEASURES), examples), dtype=np.float32)
+        self.scores = np.empty((2, len(cells), units, examples), dtype=np.float32)
+        scored = [MEASURES.index(COMPARED[name]) for name in ("test_cross_entropy", "test_error")]
+        for block, estimate, pseudo in predictions.terms(cells):
+            self.by_measure.add(estimate.swapaxes(0, 1), pseudo.swapaxes(0, 1))
+            self.by_cell.add(estimate[:, _SERIES], pseudo[:, _SERIES])
+            self.terms[..., block] = estimate
+            self.scores[..., block] = pseudo[:, scored].swapaxes(0, 1)
+
+    def difference(self, cell: str, reference: str) -> Difference:
+        """Two of the cells, paired."""
+        a, b = self.names.index(cell), self.names.index(reference)
+        apart = np.hypot(self.by_cell.one(a).error, self.by_cell.one(b).error)
+        return Difference(cell, reference, self.by_cell.difference(a, b), apart)
+
+
+def analyse(
+    members: pd.DataFrame,
+    log_probabilities: np.ndarray,
+    labels: np.ndarray,
+    member_ids: Sequence[str],
+    test_images: np.ndarray | None = None,
+    class_names: Sequence[str] | None = None,
+) -> Analysis:
+    """All tables of a run.
+
+    Args:
+        members: a row a member, with the columns of members.csv; `member`, `cell`, `split`, `seed` and
+            `diverged_at` are needed.
+        log_probabilities: [member, example, class], in the order of `member_ids`; may be a memory map.
+        labels: [example].
+        member_ids: whose predictions these are.
+        test_images: [example, pixel]; without them examples.npz has no pixels.
+        class_names: for classes.csv.
+    """
+    predictions = Predictions(log_probabilities, labels)
+    cells = counted(members, member_ids)
+    groups = _groups(cells, predictions)
+    settings = members.drop_duplicates("cell").set_index("cell")
+    settings = settings[[axis for axis in AXES if axis in settings]]
+    whole = _candidates(groups, cells)
+    plain = plain_cell(settings, [name for group in groups for name in group.names])
+    choices = _choices(whole, predictions.labels, settings, plain)
+    best = None if choices.empty else str(choices[choices["axis"] == "all"]["cell"].iloc[0])
+    references = list(dict.fromkeys(name for name in (plain, best) if name is not None))
+    differences = _differences(groups, cells, predictions, references)
+    comparisons = _comparisons(differences, groups, plain, best)
+    sure = _calibration(groups, predictions)
+    return Analysis(
+        decomposition=_decomposition(groups, cells, settings),
+        comparisons=comparisons,
+        choices=choices,
+        classes=_classes(groups, predictions.labels, class_names),
+        calibration=sure[0],
+        reliability=sure[1],
+        power=_power(differences, comparisons, members, groups, plain, len(predictions.labels)),
+        examples=_examples(groups, references, predictions, test_images),
+    )
+
+
+def write(analysis: Analysis, folder: str | Path) -> None:
+    """Each table as CSV, and examples.npz, atomically."""
+    folder = Path(folder)
+    for table_field in fields(analysis):
+        content = getattr(analysis, table_field.name)
+        if isinstance(content, pd.DataFrame):
+            write_csv(folder / f"{table_field.name}.csv", content)
+        elif content:
+            write_npz(folder / f"{table_field.name}.npz", content)
+
+
+def counted(members: pd.DataFrame, member_ids: Sequence[str]) -> list[Cell]:
+    """Every cell of the sweep, in order, with its counted members."""
+    place = {name: row for row, name in enumerate(member_ids)}
+    rows = members[members["split"].astype(str) != "all"]
+    cells = []
+    for name in dict.fromkeys(members["cell"]):
+        mine = rows[rows["cell"] == name]
+        sound = mine[mine["diverged_at"].isna() & mine["member"].isin(list(place))]
+        pairs = sorted(
+            (str(split), str(seed), place[member])
+            for split, seed, member in zip(sound["split"], sound["seed"], sound["member"], strict=True)
+        )
+        cells.append(
+            Cell(
+                str(name),
+                tuple(row for *_, row in pairs),
+                tuple((split, seed) for split, seed, _ in pairs),
+                int(mine["diverged_at"].notna().sum()),
+            )
+        )
+    return cells
+
+
+def plain_cell(settings: pd.DataFrame, names: Sequence[str]) -> str | None:
+    """The cell called plain, else the one with the most axes at what changes nothing, the first of equals."""
+    if "plain" in names or not names:
+        return "plain" if names else None
+    neutral = settings.loc[list(names)].astype(str).isin(NEUTRAL).sum(axis=1)
+    return str(neutral.idxmax())
+
+
+def _groups(cells: Sequence[Cell], predictions: Predictions) -> list[Group]:
+    found: dict[tuple[tuple[str, str], ...], list[Cell]] = {}
+    for cell in cells:
+        if cell.pairs:
+            found.setdefault(cell.pairs, []).append(cell)
+    return [Group(group, predictions) for group in found.values()]
+
+
+def _candidates(groups: Sequence[Group], cells: Sequence[Cell]) -> Group | None:
+    """The group that may be chosen from: that of the cells without a diverged member, where there is one."""
+    whole = {cell.name for cell in cells if not cell.diverged}
+    return max(groups, key=lambda g: (len(whole.intersection(g.names)), len(g.design.order)), default=None)
+
+
+def _decomposition(groups: Sequence[Group], cells: Sequence[Cell], settings: pd.DataFrame) -> pd.DataFrame:
+    found = {
+        name: table(group.by_measure, group.design, cell=i) for group in groups for i, name in enumerate(group.names)
+    }
+    empty = pd.DataFrame({"loss": LOSSES, "models": 0, "splits": 0, "seeds": 0})
+    tables = []
+    for cell in cells:
+        mine = found.get(cell.name, empty).copy()
+        mine["diverged"] = cell.diverged
+        for position, (axis, value) in enumerate({"cell": cell.name, **settings.loc[cell.name]}.items()):
+            mine.insert(position, axis, value)
+        tables.append(mine)
+    columns = max(tables, key=lambda x: x.shape[1]).columns
+    return pd.concat([x.reindex(columns=columns) for x in tables], ignore_index=True)
+
+
+def _differences(
+    groups: Sequence[Group], cells: Sequence[Cell], predictions: Predictions, references: Sequence[str]
+) -> list[Difference]:
+    """All pairs of cells that have the same members; pairs that don't, against the references alone."""
+    found = [group.difference(*pair) for group in groups for pair in combinations(group.names, 2)]
+    home = {name: group for group in groups for name in group.names}
+    by_name = {cell.name: cell for cell in cells}
+    done = set()
+    for reference in references:
+        for name, group in home.items():
+            if group is home[reference] or (name, reference) in done or (reference, name) in done:
+                continue
+            a, b = by_name[name], by_name[reference]
+            done.add((name, reference))
+            common = set(a.pairs) & set(b.pairs)
+            if common:
+                both = Group([_restricted(a, common), _restricted(b, common)], predictions)
+                found.append(both.difference(name, reference))
+    return found
+
+
+def _restricted(cell: Cell, pairs: set[tuple[str, str]]) -> Cell:
+    kept = [(row, pair) for row, pair in zip(cell.rows, cell.pairs, strict=True) if pair in pairs]
+    return Cell(cell.name, tuple(row for row, _ in kept), tuple(pair for _, pair in kept), cell.diverged)
+
+
+def _comparisons(
+    differences: Sequence[Difference], groups: Sequence[Group], plain: str | None, best: str | None
+) -> pd.DataFrame:
+    """Against the plain cell, a family of its own; against the best, all pairs are the family."""
+    measures = list(COMPARED)
+    cells = [name for group in groups for name in group.names]
+    tables = []
+    if plain is not None:
+        tables.append(compare(_against(differences, plain, cells), measures))
+    if best is not None and best != plain:
+        pairs = [d if best not in (d.cell, d.reference) else _against([d], best, cells)[0] for d in differences]
+        every = compare(pairs, measures, tests=len(cells) * (len(cells) - 1) // 2)
+        shown = every[every["reference"] == best] if not every.empty else every
+        order = pd.Series(range(len(cells)), index=cells)
+        tables.append(shown.sort_values("cell", key=lambda names: names.map(order), kind="stable"))
+    columns = ["cell", "reference", "measure", "difference", "low", "high", "p_adjusted", "verdict", "gain"]
+    filled = [x for x in tables if not x.empty]
+    return pd.concat(filled, ignore_index=True)[columns] if filled else pd.DataFrame(columns=columns)
+
+
+def _against(differences: Sequence[Difference], reference: str, cells: Sequence[str]) -> list[Difference]:
+    """The differences from `reference`, in the order of `cells`, turned round where need be."""
+    found = {}
+    for d in differences:
+        if d.reference == reference:
+            found[d.cell] = d
+        elif d.cell == reference:
+            turned = d.paired._replace(value=-d.paired.value)
+            found[d.reference] = Difference(d.reference, reference, turned, d.unpaired_error)
+    return [found[name] for name in cells if name in found]
+
+
+def _choices(group: Group | None, labels: np.ndarray, settings: pd.DataFrame, plain: str | None) -> pd.DataFrame:
+    if group is None or plain is None:
+        return pd.DataFrame(columns=["axis", "rule", "cell", "value", "test_cross_entropy"])
+    scores = selection.Scores(group.names, group.scores[0], group.scores[1])
+    return selection.choices(scores, labels, settings.loc[list(group.names)], plain)
+
+
+def _classes(groups: Sequence[Group], labels: np.ndarray, names: Sequence[str] | None) -> pd.DataFrame:
+    rows = []
+    for group in groups:
+        for cell, terms in zip(group.names, group.terms, strict=True):
+            for label in np.unique(labels):
+                means = terms[:, labels == label].mean(1, dtype=np.float64).reshape(len(LOSSES), len(PARTS))
+                for loss, parts in zip(LOSSES, means, strict=True):
+                    name = {} if names is None else {"class_name": names[label]}
+                    rows.append(
+                        {"cell": cell, "class": label} | name | {"loss": loss} | dict(zip(PARTS, parts, strict=True))
+                    )
+    return pd.DataFrame(rows)
+
+
+def _calibration(groups: Sequence[Group], predictions: Predictions) -> tuple[pd.DataFrame, pd.DataFrame]:
+    errors, diagrams = [], []
+    for group in groups:
+        where = group.design
+        for cell in group.cells:
+            outputs = predictions.log_probabilities[[cell.rows[i] for i in where.order]]
+            sure, right = calibration.confidence(outputs, predictions.labels)
+            gaps, chance = zip(*(calibration.gaps(*pair) for pair in zip(sure, right, strict=True)), strict=True)
+            units = np.add.reduceat(np.stack(gaps), where.starts, axis=0) / where.models[:, None]
+            found = TwoWay(1, 1, where.units)
+            found.add(units.mean(0)[None, None], units[None, None])
+            one = found.one(0)
+            low, high = one.interval()
+            errors.append(
+                {
+                    "cell": cell.name,
+                    "expected_calibration_error": one.value[0],
+                    "low": max(low, 0.0),
+                    "high": high,
+                    "chance": float(np.mean(chance)),
+                }
+            )
+            diagrams += [{"cell": cell.name} | row for row in calibration.reliability(sure, right)]
+    return pd.DataFrame(errors), pd.DataFrame(diagrams)
+
+
+def _power(
+    differences: Sequence[Difference],
+    comparisons: pd.DataFrame,
+    members: pd.DataFrame,
+    groups: Sequence[Group],
+    plain: str | None,
+    examples: int,
+) -> pd.DataFrame:
+    if plain is None:
+        return pd.DataFrame()
+    cells = [name for group in groups for name in group.names]
+    against = _against(differences, plain, cells)
+    spreads, undecided = {}, {}
+    rows = comparisons[comparisons["reference"] == plain]
+    open_ones = rows[rows["verdict"] == UNDECIDED].set_index(["cell", "measure"])["difference"]
+    for d in against:
+        for index, measure in enumerate(COMPARED):
+            spreads[d.cell, measure] = power.spread(d.paired, index, members, d.cell, plain, measure, examples)
+            if (d.cell, measure) in open_ones and measure in power.PRIOR:
+                undecided[d.cell, measure] = float(open_ones[d.cell, measure])
+    where = max((group.design for group in groups), key=lambda d: len(d.order))
+    return power.review(spreads, undecided, where.splits, where.seeds, max(len(against), 1), examples)
+
+
+def _examples(
+    groups: Sequence[Group], cells: Sequence[str], predictions: Predictions, images: np.ndarray | None
+) -> dict[str, np.ndarray]:
+    """The test images with the highest Brier variance and bias in the plain and in the best cell."""
+    columns: dict[str, list[np.ndarray]] = {}
+    for name in cells:
+        group = next(g for g in groups if name in g.names)
+        cell = group.cells[group.names.index(name)]
+        for kind in ("variance", "bias"):
+            values = group.terms[group.names.index(name), MEASURES.index(("brier", kind))]
+            if np.isnan(values).any():
+                continue
+            top = np.argsort(-values, kind="stable")[:SHOWN]
+            votes = predictions.log_probabilities[list(cell.rows)][:, top].argmax(-1)
+            usual = [int(np.bincount(column).argmax()) for column in votes.T]
+            row = {
+                "example": top,
+                "label": predictions.labels[top],
+                "predicted": np.array(usual),
+                "cell": np.full(len(top), name),
+                "kind": np.full(len(top), kind),
+                "value": values[top],
+            }
+            if images is not None:
+                row["pixels"] = np.asarray(images)[top]
+            for key, value in row.items():
+                columns.setdefault(key, []).append(value)
+    return {key: np.concatenate(values) for key, values in columns.items()}
