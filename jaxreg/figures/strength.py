@@ -123,7 +123,7 @@ def weights(results: Results, layout: Layout) -> list[Picture]:
                 f"Share of small hidden weights and the norms of the weights against {_axes(lines)}.",
                 f"Share of the hidden kernels' entries {limit}"
                 + (
-                    "; dead pixels are those that hardly vary, whose weights no image can hold up"
+                    "; dead pixels are 0 in every training image, so that no image holds their weights up"
                     if live
                     else ""
                 )
