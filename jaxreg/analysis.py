@@ -7,18 +7,18 @@ chosen as long as others are whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from jaxreg import calibration, power, selection
-from jaxreg.comparisons import COMPARED, UNDECIDED, Difference, compare
-from jaxreg.decomposition import LOSSES, MEASURES, PARTS, Design, block_terms, design, table
+from jaxreg.comparisons import COMPARED, UNDECIDED, Difference, against, compare_with_references
+from jaxreg.decomposition import LOSSES, MEASURES, PARTS, table
 from jaxreg.files import write_csv, write_npz
+from jaxreg.groups import Cell, Group, Predictions, counted, differences, grouped
 from jaxreg.intervals import TwoWay
 
 AXES = (
@@ -26,8 +26,6 @@ AXES = (
 )  # fmt: skip
 NEUTRAL = {"0", "0.0", "False", "false", "off", "unit", "nan"}
 SHOWN = 12  # test images of each kind and cell
-_BLOCK_BYTES = 64 * 2**20
-_SERIES = [MEASURES.index(pair) for pair in COMPARED.values()]
 
 
 @dataclass(frozen=True)
@@ -42,73 +40,6 @@ class Analysis:
     reliability: pd.DataFrame
     power: pd.DataFrame
     examples: dict[str, np.ndarray] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Cell:
-    """The counted members of a cell."""
-
-    name: str
-    rows: tuple[int, ...]  # of the predictions
-    pairs: tuple[tuple[str, str], ...]  # (split, seed) of each
-    diverged: int
-
-
-class Predictions:
-    """Log-probabilities [member, example, class] and labels [example], read in blocks of examples."""
-
-    def __init__(self, log_probabilities: np.ndarray, labels: np.ndarray) -> None:
-        self.log_probabilities = log_probabilities
-        self.labels = np.asarray(labels).astype(np.int64)
-
-    def terms(self, cells: Sequence[Cell]) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
-        """Blocks of examples with `decomposition.terms` of cells that have the same (split, seed) pairs.
-
-        Yields the examples, estimates [cell, measure, example] and pseudo-values [cell, measure, unit, example].
-        """
-        where = design_of(cells[0])
-        _, examples, classes = self.log_probabilities.shape
-        each = len(cells) * len(MEASURES) * where.units + 8 * len(where.order) * classes
-        size = max(1, min(examples, _BLOCK_BYTES // (8 * each)))
-        for start in range(0, examples, size):
-            block = slice(start, min(start + size, examples))
-            found = [
-                block_terms(
-                    self.log_probabilities[list(cell.rows), block], self.labels[block], where, "log_probabilities"
-                )
-                for cell in cells
-            ]
-            yield block, np.stack([x for x, _ in found]), np.stack([x for _, x in found])
-
-
-def design_of(cell: Cell) -> Design:
-    return design(*zip(*cell.pairs, strict=True))
-
-
-class Group:
-    """Cells with the same splits and seeds, and what the predictions say of them."""
-
-    def __init__(self, cells: Sequence[Cell], predictions: Predictions) -> None:
-        self.cells = list(cells)
-        self.names = tuple(cell.name for cell in cells)
-        self.design = design_of(cells[0])
-        units, examples = self.design.units, len(predictions.labels)
-        self.by_measure = TwoWay(len(MEASURES), len(cells), units)  # series: measures of a cell
-        self.by_cell = TwoWay(len(cells), len(COMPARED), units)  # series: cells
-        self.terms = np.empty((len(cells), len(MEASURES), examples), dtype=np.float32)
-        self.scores = np.empty((2, len(cells), units, examples), dtype=np.float32)
-        scored = [MEASURES.index(COMPARED[name]) for name in ("test_cross_entropy", "test_error")]
-        for block, estimate, pseudo in predictions.terms(cells):
-            self.by_measure.add(estimate.swapaxes(0, 1), pseudo.swapaxes(0, 1))
-            self.by_cell.add(estimate[:, _SERIES], pseudo[:, _SERIES])
-            self.terms[..., block] = estimate
-            self.scores[..., block] = pseudo[:, scored].swapaxes(0, 1)
-
-    def difference(self, cell: str, reference: str) -> Difference:
-        """Two of the cells, paired."""
-        a, b = self.names.index(cell), self.names.index(reference)
-        apart = np.hypot(self.by_cell.one(a).error, self.by_cell.one(b).error)
-        return Difference(cell, reference, self.by_cell.difference(a, b), apart)
 
 
 def analyse(
@@ -132,16 +63,17 @@ def analyse(
     """
     predictions = Predictions(log_probabilities, labels)
     cells = counted(members, member_ids)
-    groups = _groups(cells, predictions)
+    groups = grouped(cells, predictions)
     settings = members.drop_duplicates("cell").set_index("cell")
     settings = settings[[axis for axis in AXES if axis in settings]]
     whole = _candidates(groups, cells)
-    plain = plain_cell(settings, [name for group in groups for name in group.names])
+    named = [name for group in groups for name in group.names]
+    plain = plain_cell(settings, named)
     choices = _choices(whole, predictions.labels, settings, plain)
     best = None if choices.empty else str(choices[choices["axis"] == "all"]["cell"].iloc[0])
     references = list(dict.fromkeys(name for name in (plain, best) if name is not None))
-    differences = _differences(groups, cells, predictions, references)
-    comparisons = _comparisons(differences, groups, plain, best)
+    pairs = differences(groups, cells, predictions, references)
+    comparisons = compare_with_references(pairs, named, plain, best)
     sure = _calibration(groups, predictions)
     return Analysis(
         decomposition=_decomposition(groups, cells, settings),
@@ -150,7 +82,7 @@ def analyse(
         classes=_classes(groups, predictions.labels, class_names),
         calibration=sure[0],
         reliability=sure[1],
-        power=_power(differences, comparisons, members, groups, plain, len(predictions.labels)),
+        power=_power(pairs, comparisons, members, groups, plain, len(predictions.labels)),
         examples=_examples(groups, references, predictions, test_images),
     )
 
@@ -166,43 +98,12 @@ def write(analysis: Analysis, folder: str | Path) -> None:
             write_npz(folder / f"{table_field.name}.npz", content)
 
 
-def counted(members: pd.DataFrame, member_ids: Sequence[str]) -> list[Cell]:
-    """Every cell of the sweep, in order, with its counted members."""
-    place = {name: row for row, name in enumerate(member_ids)}
-    rows = members[members["split"].astype(str) != "all"]
-    cells = []
-    for name in dict.fromkeys(members["cell"]):
-        mine = rows[rows["cell"] == name]
-        sound = mine[mine["diverged_at"].isna() & mine["member"].isin(list(place))]
-        pairs = sorted(
-            (str(split), str(seed), place[member])
-            for split, seed, member in zip(sound["split"], sound["seed"], sound["member"], strict=True)
-        )
-        cells.append(
-            Cell(
-                str(name),
-                tuple(row for *_, row in pairs),
-                tuple((split, seed) for split, seed, _ in pairs),
-                int(mine["diverged_at"].notna().sum()),
-            )
-        )
-    return cells
-
-
 def plain_cell(settings: pd.DataFrame, names: Sequence[str]) -> str | None:
     """The cell called plain, else the one with the most axes at what changes nothing, the first of equals."""
     if "plain" in names or not names:
         return "plain" if names else None
     neutral = settings.loc[list(names)].astype(str).isin(NEUTRAL).sum(axis=1)
     return str(neutral.idxmax())
-
-
-def _groups(cells: Sequence[Cell], predictions: Predictions) -> list[Group]:
-    found: dict[tuple[tuple[str, str], ...], list[Cell]] = {}
-    for cell in cells:
-        if cell.pairs:
-            found.setdefault(cell.pairs, []).append(cell)
-    return [Group(group, predictions) for group in found.values()]
 
 
 def _candidates(groups: Sequence[Group], cells: Sequence[Cell]) -> Group | None:
@@ -225,64 +126,6 @@ def _decomposition(groups: Sequence[Group], cells: Sequence[Cell], settings: pd.
         tables.append(mine)
     columns = max(tables, key=lambda x: x.shape[1]).columns
     return pd.concat([x.reindex(columns=columns) for x in tables], ignore_index=True)
-
-
-def _differences(
-    groups: Sequence[Group], cells: Sequence[Cell], predictions: Predictions, references: Sequence[str]
-) -> list[Difference]:
-    """All pairs of cells that have the same members; pairs that don't, against the references alone."""
-    found = [group.difference(*pair) for group in groups for pair in combinations(group.names, 2)]
-    home = {name: group for group in groups for name in group.names}
-    by_name = {cell.name: cell for cell in cells}
-    done = set()
-    for reference in references:
-        for name, group in home.items():
-            if group is home[reference] or (name, reference) in done or (reference, name) in done:
-                continue
-            a, b = by_name[name], by_name[reference]
-            done.add((name, reference))
-            common = set(a.pairs) & set(b.pairs)
-            if common:
-                both = Group([_restricted(a, common), _restricted(b, common)], predictions)
-                found.append(both.difference(name, reference))
-    return found
-
-
-def _restricted(cell: Cell, pairs: set[tuple[str, str]]) -> Cell:
-    kept = [(row, pair) for row, pair in zip(cell.rows, cell.pairs, strict=True) if pair in pairs]
-    return Cell(cell.name, tuple(row for row, _ in kept), tuple(pair for _, pair in kept), cell.diverged)
-
-
-def _comparisons(
-    differences: Sequence[Difference], groups: Sequence[Group], plain: str | None, best: str | None
-) -> pd.DataFrame:
-    """Against the plain cell, a family of its own; against the best, all pairs are the family."""
-    measures = list(COMPARED)
-    cells = [name for group in groups for name in group.names]
-    tables = []
-    if plain is not None:
-        tables.append(compare(_against(differences, plain, cells), measures))
-    if best is not None and best != plain:
-        pairs = [d if best not in (d.cell, d.reference) else _against([d], best, cells)[0] for d in differences]
-        every = compare(pairs, measures, tests=len(cells) * (len(cells) - 1) // 2)
-        shown = every[every["reference"] == best] if not every.empty else every
-        order = pd.Series(range(len(cells)), index=cells)
-        tables.append(shown.sort_values("cell", key=lambda names: names.map(order), kind="stable"))
-    columns = ["cell", "reference", "measure", "difference", "low", "high", "p_adjusted", "verdict", "gain"]
-    filled = [x for x in tables if not x.empty]
-    return pd.concat(filled, ignore_index=True)[columns] if filled else pd.DataFrame(columns=columns)
-
-
-def _against(differences: Sequence[Difference], reference: str, cells: Sequence[str]) -> list[Difference]:
-    """The differences from `reference`, in the order of `cells`, turned round where need be."""
-    found = {}
-    for d in differences:
-        if d.reference == reference:
-            found[d.cell] = d
-        elif d.cell == reference:
-            turned = d.paired._replace(value=-d.paired.value)
-            found[d.reference] = Difference(d.reference, reference, turned, d.unpaired_error)
-    return [found[name] for name in cells if name in found]
 
 
 def _choices(group: Group | None, labels: np.ndarray, settings: pd.DataFrame, plain: str | None) -> pd.DataFrame:
@@ -333,7 +176,7 @@ def _calibration(groups: Sequence[Group], predictions: Predictions) -> tuple[pd.
 
 
 def _power(
-    differences: Sequence[Difference],
+    pairs: Sequence[Difference],
     comparisons: pd.DataFrame,
     members: pd.DataFrame,
     groups: Sequence[Group],
@@ -342,18 +185,17 @@ def _power(
 ) -> pd.DataFrame:
     if plain is None:
         return pd.DataFrame()
-    cells = [name for group in groups for name in group.names]
-    against = _against(differences, plain, cells)
+    found = against(pairs, plain, [name for group in groups for name in group.names])
     spreads, undecided = {}, {}
     rows = comparisons[comparisons["reference"] == plain]
     open_ones = rows[rows["verdict"] == UNDECIDED].set_index(["cell", "measure"])["difference"]
-    for d in against:
+    for d in found:
         for index, measure in enumerate(COMPARED):
             spreads[d.cell, measure] = power.spread(d.paired, index, members, d.cell, plain, measure, examples)
             if (d.cell, measure) in open_ones and measure in power.PRIOR:
                 undecided[d.cell, measure] = float(open_ones[d.cell, measure])
     where = max((group.design for group in groups), key=lambda d: len(d.order))
-    return power.review(spreads, undecided, where.splits, where.seeds, max(len(against), 1), examples)
+    return power.review(spreads, undecided, where.splits, where.seeds, max(len(found), 1), examples)
 
 
 def _examples(

@@ -96,8 +96,39 @@ def compare(differences: Sequence[Difference], measures: Sequence[str], tests: i
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
+def compare_with_references(
+    differences: Sequence[Difference], cells: Sequence[str], plain: str | None, best: str | None
+) -> pd.DataFrame:
+    """Against the plain cell, a family of its own; against the best, all pairs are the family."""
+    measures = list(COMPARED)
+    tables = []
+    if plain is not None:
+        tables.append(compare(against(differences, plain, cells), measures))
+    if best is not None and best != plain:
+        pairs = [d if best not in (d.cell, d.reference) else against([d], best, cells)[0] for d in differences]
+        every = compare(pairs, measures, tests=len(cells) * (len(cells) - 1) // 2)
+        shown = every[every["reference"] == best] if not every.empty else every
+        order = {name: place for place, name in enumerate(cells)}
+        tables.append(shown.sort_values("cell", key=lambda names: names.map(order), kind="stable"))
+    columns = ["cell", "reference", "measure", "difference", "low", "high", "p_adjusted", "verdict", "gain"]
+    filled = [x for x in tables if not x.empty]
+    return pd.concat(filled, ignore_index=True)[columns] if filled else pd.DataFrame(columns=columns)
+
+
 def verdict(difference: float, p_adjusted: float) -> str:
     """`lower`, `higher` or `not distinguishable`, the last also where there is no p-value."""
     if not p_adjusted < 1 - LEVEL:
         return UNDECIDED
     return "lower" if difference < 0 else "higher"
+
+
+def against(differences: Sequence[Difference], reference: str, cells: Sequence[str]) -> list[Difference]:
+    """The differences from `reference`, in the order of `cells`, turned round where need be."""
+    found = {}
+    for d in differences:
+        if d.reference == reference:
+            found[d.cell] = d
+        elif d.cell == reference:
+            turned = d.paired._replace(value=-d.paired.value)
+            found[d.reference] = Difference(d.reference, reference, turned, d.unpaired_error)
+    return [found[name] for name in cells if name in found]
