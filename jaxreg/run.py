@@ -10,6 +10,7 @@ from __future__ import annotations
 import shlex
 import sys
 import time
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
@@ -39,6 +40,14 @@ class Run:
 
     def __repr__(self) -> str:
         return f"Run({str(self.folder)!r})"
+
+    def _repr_markdown_(self) -> str:
+        """The report with its figures inside, which a notebook shows in place of the repr."""
+        text = self.report
+        for name, path in self.figures.items():
+            picture = b64encode(path.read_bytes()).decode("ascii")
+            text = text.replace(f"(figures/{name}.png)", f"(data:image/png;base64,{picture})")
+        return text
 
     def table(self, name: str) -> pd.DataFrame:
         """Any table of the folder: `members`, `history`, `decomposition`, `comparisons`, `choices`, …"""
@@ -125,9 +134,9 @@ def run(
         if missing:
             folder.note(about)
             followed = {member.predecessor for member in wanted}
-            for member, facts in _train(sweep, missing, finished, dataset, block, devices, progress, about.copy()):
-                folder.keep(member, with_weights=member.id in followed)
-                finished[member.id] = member._replace(weights=None)
+            for done, facts in _train(sweep, missing, finished, dataset, block, devices, progress, about.copy()):
+                _keep(done, folder, followed)
+                finished |= {member.id: member._replace(weights=None) for member in done}
                 about |= facts
         progress.announce("analysing and writing the report")
         started = time.perf_counter()
@@ -158,6 +167,18 @@ def run(
     finally:
         progress.close()
     return Run(folder.path)
+
+
+def _keep(done: list[Finished], folder: Folder, followed: set[str | None]) -> None:
+    """Puts members on disk; Ctrl-C in between waits until all of them are there."""
+    left = list(done)
+    try:
+        while left:
+            folder.keep(left[0], with_weights=left[0].id in followed)
+            left.pop(0)
+    except KeyboardInterrupt:
+        _keep(left, folder, followed)
+        raise
 
 
 def plan(sweep: Sweep) -> Plan:
@@ -203,8 +224,8 @@ def _train(
     devices: int | None,
     progress: Progress,
     about: Mapping[str, Any],
-) -> Iterator[tuple[Finished, dict[str, Any]]]:
-    """Trains the missing members; yields each with the facts of the run so far."""
+) -> Iterator[tuple[list[Finished], dict[str, Any]]]:
+    """Trains the missing members; yields those that finish together, with the facts of the run so far."""
     hardware.configure(devices)
     import jax
 
@@ -240,18 +261,15 @@ def _train(
                 progress.warn(f"the device is out of memory: {programs.block} members at a time from here on")
                 continue
             group = group[len(chunk) :]
-            for member in done:
-                weights[member.id] = member.weights
-                yield (
-                    member,
-                    facts
-                    | {
-                        "programs": programs.count,
-                        "traces": sum(training.traces.values()) - traced,
-                        "compile_seconds": earlier["compile"] + programs.compile_seconds,
-                        "train_seconds": earlier["train"] + time.perf_counter() - started - programs.compile_seconds,
-                    },
-                )
+            weights |= {member.id: member.weights for member in done}
+            spent = time.perf_counter() - started - programs.compile_seconds
+            facts |= {
+                "programs": programs.count,
+                "traces": sum(training.traces.values()) - traced,
+                "compile_seconds": earlier["compile"] + programs.compile_seconds,
+                "train_seconds": earlier["train"] + spent,
+            }
+            yield done, facts
 
 
 def _about(sweep: Sweep, dataset: fashion.Dataset) -> dict[str, Any]:
