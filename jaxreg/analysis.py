@@ -92,7 +92,9 @@ def write(analysis: Analysis, folder: str | Path) -> None:
     folder = Path(folder)
     for table_field in fields(analysis):
         content = getattr(analysis, table_field.name)
-        if isinstance(content, pd.DataFrame):
+        if isinstance(content, pd.DataFrame) and content.columns.empty:  # no sound member: nothing to say
+            (folder / f"{table_field.name}.csv").unlink(missing_ok=True)
+        elif isinstance(content, pd.DataFrame):
             write_csv(folder / f"{table_field.name}.csv", content)
         elif content:
             write_npz(folder / f"{table_field.name}.npz", content)
@@ -116,7 +118,8 @@ def _decomposition(groups: Sequence[Group], cells: Sequence[Cell], settings: pd.
     found = {
         name: table(group.by_measure, group.design, cell=i) for group in groups for i, name in enumerate(group.names)
     }
-    empty = pd.DataFrame({"loss": LOSSES, "models": 0, "splits": 0, "seeds": 0})
+    unknown = {f"{part}{end}": np.nan for part in PARTS for end in ("", "_low", "_high")}
+    empty = pd.DataFrame({"loss": LOSSES, **unknown, "models": 0, "splits": 0, "seeds": 0})
     tables = []
     for cell in cells:
         mine = found.get(cell.name, empty).copy()
