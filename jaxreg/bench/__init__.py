@@ -1,0 +1,1 @@
+"""`python -m jaxreg.bench`: how fast the engine is on this machine, next to what a user would take instead."""

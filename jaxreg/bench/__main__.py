@@ -1,0 +1,172 @@
+"""How fast the engine is on this machine, next to what a user would take instead.
+
+python -m jaxreg.bench                    everything, twenty minutes or so on a quiet machine
+python -m jaxreg.bench --only peers       the comparison alone
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from jaxreg import files
+from jaxreg.bench.peers import PEERS
+from jaxreg.devices import configure
+from jaxreg.errors import UserError
+
+SECTIONS = {
+    "peers": "member-steps a second next to JAX, Keras and PyTorch, and the machine's limit",
+    "phases": "where the time of a sweep goes, and the whole job next to a Keras script",
+    "start": "seconds until the first epoch runs, compile cache empty and warm",
+    "growth": "seconds and memory for more members and more devices",
+    "blocks": "members side by side on a device, for four networks",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit code."""
+    given = list(sys.argv[1:] if argv is None else argv)
+    try:
+        bench(_parsed(given), shlex.join(["python", "-m", "jaxreg.bench", *given]))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def bench(options: argparse.Namespace, command: str) -> None:
+    """Measures what the options name; writes bench.json and bench.md after every section."""
+    from jaxreg.bench import blocks, phases, rounds, whole_job
+
+    out = options.out
+    earlier = json.loads((out / "bench.json").read_text()) if (out / "bench.json").exists() else {}
+    result: dict[str, Any] = {"about": _about(command)}
+    # Sections of an earlier call on this very machine and these versions stand; others would be compared unfairly.
+    same = ("device", "devices", "cores", "versions")
+    if all(earlier.get("about", {}).get(key) == result["about"][key] for key in same):
+        result = earlier | result
+    on_cpu = result["about"]["platform"] == "cpu"
+    flags = {"grid": options.grid} | ({"epochs": options.epochs} if options.epochs else {})
+
+    def peers() -> None:
+        python = dict(text.split("=", 1) for text in options.python)
+        result["peers"] = rounds.compare(options.rounds, options.steps, python, options.peers, _say)
+
+    def where() -> None:
+        from jaxreg import spec
+        from jaxreg.members import members
+
+        sweep = spec.load(flags=flags)
+        result["phases"] = phases.shares(flags) | {"grid": options.grid}
+        recipe = sweep.recipe
+        steps = 60_000 // sweep.splits // recipe.batch_size
+        keras = whole_job.extrapolate(len(members(sweep)), recipe.epochs, steps)
+        result["job"] = {"grid": options.grid, "sweep": result["phases"]["run"], "keras": keras}
+
+    def start() -> None:
+        result["start"] = phases.starts(flags, max(2, options.rounds // 2))
+
+    def growth() -> None:
+        count = result["about"]["devices"]
+        devices = [n for n in (1, 2, 4, 8, 16, 32, 64, 128) if n < count] + [count]
+        sizes = [options.members * factor for factor in (1, 2, 4, 8)]
+        result["growth"] = phases.growth(sizes, devices, options.epochs or 5)
+
+    def side_by_side() -> None:
+        if on_cpu:
+            result["blocks"] = blocks.measure(
+                blocks.NETWORKS, blocks.CPU_BLOCKS, options.rounds, options.steps
+            )
+        else:
+            result["accelerator"] = blocks.accelerator(options.rounds, options.steps)
+
+    does: dict[str, Callable[[], None]] = {
+        "peers": peers, "phases": where, "start": start, "growth": growth, "blocks": side_by_side,
+    }  # fmt: skip
+    for section in options.only:
+        _say(f"{section}: {SECTIONS[section]}")
+        does[section]()
+        files.write_text(out / "bench.json", json.dumps(result, indent=1) + "\n")
+        files.write_text(out / "bench.md", _markdown(result))
+    print(_markdown(result))
+
+
+def _markdown(result: dict[str, Any]) -> str:
+    from jaxreg.bench import table
+
+    return table.write(result)
+
+
+def _about(command: str) -> dict[str, Any]:
+    configure()
+    from jaxreg import devices
+
+    packages = {}
+    for name in ("jaxreg", "jax", "jaxlib", "flax", "optax", "numpy", "keras", "torch"):
+        try:
+            packages[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    packages["python"] = sys.version.split()[0]
+    facts = devices.describe(devices.member_mesh())
+    return {**facts, "versions": packages, "date": datetime.now(UTC).strftime("%Y-%m-%d"), "command": command}
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _names(known: Sequence[str]) -> Callable[[str], list[str]]:
+    def parse(text: str) -> list[str]:
+        names = [name.strip() for name in text.split(",")]
+        for name in names:
+            if name not in known:
+                raise argparse.ArgumentTypeError(f"unknown {name!r}; there are: {', '.join(known)}")
+        return names
+
+    return parse
+
+
+def _parsed(given: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m jaxreg.bench",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    sections = "\n".join(f"{name}: {what}" for name, what in SECTIONS.items())
+    add = parser.add_argument
+    add("--only", type=_names(list(SECTIONS)), default=list(SECTIONS), metavar="SECTIONS", help=sections)
+    add(
+        "--peers",
+        type=_names(list(PEERS)),
+        default=list(PEERS),
+        metavar="NAMES",
+        help=f"of {', '.join(PEERS)}",
+    )
+    add("--rounds", type=int, default=7, help="how often everyone has a turn (7)")
+    add("--steps", type=int, default=375, help="batches a round (375: an epoch of a fifth of the images)")
+    add("--grid", default="l1,l2", help="the sweep of the whole job (l1,l2)")
+    add("--epochs", type=int, help="of the sweep and of the growth, instead of 15 and 5")
+    add("--members", type=int, default=8, help="growth: M of M, 2M, 4M, 8M members (8)")
+    add(
+        "--python",
+        action="append",
+        default=[],
+        metavar="PEER=PATH",
+        help="an interpreter of its own for a peer",
+    )
+    add("--out", type=Path, default=Path("reports/bench"), help="the folder to write (reports/bench)")
+    return parser.parse_args(given)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("PYTHONWARNINGS", "ignore")  # of the peers' own imports
+    sys.exit(main())

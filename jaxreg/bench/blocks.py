@@ -1,0 +1,109 @@
+"""Members side by side: how fast each block is for several networks, and whether the engine chooses well."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from jaxreg.bench import job
+
+NETWORKS = ((32,), (128, 64), (225, 256, 128), (512, 512))
+CPU_BLOCKS = (1, 2, 4, 8)
+ACCELERATOR_BLOCKS = (1, 8, 32, 128, 512)
+
+
+def measure(
+    networks: Sequence[Sequence[int]], blocks: Sequence[int], rounds: int, steps: int
+) -> list[dict[str, Any]]:
+    """Member-steps a second by network and block, rounds interleaved over the blocks of a network."""
+    from jaxreg.bench.engine import Engine
+    from jaxreg.bench.rounds import spread
+
+    rows = []
+    for hidden in networks:
+        chosen = Engine(hidden, steps).programs.block
+        # About as many member-steps a round for each block.
+        engines = {
+            block: Engine(hidden, max(8, steps // block), block) for block in dict.fromkeys([*blocks, chosen])
+        }
+        for engine in engines.values():
+            engine.epoch()
+        rates: dict[int, list[float]] = {block: [] for block in engines}
+        for _ in range(rounds):
+            for block, engine in engines.items():
+                started = time.perf_counter()
+                engine.epoch()
+                rates[block].append(engine.member_steps / (time.perf_counter() - started))
+        medians = {block: spread(values) for block, values in rates.items()}
+        best = max(medians.values(), key=lambda rate: rate["median"])["median"]
+        rows.append(
+            {
+                "network": "-".join(map(str, (784, *hidden, 10))),
+                "chosen": chosen,
+                "rates": {str(block): rate for block, rate in medians.items()},
+                "chosen_of_best": medians[chosen]["median"] / best,
+            }
+        )
+    return rows
+
+
+def precisions(rounds: int, steps: int, block: int, epochs: int = 5) -> list[dict[str, Any]]:
+    """Float32 products in full, in TF32 and in bfloat16: speed and loss after some epochs. For accelerators."""
+    import jax
+
+    from jaxreg.bench.engine import Engine
+    from jaxreg.bench.rounds import spread
+
+    names = ("float32", "tensorfloat32", "bfloat16")
+    engines, losses = {}, {}
+    for name in names:
+        with jax.default_matmul_precision(name):
+            from jaxreg.programs import Programs
+
+            Programs._compiled.clear()  # the precision is no part of what a program is known by
+            engines[name] = Engine(steps=steps, block=block)
+            losses[name] = [engines[name].epoch() for _ in range(epochs)][-1]
+            engines[name].programs._compiled = dict(Programs._compiled)
+    rates: dict[str, list[float]] = {name: [] for name in names}
+    for _ in range(rounds):
+        for name, engine in engines.items():
+            started = time.perf_counter()
+            engine.epoch()
+            rates[name].append(engine.member_steps / (time.perf_counter() - started))
+    return [{"precision": name, "rate": spread(rates[name]), "loss": losses[name]} for name in names]
+
+
+def accelerator(rounds: int, steps: int) -> dict[str, Any]:
+    """Member-steps a second by block, the share of the memory roofline and of the matmul peak, and precisions."""
+    import jax
+    import jax.numpy as jnp
+
+    (row,) = measure([job.HIDDEN], ACCELERATOR_BLOCKS, rounds, steps)
+    best = max(row["rates"], key=lambda block: row["rates"][block]["median"])
+    rate = row["rates"][best]["median"]
+
+    def fastest(program: Any, argument: Any) -> float:
+        program(argument).block_until_ready()
+        seconds = []
+        for _ in range(5):
+            started = time.perf_counter()
+            program(argument).block_until_ready()
+            seconds.append(time.perf_counter() - started)
+        return min(seconds)
+
+    array = jnp.ones(2**28)
+    bandwidth = 2 * array.nbytes / fastest(jax.jit(lambda x: x + 1), array)
+    n = 8192
+    matmul = 2 * n**3 / fastest(jax.jit(lambda x: x @ x), jnp.ones((n, n)))
+    devices = jax.local_device_count()
+    return {
+        "device": jax.devices()[0].device_kind,
+        "blocks": row,
+        "best_block": int(best),
+        "bandwidth": bandwidth,
+        "matmul": matmul,
+        "share_of_bandwidth": rate * job.adam_bytes() / (bandwidth * devices),
+        "share_of_matmul": rate * job.step_flops() / (matmul * devices),
+        "precisions": precisions(rounds, steps, int(best)),
+    }

@@ -1,0 +1,55 @@
+"""The work that everybody is given: the notebook's network on real images, and what one step of it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxreg import fashion
+
+HIDDEN = (225, 256, 128)
+BATCH = 32
+L1 = L2 = 1e-5
+LEARNING_RATE = 1e-3
+ENSEMBLE = 16  # members of the peers that train several at a time
+
+
+class Job(NamedTuple):
+    """Images scaled to 0..1 as everyone wants them, so that no peer is timed for converting them."""
+
+    images: np.ndarray  # "example 784" float32
+    labels: np.ndarray  # "example" int32
+
+    @property
+    def steps(self) -> int:
+        return self.labels.size // BATCH
+
+    def first(self, steps: int) -> Job:
+        """The first of these batches."""
+        return Job(self.images[: steps * BATCH], self.labels[: steps * BATCH])
+
+
+def load(steps: int) -> Job:
+    """An epoch of this many batches."""
+    dataset = fashion.load()
+    images = dataset.train_images[: steps * BATCH].astype(np.float32) / 255
+    return Job(images, dataset.train_labels[: steps * BATCH].astype(np.int32))
+
+
+def parameters(hidden: Sequence[int] = HIDDEN) -> int:
+    """Kernels and biases."""
+    return sum((before + 1) * after for before, after in pairwise([784, *hidden, 10]))
+
+
+def step_flops(hidden: Sequence[int] = HIDDEN, batch: int = BATCH) -> float:
+    """Floating-point operations of a step's products: forward, both backward, none towards the images."""
+    products = [before * after for before, after in pairwise([784, *hidden, 10])]
+    return 2.0 * batch * (3 * sum(products) - products[0])
+
+
+def adam_bytes(hidden: Sequence[int] = HIDDEN) -> float:
+    """Adam's seven streams: gradient, both moments and weights read, moments and weights written; float32."""
+    return 7 * 4.0 * parameters(hidden)
