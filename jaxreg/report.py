@@ -61,6 +61,7 @@ def render(results: Results, layout: Layout, pictures: dict[str, list[figures.Pi
         bought=tables.bought(results, layout),
         base=findings.called(layout.base, layout),
         caveats=caveats(results, layout),
+        study=study(results.path),
         looked_for=LOOKED_FOR,
         pictures=pictures,
         reading=reading(results),
@@ -74,6 +75,12 @@ def render(results: Results, layout: Layout, pictures: dict[str, list[figures.Pi
         sweep=json.dumps(results.sweep, indent=2),
         folder=path_to_type(results.path),
     )
+
+
+def study(folder: Path) -> str:
+    """What `python -m jaxreg.study` left in the folder, to be taken in; empty where it left nothing."""
+    file = folder / "study.md"
+    return file.read_text(encoding="utf-8").strip() if file.exists() else ""
 
 
 def path_to_type(path: Path) -> str:

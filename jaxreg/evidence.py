@@ -1,0 +1,179 @@
+"""Numbers that decide a claim, each with its interval, from the tables of finished runs.
+
+Differences between two cells are paired: members are averaged within each training set (within each seed, where all
+share one training set), and the interval is Student's t over those units. It covers new training sets and seeds; the
+test images are these 10,000. Differences of bias and variance come from comparisons.csv with the verdict made there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from scipy import stats
+
+from jaxreg.comparisons import UNDECIDED, holm
+from jaxreg.results import Results
+
+HOLDS, FAILS, OPEN, MISSING = "holds", "does not hold", "can't be told from this", "not measured yet"
+OTHER = "not a question about the penalty"
+LEVEL = 0.95
+
+
+class NotMeasured(Exception):
+    """A run, cell or column that a claim needs is not there; the message says how to get it."""
+
+
+@dataclass(frozen=True)
+class Runs:
+    """What the conclusions are judged on; None where a folder is not there."""
+
+    notebook: Results | None = None
+    regularizers: Results | None = None
+    outliers: Results | None = None
+    cost: pd.DataFrame | None = None
+
+    def named(self, name: str) -> Results:
+        """A run that is there. Raises `NotMeasured` with the command that makes it."""
+        run: Results | None = getattr(self, name)
+        if run is None:
+            raise NotMeasured(f"python -m jaxreg.sweep sweeps/{name}.toml")
+        return run
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A number with its 95 % interval, in words, and what it says by itself."""
+
+    what: str
+    value: float
+    low: float
+    high: float
+    p: float = np.nan  # two-sided, of "no difference", before any correction
+    verdict: str | None = None  # "lower", "higher", "not distinguishable", where it was corrected elsewhere
+    margin: float = 0.0  # a difference within it counts as none
+    percent: bool = False
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One measurable part of a conclusion: `expected` is the sign that the notebook says the number has."""
+
+    measure: Callable[[Runs], Measured]
+    expected: int
+    source: str
+    counts: bool = True  # False: shown beside the evidence, decides nothing
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A claim with what was found; `measured` is None where it was not measured, and `verdict` says why."""
+
+    claim: Claim
+    measured: Measured | None
+    p_adjusted: float
+    verdict: str
+    note: str = ""
+
+
+def t_interval(values: Float[np.ndarray, " unit"]) -> tuple[float, float, float, float]:
+    """Mean, 95 % interval and p-value of "the mean is 0"; raises `NotMeasured` with fewer than two values."""
+    n = len(values)
+    if n < 2:
+        raise NotMeasured("more splits or seeds")
+    mean, error = float(np.mean(values)), float(np.std(values, ddof=1) / np.sqrt(n))
+    if error == 0:
+        return mean, mean, mean, float(mean == 0)
+    half = float(stats.t.ppf((1 + LEVEL) / 2, n - 1)) * error
+    return mean, mean - half, mean + half, float(2 * stats.t.sf(abs(mean) / error, n - 1))
+
+
+def by_unit(run: Results, cell: str, column: str) -> pd.Series:
+    """A column of a cell's sound members: a mean a split, or a seed where there is only one split.
+
+    `column` may also be `gap` (test minus train cross-entropy, weights frozen, no penalty) and `test_error`.
+    """
+    members = run.sound
+    part = members[members["cell"] == cell]
+    if part.empty:
+        raise NotMeasured(f"a run with the cell {cell}")
+    unit = "split" if members["split"].nunique() > 1 else "seed"
+    if column == "gap":
+        values = part["test_cross_entropy"] - part["train_cross_entropy"]
+    elif column == "test_error":
+        values = 1 - part["test_accuracy"]
+    else:
+        values = part[column]
+    return values.groupby(part[unit]).mean()
+
+
+def paired(run: Results, cell: str, reference: str, column: str) -> np.ndarray:
+    """`cell` minus `reference`, an entry for each split (or seed) that both have."""
+    both = pd.concat([by_unit(run, name, column) for name in (cell, reference)], axis=1, join="inner").dropna()
+    return (both.iloc[:, 0] - both.iloc[:, 1]).to_numpy()
+
+
+def cells_along(run: Results, axis: str) -> list[str]:
+    """The cells in which this axis alone is set, as in `l1=1e-5`, in the sweep's order."""
+    return [cell for cell in run.cells if re.fullmatch(rf"{axis}=[^,]+", cell)]
+
+
+def best(run: Results, cells: list[str], column: str = "test_cross_entropy") -> str:
+    """The cell with the lowest mean of a column. Chosen on the test images: that flatters whichever is chosen."""
+    means = {cell: by_unit(run, cell, column).mean() for cell in cells if cell in set(run.sound["cell"])}
+    if not means:
+        raise NotMeasured("a run with strengths of this method")
+    return min(means, key=lambda cell: means[cell])
+
+
+def decide(claims: list[Claim], runs: Runs) -> list[Finding]:
+    """Measures every claim; Holm's correction over those that count and were not corrected elsewhere."""
+    found: list[Measured | str] = []
+    for claim in claims:
+        try:
+            found.append(claim.measure(runs))
+        except NotMeasured as missing:
+            found.append(str(missing))
+    raw = np.array([m.p if isinstance(m, Measured) and m.verdict is None else np.nan for m in found])
+    family = np.array([claim.counts for claim in claims])
+    adjusted = raw.copy()
+    if family.any():
+        tested = family & ~np.isnan(raw)
+        adjusted[tested] = holm(raw[tested])
+    findings = []
+    for claim, measured, p in zip(claims, found, adjusted, strict=True):
+        if isinstance(measured, str):
+            findings.append(Finding(claim, None, np.nan, MISSING, measured))
+        else:
+            findings.append(Finding(claim, measured, float(p), _verdict(measured, float(p), claim.expected)))
+    return findings
+
+
+def _verdict(measured: Measured, p: float, expected: int) -> str:
+    if measured.margin:
+        nearest, furthest = sorted((abs(measured.low), abs(measured.high)))
+        if furthest < measured.margin:
+            return FAILS  # a difference so small that it is none
+        if nearest < measured.margin or measured.low < 0 < measured.high:
+            return OPEN
+    if measured.verdict is not None:
+        sign = {"lower": -1, "higher": 1}.get(measured.verdict, 0)
+    else:
+        sign = int(np.sign(measured.value)) if p < 1 - LEVEL else 0
+    return OPEN if sign == 0 else HOLDS if sign == expected else FAILS
+
+
+def together(findings: list[Finding]) -> str:
+    """The verdict on a conclusion: all its parts must hold; one that fails is enough against it."""
+    verdicts = [finding.verdict for finding in findings if finding.claim.counts]
+    for verdict in (FAILS, MISSING, OPEN):
+        if verdict in verdicts:
+            return verdict
+    return HOLDS
+
+
+__all__ = ["UNDECIDED", "Claim", "Finding", "Measured", "NotMeasured", "Runs", "decide", "together"]
