@@ -1,0 +1,216 @@
+"""What the documents say, held against what is there: sweeps, commands, flags, axes, links, notebook."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from jaxreg import report, sweep
+from jaxreg.grid import AXES
+from jaxreg.members import members
+from jaxreg.spec import load
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SWEEPS = sorted((ROOT / "sweeps").glob("*.toml"))
+DOCUMENTS = sorted(
+    path
+    for pattern in ("*.md", "data/**/*.md", "reports/**/*.md", "sweeps/*.md")
+    for path in ROOT.glob(pattern)
+    if not {"finished", ".venv"} & set(path.parts)
+)
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+COLABS_OWN = {"jax", "flax", "optax", "numpy", "scipy", "pandas", "matplotlib", "pillow"}
+TINY = """
+splits = 2
+grid = "l1"
+[recipe]
+hidden = [4]
+epochs = 1
+batch_size = 1000
+[axes]
+l1 = [0, 1e-3]
+"""
+
+
+def blocks(language: str, text: str = README) -> list[str]:
+    """The fenced blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def commands(text: str = README) -> list[list[str]]:
+    """The words of every command in a document's bash blocks."""
+    lines = [line for block in blocks("bash", text) for line in block.splitlines()]
+    return [shlex.split(part, comments=True) for line in lines for part in line.split("&&")]
+
+
+def modules(text: str = README) -> list[list[str]]:
+    """The commands among them that run a module, from the module's name on."""
+    return [words[words.index("-m") + 1 :] for words in commands(text) if "-m" in words[:2]]
+
+
+def requirement(text: str) -> str:
+    return re.split(r"[<>=!~\[; ]", text)[0].lower()
+
+
+@pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
+def test_every_sweep_loads_and_says_how_it_is_run(path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert members(load(path))
+    header = re.search(r"# command: python -m jaxreg\.sweep (\S+)", path.read_text(encoding="utf-8"))
+    assert header and (ROOT / header[1]) == path
+
+
+def test_the_default_sweep_is_what_the_readme_starts_with():
+    first, second = blocks("bash")[:2]
+    assert "pip install -e . && " in first and first.rstrip().endswith("-m jaxreg.sweep --grid l1,l2")
+    assert "pip install -e '.[test]' && " in second and second.rstrip().endswith("-m pytest")
+    assert not load(flags={"grid": "l1,l2"}).differences(load(ROOT / "sweeps" / "l1-l2.toml"))
+
+
+def test_commands_name_modules_that_exist():
+    documents = [path.read_text(encoding="utf-8") for path in DOCUMENTS]
+    named = {match for text in documents for match in re.findall(r"python -m ([\w.]+)", text)}
+    assert {"jaxreg.sweep", "jaxreg.report", "pytest"} <= named
+    assert [name for name in named if find_spec(name) is None] == []
+
+
+@pytest.mark.parametrize("words", [words for words in modules() if words[0] == "jaxreg.sweep"], ids=" ".join)
+def test_sweep_commands_are_understood(words, monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    assert sweep.main([*words[1:], "--dry-run"]) == 0
+    assert "member" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [words for words in modules() if words[0] == "jaxreg.report"], ids=" ".join)
+def test_report_commands_name_a_run(words):
+    assert (ROOT / words[1] / "run.json").exists()
+
+
+def test_flags_exist():
+    known = set(sweep._parser()._option_string_actions)
+    documents = README + (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", documents))
+    assert "--grid" in named
+    assert named <= known
+
+
+def test_the_table_of_axes_is_that_of_the_command():
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) \| (.*?) \|$", README, flags=re.MULTILINE)
+    helped = {option.dest: option.help for option in sweep._parser()._actions}
+    assert [axis for axis, _, _ in rows] == list(AXES)
+    assert {axis: f"{meaning} (default {usual})" for axis, meaning, usual in rows} == {
+        axis: helped[axis] for axis in AXES
+    }
+
+
+def test_the_recipe_in_the_readme_is_the_default():
+    settings = load(flags={"grid": "l1"}).recipe
+    said = README.replace("\n", " ")
+    assert f"{settings.architecture}, ReLU, inputs / 255, Adam at 1e-3, batches of 32, 15 epochs" in said
+    assert (settings.scaling, settings.learning_rate, settings.batch_size, settings.epochs) == ("unit", 1e-3, 32, 15)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(path):
+    links = re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8"))
+    inside = [link.partition("#")[0] for link in links if not re.match(r"https?:|#", link)]
+    assert [link for link in inside if not (path.parent / link).exists()] == []
+
+
+def test_every_report_is_listed():
+    listed = (ROOT / "reports" / "README.md").read_text(encoding="utf-8")
+    written = [path.parent.name for path in (ROOT / "reports").glob("*/report.md")]
+    assert [name for name in written if f"({name}/report.md)" not in listed] == []
+
+
+def test_every_import_is_declared():
+    declared = {requirement(text) for text in PROJECT["dependencies"]}
+    optional = {requirement(text) for texts in PROJECT["optional-dependencies"].values() for text in texts}
+    distribution = {"PIL": "pillow", "pydantic_core": "pydantic"}  # pydantic pins the core that belongs to it
+    missing = {}
+    for path in sorted((ROOT / "jaxreg").rglob("*.py")):
+        allowed = declared | (optional if path.is_relative_to(ROOT / "jaxreg" / "bench") else set())
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+            tops = {name.partition(".")[0] for name in names} - sys.stdlib_module_names - {"jaxreg"}
+            unknown = {top for top in tops if distribution.get(top, top) not in allowed}
+            missing |= {path.name: unknown} if unknown else {}
+    assert missing == {}
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """A folder with a sweep file that takes seconds."""
+    folder = tmp_path_factory.mktemp("docs")
+    (folder / "tiny.toml").write_text(TINY, encoding="utf-8")
+    return folder
+
+
+@pytest.mark.slow
+def test_the_python_example_runs(tiny):
+    (example,) = blocks("python")
+    assert '"l1,l2"' in example
+    (tiny / "example.py").write_text(example.replace('"l1,l2"', '"tiny.toml"'), encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
+    command = [sys.executable, "example.py"]  # a process of its own, since it starts JAX
+    done = subprocess.run(command, cwd=tiny, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert report.headline(tiny / "reports" / "tiny") in done.stdout
+
+
+def notebook():
+    import nbformat
+
+    return nbformat.read(ROOT / "sweeps" / "colab.ipynb", as_version=4)
+
+
+def tagged(tag):
+    (cell,) = [cell for cell in notebook().cells if tag in cell.metadata.get("tags", ())]
+    return cell.source
+
+
+def test_the_notebook_installs_all_but_what_colab_has():
+    (packages,) = re.findall(r"%pip install --quiet (?!-)(.*)", tagged("install"))
+    assert set(packages.split()) == {requirement(text) for text in PROJECT["dependencies"]} - COLABS_OWN
+    assert "--no-deps ." in tagged("install")
+
+
+def test_the_notebook_runs_sweeps_that_exist():
+    paths = re.findall(r'"(\S+\.toml)"', tagged("parameters"))
+    assert paths == ["sweeps/quick.toml", "sweeps/l1-l2.toml"]
+    assert all((ROOT / path).exists() for path in paths)
+    assert all(not cell.get("outputs") for cell in notebook().cells)
+
+
+@pytest.mark.slow
+def test_the_notebook_runs(tiny, monkeypatch):
+    """Every cell but the one that installs, with a tiny sweep in the cell of parameters."""
+    nbclient = pytest.importorskip("nbclient")
+    monkeypatch.setenv("JAX_PLATFORMS", "cpu")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    for name in ("first", "second"):
+        (tiny / f"{name}.toml").write_text(TINY, encoding="utf-8")
+    book = notebook()
+    book.cells = [cell for cell in book.cells if "install" not in cell.metadata.get("tags", ())]
+    for cell in book.cells:
+        if "parameters" in cell.metadata.get("tags", ()):
+            cell.source = 'QUICK = "first.toml"\nMAIN = "second.toml"'
+    client = nbclient.NotebookClient(book, timeout=300, resources={"metadata": {"path": str(tiny)}})
+    client.execute()
+    shown = [output.data for cell in book.cells for output in cell.get("outputs", ()) if "data" in output]
+    reports = [data["text/markdown"] for data in shown if "text/markdown" in data]
+    assert len(reports) == 2
+    assert all("## Verdict" in text and "data:image/png;base64," in text for text in reports)
+    assert not any("](figures/" in text for text in reports)
+    assert "<th>variance</th>" in shown[-1]["text/html"]
