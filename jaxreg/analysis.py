@@ -24,7 +24,7 @@ from jaxreg.intervals import TwoWay
 AXES = (
     "l1", "l2", "dropout", "batch_norm", "depth", "scaling", "early_stopping", "label_noise", "pixel_noise",
 )  # fmt: skip
-NEUTRAL = {"0", "0.0", "False", "false", "off", "unit", "nan"}
+NEUTRAL = {"0", "0.0", "False", "false", "off", "nan"}
 SHOWN = 12  # test images of each kind and cell
 
 

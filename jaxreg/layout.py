@@ -35,7 +35,7 @@ SHORT = AXES | {
 }
 LOGARITHMIC = ("l1", "l2")
 UNORDERED = ("batch_norm", "depth", "scaling", "early_stopping")
-NEUTRAL = {"0", "false", "off", "unit", "nan"}
+NEUTRAL = {"0", "false", "off", "nan"}
 
 
 class Line(NamedTuple):
