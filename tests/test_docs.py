@@ -127,12 +127,6 @@ def test_links_lead_somewhere(path):
     assert [link for link in inside if not (path.parent / link).exists()] == []
 
 
-def test_every_report_is_listed():
-    listed = (ROOT / "reports" / "README.md").read_text(encoding="utf-8")
-    written = [path.parent.name for path in (ROOT / "reports").glob("*/report.md")]
-    assert [name for name in written if f"({name}/report.md)" not in listed] == []
-
-
 def test_every_import_is_declared():
     declared = {requirement(text) for text in PROJECT["dependencies"]}
     optional = {requirement(text) for texts in PROJECT["optional-dependencies"].values() for text in texts}
