@@ -31,16 +31,26 @@ def configure(devices: int | None = None) -> None:
       between machines would go with it.
     - The compilation cache, every program included: the second start of a sweep compiles nothing.
     """
-    if "jax" in sys.modules:
-        return
     flags = os.environ.get("XLA_FLAGS", "")
+    options = {
+        "jax_default_matmul_precision": "float32",
+        "jax_compilation_cache_dir": str(_cache_folder() / "programs"),
+        "jax_persistent_cache_min_compile_time_secs": 0,
+    }
     if "xla_force_host_platform_device_count" not in flags:
-        os.environ.setdefault("JAX_NUM_CPU_DEVICES", str(devices or cores()))
+        options = {"jax_num_cpu_devices": devices or cores()} | options
+    wanted = {name: value for name, value in options.items() if name.upper() not in os.environ}
+    if "jax" in sys.modules:  # it has read its environment: a configuration that it refuses once devices are in use
+        import jax
+
+        try:
+            for name, value in wanted.items():
+                jax.config.update(name, value)
+        except RuntimeError:
+            return
     if "xla_cpu_multi_thread_eigen" not in flags:
         os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_multi_thread_eigen=false".strip()
-    os.environ.setdefault("JAX_DEFAULT_MATMUL_PRECISION", "float32")
-    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_cache_folder() / "programs"))
-    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+    os.environ.update({name.upper(): str(value) for name, value in wanted.items()})
 
 
 def member_mesh(devices: int | None = None) -> Mesh:
