@@ -75,7 +75,7 @@ def sums_of(outputs: np.ndarray, kind: Kind, where: Design) -> Sums:
     return Sums(where.models, add(p), add(np.square(p).sum(-1)), add(log_p), add(votes))
 
 
-def _lse(x: np.ndarray) -> np.ndarray:
+def lse(x: np.ndarray) -> np.ndarray:
     """log sum exp over the last axis; -inf where all are."""
     top = x.max(-1, keepdims=True)
     top = np.where(np.isfinite(top), top, 0.0)
@@ -144,12 +144,12 @@ def _cross_entropy(sums: Sums, labels: np.ndarray) -> tuple[np.ndarray, np.ndarr
     models = sums.models[:, None]
     mean = sums.log_p / models[..., None]
     error = -np.take_along_axis(mean, labels[None, :, None], -1)[..., 0]
-    lse = _lse(mean)
-    within = np.where(models > 1, -lse * models, 0.0)
-    centre = mean - np.where(np.isfinite(lse), lse, 0.0)[..., None]
+    norm = lse(mean)
+    within = np.where(models > 1, -norm * models, 0.0)
+    centre = mean - np.where(np.isfinite(norm), norm, 0.0)[..., None]
 
     def parts(s: _Units) -> np.ndarray:
-        return _parts(_corrected(-_lse(s.centre / s.size[:, None, None]), s), s)
+        return _parts(_corrected(-lse(s.centre / s.size[:, None, None]), s), s)
 
     return _evaluate(_units(sums, error, within, centre, np.zeros_like(error)), parts)
 

@@ -61,8 +61,8 @@ def spread(
     column, sign = _COLUMNS.get(measure, (None, 1))
     count = int(paired.units)
     square = float(paired.error[index] ** 2)
-    models = square * float(paired.between_units[index]) * count
-    example = float(np.sqrt(max(square * examples - models * examples / count, 0.0)))
+    models = square * float(paired.from_units[index]) * count
+    example = float(np.sqrt(max(square - models / count, 0.0) * examples))
     if column is None or column not in units:
         return Spread(float(np.sqrt(models)), float("nan"), example)
     both = units[units["cell"].isin([cell, reference])].pivot_table(column, ["split", "seed"], "cell").dropna()
