@@ -204,7 +204,9 @@ def train(
                 if stop:
                     stopped[slot], active[slot] = epoch + 1, False
         if best is not None:
-            best = programs(keep_better, kind.model, programs.per_member(improved), state.weights, best, donate=2)
+            # As in Keras, the latest weights stay until an epoch has been the best.
+            newer = improved | np.array([rule.best is None for rule in patience])
+            best = programs(keep_better, kind.model, programs.per_member(newer), state.weights, best, donate=2)
         finite = [history[slot][-1]["train_loss"] for slot in trained if diverged[slot] is None]
         loss = float(np.mean(finite)) if finite else float("nan")
         lost = sum(diverged[slot] == epoch + 1 for slot in trained)
@@ -237,9 +239,9 @@ def train(
     return results
 
 
-def keep_better(model: MLP, improved: Any, new: Weights, best: Weights) -> Weights:
-    """The new weights where the member improved, else the best ones so far."""
-    return jax.tree.map(lambda a, b: jax.numpy.where(improved, a, b), new, best)
+def keep_better(model: MLP, newer: Any, new: Weights, best: Weights) -> Weights:
+    """The new weights where they are wanted, else the best ones so far."""
+    return jax.tree.map(lambda a, b: jax.numpy.where(newer, a, b), new, best)
 
 
 def _epoch_row(

@@ -28,7 +28,7 @@ def hidden_kernels(params: Params) -> Params:
 
 
 def add_l1(strength: Float[Array, ""]) -> optax.GradientTransformation:
-    """Adds the gradient of ``strength * sum|w|``; 0 at w = 0, as JAX and Keras have it."""
+    """Adds the gradient of ``strength * sum|w|``; 0 at w = 0, where autodiff in JAX would give ``strength``."""
     return optax.stateless(
         lambda updates, params: jax.tree.map(lambda g, w: g + strength * jnp.sign(w), updates, params)
     )

@@ -7,6 +7,7 @@ members in training.
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import zipfile
@@ -66,7 +67,7 @@ class Folder:
             return
         try:
             differences = sweep.differences(read(stored["sweep"]))
-        except (KeyError, UserError):
+        except (KeyError, TypeError, UserError):
             differences = ["its run.json is from another version of jaxreg"]
         if stored.get("data", {}).get("digest") != digest:
             differences.append("data: other images there")
@@ -77,7 +78,10 @@ class Folder:
     def about(self) -> dict[str, Any] | None:
         """run.json, or None where there is none yet."""
         try:
-            return json.loads((self.path / "run.json").read_text(encoding="utf-8"))
+            stored = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
+            if not isinstance(stored, dict):
+                raise ValueError
+            return stored
         except FileNotFoundError:
             return None
         except (OSError, ValueError):
@@ -99,8 +103,10 @@ class Folder:
 
     def finished(self, ids: Iterable[str]) -> dict[str, Finished]:
         """The members among ``ids`` that are on disk, whole, by id."""
+        ids = list(ids)
         found = {name: member for name in ids if (member := self._read(self._file(name))) is not None}
-        return {**self._from_tables(), **found}
+        tables = self._from_tables() if len(found) < len(ids) else {}
+        return {name: tables[name] for name in ids if name in tables} | found
 
     def write_tables(self, members: Sequence[Member], finished: Mapping[str, Finished], labels: np.ndarray) -> None:
         """members.csv, history.csv and predictions.npz, in the order of ``members``."""
@@ -114,8 +120,7 @@ class Folder:
         history = pd.DataFrame(epochs)
         write_csv(self.path / "history.csv", history)
         table = pd.DataFrame(rows)
-        whole = ["diverged_at", "stopped_at"]
-        write_csv(self.path / "members.csv", table.astype(dict.fromkeys(whole, "Int64")))
+        write_csv(self.path / "members.csv", table.astype(dict.fromkeys(EPOCHS, "Int64")))
 
     def tidy(self) -> None:
         """Removes the members' own files, once the tables hold them."""
@@ -129,13 +134,14 @@ class Folder:
 
     def _read(self, file: Path) -> Finished | None:
         try:
-            with np.load(file) as arrays:
+            # Opened here, since NumPy leaves a damaged archive open.
+            with file.open("rb") as opened, np.load(opened) as arrays:
                 content = json.loads(str(arrays["content"]))
                 weights = _nested({name: arrays[name] for name in arrays.files if SEPARATOR in name})
                 return Finished(**content, log_probabilities=arrays["log_probabilities"], weights=weights)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+        except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
             return None  # damaged: trained again and written anew
 
     def _from_tables(self) -> dict[str, Finished]:
@@ -144,22 +150,43 @@ class Folder:
         if not all(file.exists() for file in files):
             return {}
         try:
-            with np.load(files[0]) as arrays:
+            with files[0].open("rb") as opened, np.load(opened) as arrays:
                 log_probabilities = dict(zip(arrays["members"].tolist(), arrays["log_probabilities"], strict=True))
-            rows = pd.read_csv(files[1]).set_index("member", drop=False)
-            epochs = {name: table.drop(columns="member") for name, table in pd.read_csv(files[2]).groupby("member")}
-            result = {}
-            for name, log_p in log_probabilities.items():
-                row = {key: value for key, value in rows.loc[name].items() if key not in SETTINGS_COLUMNS}
-                plain = json.loads(pd.Series(row).to_json())
-                history = json.loads(epochs[name].dropna(axis=1, how="all").to_json(orient="records"))
-                result[name] = Finished(name, plain, history, log_p)
-            return result
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+            rows = {row["member"]: _member_row(row) for row in _rows(files[1])}
+            history: dict[str, list[dict[str, Any]]] = {name: [] for name in rows}
+            for row in _rows(files[2]):
+                history[row["member"]].append(_epoch(row))
+            return {name: Finished(name, rows[name], history[name], log_p) for name, log_p in log_probabilities.items()}
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
             return {}
 
 
 SETTINGS_COLUMNS = ("member", "cell", "architecture", *AXES, "split", "seed")
+
+
+EPOCHS = ("diverged_at", "stopped_at")  # columns of members.csv that are empty for most
+
+
+def _rows(file: Path) -> list[dict[str, str]]:
+    # Not with pandas, whose versions before 3 read numbers with an error in the last digit.
+    with file.open(encoding="utf-8", newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
+def _number(text: str) -> int | float:
+    return int(text) if text.isdecimal() else float(text or "nan")
+
+
+def _member_row(row: Mapping[str, str]) -> dict[str, Any]:
+    """A row of members.csv, as `Finished` has it."""
+    own = {key: text for key, text in row.items() if key not in SETTINGS_COLUMNS}
+    return {key: None if key in EPOCHS and not text else _number(text) for key, text in own.items()}
+
+
+def _epoch(row: Mapping[str, str]) -> dict[str, Any]:
+    """A row of history.csv, as `Finished` has it. Only members with validation data have its columns."""
+    present = {key: text for key, text in row.items() if text or not key.startswith("val_")}
+    return {key: _number(text) for key, text in present.items() if key != "member"}
 
 
 def settings_columns(member: Member) -> dict[str, Any]:

@@ -1,3 +1,86 @@
-"""What every test shares."""
+"""What every test shares: how JAX starts, and a few members trained once per run."""
 
 from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import settings
+
+import jaxreg
+from jaxreg import fashion
+from jaxreg.progress import Silent
+from jaxreg.spec import read
+
+os.environ.setdefault("KERAS_BACKEND", "jax")
+settings.register_profile("untimed", deadline=None)  # no test asserts a time
+settings.load_profile("untimed")
+jaxreg.configure(2)  # two CPU devices on any machine; must come before JAX starts
+
+
+@pytest.fixture(scope="session")
+def whole():
+    """Fashion-MNIST."""
+    return fashion.load()
+
+
+@pytest.fixture(scope="session")
+def dataset(whole):
+    """20 training and 10 test images of each class."""
+    return fashion.subset(whole, 20, 10)
+
+
+@pytest.fixture(scope="session")
+def train(dataset):
+    """Trains the cells of a sweep on two devices; returns what is kept of each member, by id.
+
+    It does what `jaxreg.run` does between reading the data and writing the folder.
+    """
+    from jaxreg import cohorts, devices
+    from jaxreg.members import members
+    from jaxreg.programs import Programs
+
+    programs = {}
+
+    def trained(sweep, block=1, data=dataset, progress=None):
+        if block not in programs:
+            programs[block] = Programs(devices.member_mesh(2), Silent(), block)
+        programs[block].progress = progress or Silent()
+        arrays = programs[block].shared(cohorts.Arrays(*data[1:5]))
+        finished = {}
+        for kind, group in cohorts.prepare(members(sweep), sweep, data).items():
+            width = programs[block].width
+            for first in range(0, len(group), width):
+                inherited = {name: member.weights for name, member in finished.items()}
+                chunk = group[first : first + width]
+                done = cohorts.train(
+                    kind, chunk, sweep.seed, arrays, data, inherited, programs[block], programs[block].progress
+                )
+                finished |= {member.id: member for member in done}
+        return finished
+
+    trained.programs = programs
+    return trained
+
+
+@pytest.fixture(scope="session")
+def small():
+    """A sweep of small networks: `small(l1=[0, 1e-4])`; keys that are no axis go into the recipe or the top."""
+    from jaxreg.grid import AXES
+    from jaxreg.settings import Settings
+
+    def sweep(run=(), **given):
+        recipe = {"hidden": [8], "epochs": 2}
+        axes, top = {}, {"name": "small", "splits": 2}
+        for name, value in given.items():
+            if name in AXES and isinstance(value, list):
+                axes[name] = value
+            elif name in Settings.model_fields:
+                recipe[name] = value
+            else:
+                top[name] = value
+        if axes:
+            top["grid"] = ",".join(axes)
+        return read({**top, "recipe": recipe, "axes": axes, "run": list(run) or ([] if axes else [{}])})
+
+    return sweep

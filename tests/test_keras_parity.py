@@ -1,0 +1,297 @@
+"""Training against Keras on its JAX backend: same weights, same batches, same numbers.
+
+Keras gets logits from a linear last layer: on the JAX backend its loss of probabilities is clipped.
+"""
+
+from __future__ import annotations
+
+import types
+from functools import cache, partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxreg import penalties, training
+from jaxreg.cohorts import in_batches
+from jaxreg.models import MLP
+from jaxreg.training import Knobs, Weights
+
+keras = pytest.importorskip("keras")
+
+HIDDEN = (16, 12)
+ROWS = 424  # 13 batches of 32 and one of 8
+EPOCHS = 8  # 112 steps
+
+
+def knobs(l1=0.0, l2=0.0, scale=255.0, dropout=(0.0, 0.0), dtype=jnp.float32):
+    numbers = (jnp.asarray(number, dtype) for number in (l1, l2, 1e-3))
+    rates, shift, scale = (jnp.asarray(number, dtype) for number in (dropout, 0.0, scale))
+    return Knobs(*numbers, rates, shift, scale, jnp.array([3, 0, 1], jnp.uint32))
+
+
+def keras_model(hidden, l1=0.0, l2=0.0, batch_norm=False, rates=()):
+    stack = [keras.Input((784,))]
+    for layer, width in enumerate(hidden):
+        penalty = keras.regularizers.L1L2(l1, l2)
+        stack.append(keras.layers.Dense(width, activation="relu", kernel_regularizer=penalty))
+        if batch_norm:
+            stack.append(keras.layers.BatchNormalization())
+        if rates:
+            stack.append(keras.layers.Dropout(rates[layer], seed=layer))
+    model = keras.Sequential([*stack, keras.layers.Dense(10)])
+    compile_anew(model)
+    return model
+
+
+def compile_anew(model):
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer=keras.optimizers.Adam(1e-3), loss=loss)
+
+
+def to_keras(weights, hidden, batch_norm):
+    """Our weights in the order in which Keras lists its own."""
+    arrays = []
+    for layer in range(len(hidden)):
+        dense = weights.params[f"hidden_{layer}"]
+        arrays += [dense["kernel"], dense["bias"]]
+        if batch_norm:
+            trained, moving = (tree[f"batch_norm_{layer}"] for tree in weights)
+            arrays += [trained["scale"], trained["bias"], moving["mean"], moving["var"]]
+    output = weights.params["output"]
+    return [np.asarray(array) for array in (*arrays, output["kernel"], output["bias"])]
+
+
+@pytest.fixture(scope="module")
+def rows(whole):
+    """The data of all cases: images, labels and the batches of every epoch."""
+    random = np.random.default_rng(0)
+    orders = [in_batches(random.permutation(ROWS), 32) for _ in range(EPOCHS)]
+    return types.SimpleNamespace(
+        images=whole.train_images[:ROWS], labels=whole.train_labels[:ROWS], order=np.concatenate(orders)
+    )
+
+
+@pytest.fixture
+def float64():
+    """Double precision here and in Keras."""
+    before = keras.config.dtype_policy().name
+    with jax.enable_x64(True):
+        keras.config.set_floatx("float64")
+        keras.config.set_dtype_policy("float64")
+        yield
+    keras.config.set_floatx("float32")
+    keras.config.set_dtype_policy(before)
+
+
+@cache
+def step_of(model, adam):
+    """A compiled step of this network; `adam` only tells the programs of different optimizers apart."""
+    return jax.jit(partial(training.train_epoch, model))
+
+
+def ours(model, chosen, rows, state=None, order=None):
+    """Penalised loss of every step and the final state: `train_epoch` over one step at a time."""
+    if state is None:
+        state = training.start(model, chosen)
+    step = step_of(model, penalties.scale_by_keras_adam)
+    losses, images, labels = [], jnp.asarray(rows.images), jnp.asarray(rows.labels)
+    for batch in rows.order if order is None else order:
+        state, loss = step(chosen, state, jnp.asarray(batch[None]), images, labels)
+        losses.append(loss.cross_entropy + loss.penalty)
+    return np.array(losses), state
+
+
+def theirs(model, rows, scale=255.0, order=None):
+    """The same of Keras; `train_on_batch` gives the loss before the update."""
+    losses = []
+    for batch in rows.order if order is None else order:
+        chosen = batch[batch >= 0]
+        pixels = rows.images[chosen].astype(keras.config.floatx()) / scale
+        losses.append(model.train_on_batch(pixels, rows.labels[chosen]))
+    return np.array(losses)
+
+
+def arrays_of(reference):
+    """Keras's weights. Its own `get_weights` makes NumPy 2 warn."""
+    return [np.asarray(variable.value) for variable in reference.weights]
+
+
+def same(mine, others, tolerance):
+    """Losses are the same to a relative tolerance."""
+    return bool(np.all(np.abs(mine - others) <= tolerance * np.abs(others)))
+
+
+CASES = {
+    "plain": {},
+    "l1": {"l1": 1e-3},
+    "l2": {"l2": 1e-2},
+    "both": {"l1": 1e-4, "l2": 1e-3},
+    "batch_norm": {"batch_norm": True},
+    "batch_norm+both": {"batch_norm": True, "l1": 1e-4, "l2": 1e-3},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES)
+def test_every_step_has_the_loss_that_keras_has(case, rows):
+    """112 steps, every 14th a partial batch, and the same weights and moving statistics at the end."""
+    settings = dict(CASES[case])
+    batch_norm = settings.pop("batch_norm", False)
+    model, chosen = MLP(HIDDEN, batch_norm), knobs(**settings)
+    start = training.start(model, chosen)
+    reference = keras_model(HIDDEN, **settings, batch_norm=batch_norm)
+    reference.set_weights(to_keras(start.weights, HIDDEN, batch_norm))
+    losses, state = ours(model, chosen, rows, start)
+    expected = theirs(reference, rows)
+    assert len(losses) == 112
+    np.testing.assert_allclose(losses, expected, rtol=1e-4)
+    assert losses[-14:].mean() < 0.9 * losses[:14].mean(), "it learned something"
+    for array, other in zip(to_keras(state.weights, HIDDEN, batch_norm), arrays_of(reference), strict=True):
+        np.testing.assert_allclose(array, other, rtol=1e-3, atol=2e-4)
+    # An epoch as a whole is what Keras prints for it: the mean over its batches, weighted by size.
+    images, labels = jnp.asarray(rows.images), jnp.asarray(rows.labels)
+    _, epoch = step_of(model, penalties.scale_by_keras_adam)(
+        chosen, start, jnp.asarray(rows.order[:14]), images, labels
+    )
+    printed = np.average(expected[:14], weights=[32] * 13 + [8])
+    np.testing.assert_allclose(epoch.cross_entropy + epoch.penalty, printed, rtol=1e-5)
+
+
+@pytest.mark.slow
+def test_raw_pixels_in_double_precision(rows, float64):
+    """Raw pixels make losses of 100 and more, on which float32 is no test."""
+    chosen = knobs(l1=1e-2, l2=1e-2, scale=1.0, dtype=jnp.float64)
+    model = MLP(HIDDEN)
+    weights = jax.tree.map(lambda leaf: leaf.astype(jnp.float64), training.start(model, chosen).weights)
+    start = training.restart(model, chosen, weights)
+    reference = keras_model(HIDDEN, l1=1e-2, l2=1e-2)
+    reference.set_weights(to_keras(start.weights, HIDDEN, False))
+    losses, state = ours(model, chosen, rows, start)
+    assert losses.dtype == np.float64 and losses[0] > 10
+    np.testing.assert_allclose(losses, theirs(reference, rows, scale=1.0), rtol=1e-9)
+    for array, other in zip(to_keras(state.weights, HIDDEN, False), arrays_of(reference), strict=True):
+        np.testing.assert_allclose(array, other, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.slow
+def test_restart_is_compiling_again(rows):
+    """The weights and moving statistics stay, Adam's moments and count do not."""
+    model, chosen, half = MLP(HIDDEN, batch_norm=True), knobs(l2=1e-3), rows.order[:28]
+    start = training.start(model, chosen)
+    reference = keras_model(HIDDEN, l2=1e-3, batch_norm=True)
+    reference.set_weights(to_keras(start.weights, HIDDEN, True))
+    first, state = ours(model, chosen, rows, start, half)
+    np.testing.assert_allclose(first, theirs(reference, rows, order=half), rtol=1e-4)
+    compile_anew(reference)
+    expected = theirs(reference, rows, order=half)
+    second, _ = ours(model, chosen, rows, training.restart(model, chosen, state.weights), half)
+    np.testing.assert_allclose(second, expected, rtol=1e-4)
+    continued, _ = ours(model, chosen, rows, state, half)
+    assert not same(continued, expected, 1e-4), "going on with the old moments is something else"
+
+
+@pytest.mark.slow
+def test_evaluate_of_keras_is_our_cross_entropy_and_penalty(whole, rows):
+    """Over 1,123 images: neither Keras's batches of 32 nor ours of 1,000 come out even."""
+    model, chosen = MLP(HIDDEN, batch_norm=True), knobs(l1=1e-4, l2=1e-3)
+    _, state = ours(model, chosen, rows, order=rows.order[:14])
+    reference = keras_model(HIDDEN, l1=1e-4, l2=1e-3, batch_norm=True)
+    reference.set_weights(to_keras(state.weights, HIDDEN, True))
+    images, labels = whole.test_images[:1123], whole.test_labels[:1123]
+    batches = jnp.asarray(in_batches(np.arange(1123), training.EVALUATION_BATCH))
+    found = training.evaluate(model, chosen, state.weights, batches, jnp.asarray(images), jnp.asarray(labels))
+    scaled = images.astype(np.float32) / 255
+    expected = reference.evaluate(scaled, labels, batch_size=32, verbose=0)
+    penalty = 1e-4 * found.weight_l1 + 1e-3 * found.weight_l2
+    np.testing.assert_allclose(found.cross_entropy + penalty, expected, rtol=1e-5)
+    logits = np.asarray(reference(scaled, training=False))
+    np.testing.assert_allclose(found.log_probabilities[:1123], jax.nn.log_softmax(logits), atol=1e-5)
+    assert float(found.accuracy) == pytest.approx(np.mean(logits.argmax(axis=1) == labels), abs=1e-6)
+
+
+@pytest.mark.slow
+def test_control_other_adam(rows, monkeypatch):
+    """Optax's Adam must fail where gradients are tiny: dark pixels' weights have the gradient of L1 only."""
+    tiny = 3e-7
+    model, chosen, order = MLP(HIDDEN), knobs(l1=tiny), rows.order[:50]
+    start = training.start(model, chosen)
+    reference = keras_model(HIDDEN, l1=tiny)
+    reference.set_weights(to_keras(start.weights, HIDDEN, False))
+    theirs(reference, rows, order=order)
+    dark = ~rows.images.any(axis=0)
+    assert dark.any()
+    moved = arrays_of(reference)[0][dark] - np.asarray(start.weights.params["hidden_0"]["kernel"])[dark]
+
+    def mine():
+        _, state = ours(model, chosen, rows, training.restart(model, chosen, start.weights), order)
+        before, after = (part.weights.params["hidden_0"]["kernel"] for part in (start, state))
+        return np.asarray(after - before)[dark]
+
+    np.testing.assert_allclose(mine(), moved, rtol=1e-3, atol=1e-6)
+    def optax_adam(eps):
+        """With a count of steps where `train_epoch` looks for it."""
+        adam = optax.scale_by_adam(eps=eps)
+
+        def update(updates, state, params=None):
+            scaled, inner = adam.update(updates, state["inner"], params)
+            return scaled, {"steps": state["steps"] + 1, "inner": inner}
+
+        return optax.GradientTransformation(lambda p: {"steps": jnp.int32(0), "inner": adam.init(p)}, update)
+
+    for eps in (1e-8, 1e-7):
+        monkeypatch.setattr(penalties, "scale_by_keras_adam", partial(optax_adam, eps))
+        assert np.median(np.abs(mine() / moved)) > 1.2
+
+
+@pytest.mark.slow
+def test_control_half_a_penalty(rows):
+    """A penalty with a factor 1/2 must fail, each of the two."""
+    for name in ("l1", "l2"):
+        start = training.start(MLP(HIDDEN), knobs())
+        reference = keras_model(HIDDEN, **{name: 1e-3})
+        reference.set_weights(to_keras(start.weights, HIDDEN, False))
+        expected = theirs(reference, rows, order=rows.order[:5])
+        right, _ = ours(MLP(HIDDEN), knobs(**{name: 1e-3}), rows, start, rows.order[:5])
+        wrong, _ = ours(MLP(HIDDEN), knobs(**{name: 5e-4}), rows, start, rows.order[:5])
+        assert same(right, expected, 1e-4) and not same(wrong, expected, 1e-4)
+
+
+@pytest.mark.slow
+def test_dropout_trains_as_keras_does_in_distribution(rows):
+    """Masks differ, so the law is compared: the mean loss of the same 14 steps, over 30 seeds each.
+
+    The tolerance is four standard errors of the difference, itself small beside what another rate does.
+    """
+    rates, seeds, order = (0.3, 0.5), 30, rows.order[:14]
+    model = MLP(HIDDEN, dropout=True)
+    start = training.start(model, knobs())
+    images, labels = jnp.asarray(rows.images), jnp.asarray(rows.labels)
+
+    def mean_loss(seed, rates):
+        chosen = knobs(dropout=rates)._replace(identity=jnp.stack([jnp.uint32(9), jnp.uint32(0), seed]))
+        return training.train_epoch(model, chosen, start, jnp.asarray(order), images, labels)[1].cross_entropy
+
+    many = jax.jit(jax.vmap(mean_loss, in_axes=(0, None)))
+    mine = many(jnp.arange(seeds, dtype=jnp.uint32), jnp.array(rates))
+    reference = keras_model(HIDDEN, rates=rates)
+    seeded = [layer.seed_generator for layer in reference.layers if isinstance(layer, keras.layers.Dropout)]
+    reference.train_on_batch(np.zeros((1, 784), np.float32), np.zeros(1))  # builds the optimizer
+    fresh = [np.zeros(v.shape, v.dtype) for v in reference.optimizer.variables[2:]]
+    others = []
+    for seed in range(seeds):
+        reference.set_weights(to_keras(start.weights, HIDDEN, False))
+        reference.optimizer.iterations.assign(0)
+        for variable, zero in zip(reference.optimizer.variables[2:], fresh, strict=True):
+            variable.assign(zero)
+        for layer, generator in enumerate(seeded):
+            generator.state.assign(np.array([seed, layer], np.uint32))
+        losses = theirs(reference, rows, order=order)
+        others.append(np.average(losses, weights=(order >= 0).sum(axis=1)))
+    error = np.sqrt(np.var(mine) / seeds + np.var(others) / seeds)
+    assert abs(np.mean(mine) - np.mean(others)) < 4 * error
+    assert 0.5 < np.std(mine) / np.std(others) < 2
+    wrong = many(jnp.arange(seeds, dtype=jnp.uint32), jnp.array((0.5, 0.5)))
+    assert abs(np.mean(wrong) - np.mean(others)) > 4 * error, "the test can tell another rate"

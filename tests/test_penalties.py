@@ -1,0 +1,133 @@
+"""The penalties and Adam, each against its definition."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jaxreg.models import MLP
+from jaxreg.penalties import add_l1, add_l2, hidden_kernels, penalised_adam, scale_by_keras_adam, weight_norms
+
+MODEL = MLP((6, 5), batch_norm=True)
+
+
+@pytest.fixture(scope="module")
+def params():
+    return MODEL.init(jax.random.key(0), jnp.zeros((1, 784)))["params"]
+
+
+def test_the_hidden_kernels_and_nothing_else(params):
+    """Neither biases nor batch normalisation nor the output kernel, which has two axes as well."""
+    marked = jax.tree_util.tree_leaves_with_path(hidden_kernels(params))
+    names = {"/".join(entry.key for entry in path) for path, penalised in marked if penalised}
+    assert names == {"hidden_0/kernel", "hidden_1/kernel"}
+
+
+def test_the_chain_is_the_gradient_of_the_penalised_loss():
+    """In double precision, to rounding: the definition is autodiff of the written-out penalty."""
+    with jax.enable_x64(True):
+        random = np.random.default_rng(1)
+        shapes = {"hidden_0": (7, 6), "hidden_1": (6, 5), "output": (5, 3)}
+        params = {
+            name: {"kernel": jnp.asarray(random.normal(size=shape)), "bias": jnp.asarray(random.normal(size=shape[1]))}
+            for name, shape in shapes.items()
+        }
+        pixels = jnp.asarray(random.normal(size=(11, 7)))
+        l1, l2 = jnp.asarray(0.03), jnp.asarray(0.2)
+
+        def data_loss(params):
+            units = pixels
+            for name in ("hidden_0", "hidden_1"):
+                units = jax.nn.relu(units @ params[name]["kernel"] + params[name]["bias"])
+            return jnp.mean((units @ params["output"]["kernel"] + params["output"]["bias"]) ** 2)
+
+        def penalised(params):
+            kernels = [params[name]["kernel"] for name in ("hidden_0", "hidden_1")]
+            return (
+                data_loss(params)
+                + 0.03 * sum(jnp.sum(jnp.abs(w)) for w in kernels)
+                + 0.2 * sum(jnp.sum(w**2) for w in kernels)
+            )
+
+        chain = optax.chain(optax.masked(add_l1(l1), hidden_kernels), optax.masked(add_l2(l2), hidden_kernels))
+        found, _ = chain.update(jax.grad(data_loss)(params), chain.init(params), params)
+        for mine, other in zip(*map(jax.tree.leaves, (found, jax.grad(penalised)(params))), strict=True):
+            np.testing.assert_allclose(mine, other, rtol=1e-14, atol=2e-15)
+
+
+def moved(transform, gradient, steps=50):
+    """How far a weight goes under a constant gradient, learning rate 1e-3."""
+    optimizer = optax.chain(transform, optax.scale_by_learning_rate(1e-3))
+    weight = jnp.zeros(())
+    state = optimizer.init(weight)
+    for _ in range(steps):
+        update, state = optimizer.update(jnp.asarray(gradient), state, weight)
+        weight = weight + update
+    return float(weight)
+
+
+def test_adam_puts_epsilon_where_keras_does():
+    """Check figures of Keras and Optax for a constant gradient of 1e-6."""
+    assert moved(scale_by_keras_adam(), 1e-6) == pytest.approx(-0.0290, abs=5e-5)
+    assert moved(optax.scale_by_adam(eps=1e-8), 1e-6) == pytest.approx(-0.0495, abs=5e-5)
+    assert moved(optax.scale_by_adam(eps=1e-7), 1e-6) == pytest.approx(-0.0455, abs=5e-5)
+
+
+def test_adam_is_optax_with_the_epsilon_of_each_step():
+    """The two are equal where Optax's eps is 1e-7 / sqrt(1 - 0.999^t)."""
+    random = np.random.default_rng(2)
+    ours, state = scale_by_keras_adam(), None
+    mean = square = 0.0
+    for t in range(1, 40):
+        gradient = float(random.normal() * 10.0 ** random.integers(-8, 1))
+        state = state or ours.init(jnp.zeros(()))
+        found, state = ours.update(jnp.asarray(gradient), state)
+        mean, square = 0.9 * mean + 0.1 * gradient, 0.999 * square + 0.001 * gradient**2
+        eps = 1e-7 / np.sqrt(1 - 0.999**t)
+        expected = mean / (1 - 0.9**t) / (np.sqrt(square / (1 - 0.999**t)) + eps)
+        assert float(found) == pytest.approx(expected, rel=2e-3)
+
+
+@settings(deadline=None)  # the first example compiles
+@given(st.floats(0, 10, width=32, allow_subnormal=False), st.floats(-5, 5, width=32, allow_subnormal=False))
+def test_penalty_gradients(strength, weight):
+    """l1 sign(w), 0 at w = 0, and 2 l2 w: no factor 1/2."""
+    kernel, strength = jnp.array([[weight]]), jnp.float32(strength)
+    for penalty, expected in ((add_l1(strength), strength * np.sign(weight)), (add_l2(strength), 2 * strength * weight)):
+        found, _ = penalty.update(jnp.zeros((1, 1)), penalty.init(kernel), kernel)
+        assert float(found[0, 0]) == pytest.approx(float(expected), rel=1e-6, abs=1e-30)
+
+
+def test_strength_zero_is_no_penalty(params):
+    """Bit for bit."""
+    gradient = jax.tree.map(lambda w: jnp.sin(7 * w), params)
+    bare = optax.chain(scale_by_keras_adam(), optax.scale_by_learning_rate(jnp.float32(1e-3)))
+    penalised = penalised_adam(jnp.float32(0), jnp.float32(0), jnp.float32(1e-3))
+    updates = (optimizer.update(gradient, optimizer.init(params), params)[0] for optimizer in (penalised, bare))
+    for mine, other in zip(*map(jax.tree.leaves, updates), strict=True):
+        np.testing.assert_array_equal(mine, other)
+
+
+def test_output_and_biases_feel_no_penalty(params):
+    """Without a gradient from the data, they stay where they are; hidden kernels shrink."""
+    zero = jax.tree.map(jnp.zeros_like, params)
+    optimizer = penalised_adam(jnp.float32(0.1), jnp.float32(0.1), jnp.float32(1e-3))
+    updates, _ = optimizer.update(zero, optimizer.init(params), params)
+    for layer, leaves in updates.items():
+        for name, update in leaves.items():
+            if layer.startswith("hidden") and name == "kernel":
+                assert np.all(np.sign(update) == -np.sign(params[layer][name]))
+            else:
+                assert not np.any(update)
+
+
+def test_weight_norms(params):
+    kernels = [np.asarray(params[name]["kernel"], np.float64) for name in ("hidden_0", "hidden_1")]
+    sum_absolute, sum_square = weight_norms(params)
+    assert float(sum_absolute) == pytest.approx(sum(np.abs(w).sum() for w in kernels), rel=1e-5)
+    assert float(sum_square) == pytest.approx(sum((w**2).sum() for w in kernels), rel=1e-5)
