@@ -49,7 +49,7 @@ def gaps(
 
 def reliability(
     sure: Float[np.ndarray, "member example"], right: Float[np.ndarray, "member example"]
-) -> list[dict[str, float]]:
+) -> list[dict[str, int | float]]:
     """Rows of `bin`, mean `confidence`, `accuracy` and `share`, over all members of a cell together."""
     where = bins(sure.ravel())
     size = np.maximum(np.bincount(where, minlength=BINS), 1)

@@ -51,15 +51,11 @@ def _edge(results: Results, layout: Layout) -> list[str]:
             continue
         name, least, largest = SHORT[line.axis], line.labels[0], line.labels[-1]
         if best["cell"] == line.cells[-1]:
-            found.append(
-                f"**The best {name}, {largest}, is the largest tried**: the optimum may lie beyond it."
-            )
+            found.append(f"**The best {name}, {largest}, is the largest tried**: the optimum may lie beyond it.")
         elif modest is not None and modest["cell"] == line.cells[-1]:
             found.append(f"The strongest {name} within one standard error, {largest}, is the largest tried.")
         if best["cell"] == line.cells[0] and least != "0":
-            found.append(
-                f"**The best {name}, {least}, is the smallest tried**: the optimum may lie below it."
-            )
+            found.append(f"**The best {name}, {least}, is the smallest tried**: the optimum may lie below it.")
     return found
 
 

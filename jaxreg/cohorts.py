@@ -233,9 +233,7 @@ def train(
             "seconds": seconds,
         }
         log_probabilities = own[2].log_probabilities[: data.test_labels.size]
-        results.append(
-            Finished(prepared.member.id, row, history[slot], log_probabilities, own[0]._asdict())
-        )
+        results.append(Finished(prepared.member.id, row, history[slot], log_probabilities, own[0]._asdict()))
     return results
 
 

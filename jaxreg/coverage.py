@@ -92,7 +92,7 @@ def truth(cell: Cell, plan: Plan) -> np.ndarray:
     return found
 
 
-def _votes(cell: Cell, plan: Plan, examples: int = 200_000) -> np.ndarray:
+def _votes(cell: Cell, plan: Plan, examples: int = 100_000) -> np.ndarray:
     """Error, bias and net variance of 0-1 loss for this many models: the mean over fresh examples."""
     random = np.random.default_rng(1)
     label, centre = _labels(random, examples)

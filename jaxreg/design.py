@@ -21,9 +21,7 @@ class Cell(Checked):
 
     name: Name
     settings: Settings
-    after: Name | None = Field(
-        default=None, description=NAME
-    )  # starts from its final weights: same split and seed
+    after: Name | None = Field(default=None, description=NAME)  # starts from its final weights: same split and seed
 
 
 class Run(Settings):

@@ -17,9 +17,7 @@ ADDRESSES = (
 )
 
 
-def fetch(
-    files: Sequence[IdxFile], looked_in: Sequence[Path], announce: Callable[[str], None] | None = None
-) -> Path:
+def fetch(files: Sequence[IdxFile], looked_in: Sequence[Path], announce: Callable[[str], None] | None = None) -> Path:
     """The cache folder, after the files that it lacked have been fetched into it.
 
     Each file goes to a temporary name and is renamed once its SHA-256 is right: no half file is ever found.

@@ -170,14 +170,11 @@ def _given(folder: Path) -> Path:
             f"  A pair of CSV files takes both: --data TRAIN.csv --test TEST.csv. {LEAVE_OUT}"
         )
     if not folder.is_dir():
-        raise UserError(
-            f"{folder} does not exist, expected a folder with Fashion-MNIST's files.\n  {LEAVE_OUT}"
-        )
+        raise UserError(f"{folder} does not exist, expected a folder with Fashion-MNIST's files.\n  {LEAVE_OUT}")
     if missing := _missing(folder):
         are = "is" if len(missing) == 1 else "are"
         raise UserError(
-            f"{folder} has no Fashion-MNIST ({', '.join(missing)} {are} missing; 4 files, 31 MB).\n"
-            f"  {LEAVE_OUT}"
+            f"{folder} has no Fashion-MNIST ({', '.join(missing)} {are} missing; 4 files, 31 MB).\n  {LEAVE_OUT}"
         )
     return folder
 
@@ -201,9 +198,7 @@ def _read_file(path: Path, file: IdxFile) -> np.ndarray:
     try:
         content = zlib.decompress(packed, wbits=31, bufsize=int(np.prod(file.shape)) + 64)
     except zlib.error as error:
-        raise UserError(
-            f"{path} is truncated or no gzip file: {len(packed)} bytes ({error}).\n  {way_out}"
-        ) from None
+        raise UserError(f"{path} is truncated or no gzip file: {len(packed)} bytes ({error}).\n  {way_out}") from None
     if not content.startswith(file.header):
         found = content[: len(file.header)].hex(" ", 4) or "nothing"
         raise UserError(

@@ -29,9 +29,7 @@ def verdict(results: Results, layout: Layout) -> list[str]:
             ]
         return ["**No cell could be chosen**: see the caveats."]
     sentences = [_headline(results, layout, best)]
-    details = (
-        [_tied(results, best)] if layout.products else [_axis(results, layout, line) for line in layout.lines]
-    )
+    details = [_tied(results, best)] if layout.products else [_axis(results, layout, line) for line in layout.lines]
     sentences.append(" ".join(text for text in [*details, _ranking(results, layout)] if text))
     sentences.append(_bought(results, layout, best))
     return [sentence for sentence in sentences if sentence]
@@ -151,9 +149,7 @@ def _difference(change: Row, points: bool = False) -> str:
 def _moved(change: Row, name: str, points: bool) -> str:
     """`lowered variance by 0.0056 (0.0036 to 0.0077)`."""
     fell = change["difference"] < 0
-    size, low, high = (
-        abs(change[key]) for key in ("difference", "high" if fell else "low", "low" if fell else "high")
-    )
+    size, low, high = (abs(change[key]) for key in ("difference", "high" if fell else "low", "low" if fell else "high"))
     text = estimate(size, low, high, signed=True, percent=points).replace("+", "")
     if points:
         text = text.replace(" (", " points (")

@@ -79,9 +79,7 @@ def _check_header(path: Path, header: bytes) -> None:
         if wrong is None
         else f"column {wrong + 1} is {names[wrong][:20]!r}, expected {COLUMNS[wrong]!r}"
     )
-    raise UserError(
-        f"{path} line 1: {fault}. Kaggle's layout begins with the line label,pixel1,...,pixel784."
-    )
+    raise UserError(f"{path} line 1: {fault}. Kaggle's layout begins with the line label,pixel1,...,pixel784.")
 
 
 def _blocks(file: io.BufferedIOBase) -> Iterator[bytes]:

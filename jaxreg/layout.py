@@ -147,17 +147,13 @@ def _line(axis: str, along: pd.Series) -> Line:
     return Line(axis, tuple(along.index), tuple(along), positions)
 
 
-def _products(
-    cells: pd.DataFrame, swept: tuple[str, ...], start: pd.Series, results: Results
-) -> list[Product]:
+def _products(cells: pd.DataFrame, swept: tuple[str, ...], start: pd.Series, results: Results) -> list[Product]:
     """Every pair of axes of which more than two lines was trained, the others held where the best cell is."""
     best = results.choice("all", "best")
     found = []
     for first, second in combinations(swept, 2):
         others = [axis for axis in swept if axis not in (first, second)]
-        slices = (
-            [start] if best is None or best["cell"] not in cells.index else [cells.loc[best["cell"]], start]
-        )
+        slices = [start] if best is None or best["cell"] not in cells.index else [cells.loc[best["cell"]], start]
         for held in slices:
             part = cells[(cells[others] == held[others]).all(axis=1)]
             table = part.reset_index().pivot(index=second, columns=first, values="cell")

@@ -69,9 +69,7 @@ class Programs:
             )
 
         specs = (PartitionSpec("member"),) * per_member + (PartitionSpec(),) * shared
-        mapped = jax.shard_map(
-            run, mesh=self.mesh, in_specs=specs, out_specs=PartitionSpec("member"), check_vma=False
-        )
+        mapped = jax.shard_map(run, mesh=self.mesh, in_specs=specs, out_specs=PartitionSpec("member"), check_vma=False)
         program = jax.jit(mapped, donate_argnums=() if donate < 0 else donate).lower(*arguments).compile()
         self.progress.resume_clock()
         self.count += 1

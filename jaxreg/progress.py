@@ -106,9 +106,7 @@ def _state(loss: int | float, diverged: int) -> str:
 class Lines:
     """Plain lines: one after every 5 % or minute, but no two within 10 seconds."""
 
-    def __init__(
-        self, stream: Stream, quiet: bool = False, now: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, stream: Stream, quiet: bool = False, now: Callable[[], float] = time.monotonic) -> None:
         self.stream, self.quiet, self.clock = stream, quiet, Clock(now)
         self._said_at, self._said_share, self._diverged = now(), 0.0, 0
 
@@ -186,9 +184,7 @@ class Bar:
         self.clock.advance(member_epochs)
         self._diverged += diverged
         state = _state(loss, self._diverged)
-        self._bar.update(
-            self._task, completed=self.clock.done, description=label, state=state, left=self.clock.left
-        )
+        self._bar.update(self._task, completed=self.clock.done, description=label, state=state, left=self.clock.left)
 
     def pause_clock(self) -> None:
         self.clock.pause()

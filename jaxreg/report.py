@@ -36,9 +36,7 @@ def write(path: str | Path) -> Path:
             write_bytes(results.path / "figures" / f"{picture.name}.png", picture.png)
         return write_text(results.path / "report.md", page)
     except OSError as error:
-        raise UserError(
-            f"{results.path} can't be written: {error.strerror}. Copy it to where you may write."
-        ) from None
+        raise UserError(f"{results.path} can't be written: {error.strerror}. Copy it to where you may write.") from None
 
 
 def headline(path: str | Path) -> str:
@@ -49,9 +47,7 @@ def headline(path: str | Path) -> str:
 
 def render(results: Results, layout: Layout, pictures: dict[str, list[figures.Picture]]) -> str:
     """The text of report.md."""
-    environment = Environment(
-        loader=PackageLoader("jaxreg"), undefined=StrictUndefined, keep_trailing_newline=True
-    )
+    environment = Environment(loader=PackageLoader("jaxreg"), undefined=StrictUndefined, keep_trailing_newline=True)
     references = dict.fromkeys(results.comparisons["reference"].dropna())
     threshold = results.record.get("small_weight_threshold")
     return environment.get_template("report.md.j2").render(
@@ -130,9 +126,7 @@ def made(results: Results) -> list[tuple[str, str]]:
     data, versions = record.get("data") or {}, record.get("versions") or {}
     spent = {"run": "in all", "train": "training", "compile": "compiling", "report": "analysing"}
     hours = [
-        f"{words} {float(record[key]):,.1f} s"
-        for name, words in spent.items()
-        if (key := f"{name}_seconds") in record
+        f"{words} {float(record[key]):,.1f} s" for name, words in spent.items() if (key := f"{name}_seconds") in record
     ]
     compiled = [count(int(record[f"{noun}s"]), noun) for noun in ("program", "trace") if f"{noun}s" in record]
     machine = [str(record[key]) for key in ("device", "platform") if key in record]
@@ -153,9 +147,7 @@ def made(results: Results) -> list[tuple[str, str]]:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command: 0 done, 2 wrong input."""
-    parser = argparse.ArgumentParser(
-        prog="python -m jaxreg.report", description="Write a run's report again."
-    )
+    parser = argparse.ArgumentParser(prog="python -m jaxreg.report", description="Write a run's report again.")
     parser.add_argument("folder", type=Path, help="the folder of a run, such as reports/l1-l2")
     try:
         print(f"wrote {write(parser.parse_args(arguments).folder)}")

@@ -103,9 +103,7 @@ def read(path: str | Path) -> Results:
     for name in OPTIONAL:
         if (path / f"{name}.csv").exists():
             tables[name] = _table(path / f"{name}.csv", [])
-    return Results(
-        path=path, record=_record(path / "run.json"), examples=_examples(path / "examples.npz"), **tables
-    )
+    return Results(path=path, record=_record(path / "run.json"), examples=_examples(path / "examples.npz"), **tables)
 
 
 def _missing(file: Path) -> UserError:
@@ -124,9 +122,7 @@ def _table(file: Path, columns: list[str]) -> pd.DataFrame:
         raise UserError(f"{file} can't be read as CSV: {str(error).strip().splitlines()[0]}") from None
     lacking = [column for column in columns if column not in table]
     if lacking:
-        raise UserError(
-            f"{file} has no column {', '.join(lacking)}. Was it edited? Its first line names the columns."
-        )
+        raise UserError(f"{file} has no column {', '.join(lacking)}. Was it edited? Its first line names the columns.")
     return table
 
 

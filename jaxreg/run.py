@@ -1,8 +1,8 @@
 """A whole sweep from Python: train every member, keep everything, analyse, report.
 
-    import jaxreg
-    run = jaxreg.run("sweeps/quick.toml")
-    run.decomposition            # a DataFrame
+import jaxreg
+run = jaxreg.run("sweeps/quick.toml")
+run.decomposition            # a DataFrame
 """
 
 from __future__ import annotations
@@ -278,9 +278,8 @@ def _about(sweep: Sweep, dataset: fashion.Dataset) -> dict[str, Any]:
     return {
         "sweep": sweep.resolved(),
         "command": shlex.join(["python", "-m", "jaxreg.sweep", *sys.argv[1:]]),
-        "versions": {"jaxreg": __version__, "python": sys.version.split()[0]} | {
-            name: version(name) for name in packages
-        },
+        "versions": {"jaxreg": __version__, "python": sys.version.split()[0]}
+        | {name: version(name) for name in packages},
         "data": {"name": dataset.name, "digest": dataset.digest},
         "small_weight_threshold": SMALL_WEIGHT,
     }

@@ -14,9 +14,7 @@ PIXELS, CLASSES = 784, 10
 
 # Strict: neither true nor "0.1" is a number.
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-Strength = Annotated[
-    Number, Field(ge=0, description="a finite number of at least 0, such as 1e-5 (0 switches it off)")
-]
+Strength = Annotated[Number, Field(ge=0, description="a finite number of at least 0, such as 1e-5 (0 switches it off)")]
 Share = Annotated[Number, Field(ge=0, le=1, description="a share between 0 and 1")]
 Rate = Annotated[Number, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(strict=True, ge=1, description="a whole number of at least 1")]
@@ -79,9 +77,7 @@ class Settings(Checked):
         description="a rate of at least 0 and less than 1, or a list with one for each hidden layer, "
         "such as [0.3, 0.5, 0]",
     )
-    scaling: Literal["raw", "unit", "standard"] = Field(
-        default="unit", description='"raw", "unit" or "standard"'
-    )
+    scaling: Literal["raw", "unit", "standard"] = Field(default="unit", description='"raw", "unit" or "standard"')
     l1: Strength = 0.0
     l2: Strength = 0.0
     label_noise: Share = 0.0

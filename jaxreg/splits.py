@@ -8,9 +8,7 @@ from jaxtyping import Int64, Integer
 from jaxreg.errors import UserError
 
 
-def split_rows(
-    labels: Integer[np.ndarray, " example"], splits: int, seed: int
-) -> list[Int64[np.ndarray, " row"]]:
+def split_rows(labels: Integer[np.ndarray, " example"], splits: int, seed: int) -> list[Int64[np.ndarray, " row"]]:
     """Deal the rows into disjoint parts that hold the same number of images of each class.
 
     All parts are of one size, so that members differ in nothing but which images they see. Where `splits`
@@ -55,9 +53,7 @@ def validation_share(
         UserError: the share is not in [0, 1), or is above 0 and too small to hold back a single image.
     """
     if not 0 <= share < 1:
-        raise UserError(
-            f"validation_share is {share:g}, expected at least 0 and less than 1, for example 0.1."
-        )
+        raise UserError(f"validation_share is {share:g}, expected at least 0 and less than 1, for example 0.1.")
     held_back = np.zeros(rows.size, bool)
     of_row = labels[rows]
     for name, count in zip(*np.unique(of_row, return_counts=True), strict=True):

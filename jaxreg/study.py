@@ -203,7 +203,7 @@ def conclusions_section(judged: list[list[Finding]]) -> str:
         "the other sign. Differences are paired by training set (by seed in the notebook's own setting, where all "
         "share one), with 95 % intervals over training sets and seeds; the sign counts as told where p is below "
         "0.05 after Holm's correction over all numbers below that count (differences of variance: over the cells of "
-        "their own table). \"Best\" strengths are those with the lowest test cross-entropy here. Numbers in italics "
+        'their own table). "Best" strengths are those with the lowest test cross-entropy here. Numbers in italics '
         "decide nothing: they are the notebook's own setting, or other views of the same question."
     )
     return "\n\n".join(["## The conclusions of the notebook, judged", table, explained, *details])

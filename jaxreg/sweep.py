@@ -134,14 +134,10 @@ def _parser() -> _Parser:
         allow_abbrev=False,
     )
     parser.add_argument("file", nargs="?", metavar="FILE", help="a sweep file; flags beside it override it")
-    parser.add_argument(
-        "--grid", metavar="AXES", help="axes to sweep: l1,l2 one at a time, 'l1*l2' all pairs; or both"
-    )
+    parser.add_argument("--grid", metavar="AXES", help="axes to sweep: l1,l2 one at a time, 'l1*l2' all pairs; or both")
     axes = parser.add_argument_group("values of the axes, such as --l1 0,1e-5,1e-4 (one value: held there)")
     for axis, meaning in AXES.items():
-        usual = ",".join(
-            "-".join(map(shortest, v)) if isinstance(v, tuple) else label(v) for v in DEFAULTS[axis]
-        )
+        usual = ",".join("-".join(map(shortest, v)) if isinstance(v, tuple) else label(v) for v in DEFAULTS[axis])
         axes.add_argument(_flag(axis), metavar="LIST", help=f"{meaning} (default {usual})")
     counts = parser.add_argument_group("repetition")
     for name, meaning in COUNTS.items():
@@ -153,9 +149,7 @@ def _parser() -> _Parser:
         metavar = {"hidden": "LIST", "learning_rate": "X"}.get(name, "N")
         recipe.add_argument(_flag(name), metavar=metavar, help=f"{meaning} (default {text})")
     files = parser.add_argument_group("data and results")
-    files.add_argument(
-        "--data", metavar="PATH", help="folder with the four IDX files, or the training images as CSV"
-    )
+    files.add_argument("--data", metavar="PATH", help="folder with the four IDX files, or the training images as CSV")
     files.add_argument("--test", metavar="CSV", help="the test images, where --data is a CSV file")
     files.add_argument("--name", help="name of the run (default: from the file or the grid)")
     files.add_argument("--out", metavar="DIR", help="where results go (default reports/NAME)")

@@ -151,9 +151,10 @@ def test_cells_are_paired(small, dataset):
 
 def test_cells_start_from_the_same_weights(train, small):
     """An epoch with a learning rate of nothing leaves the initial weights, for all networks of one shape."""
-    still = [{"name": name, "learning_rate": 1e-30, "epochs": 1, **more} for name, more in (
-        ("plain", {}), ("l1", {"l1": 0.5}), ("dropout", {"dropout": 0.5})
-    )]
+    still = [
+        {"name": name, "learning_rate": 1e-30, "epochs": 1, **more}
+        for name, more in (("plain", {}), ("l1", {"l1": 0.5}), ("dropout", {"dropout": 0.5}))
+    ]
     finished = train(small(run=still))
     for split in range(2):
         first, *others = (finished[f"{run['name']}/split{split}/seed0"] for run in still)

@@ -52,9 +52,7 @@ def test_nothing_is_drawn_for_what_is_not_there(tmp_path: Path) -> None:
 
 
 def test_at_most_two_panels_stand_side_by_side(tmp_path: Path) -> None:
-    cells = [("plain", {})] + [
-        (f"{axis}=0.1", {axis: 0.1}) for axis in ("l1", "l2", "dropout", "label_noise")
-    ]
+    cells = [("plain", {})] + [(f"{axis}=0.1", {axis: 0.1}) for axis in ("l1", "l2", "dropout", "label_noise")]
     names = [name for name in drawn(write_run(tmp_path, cells=cells)) if name.startswith("accuracy")]
     assert names == ["accuracy-l1-l2", "accuracy-dropout-label_noise"]
 

@@ -20,15 +20,9 @@ def back(text: str) -> float:
 @given(FINITE, st.floats(1e-5, 1e3))
 def test_an_interval_is_rounded_by_less_than_a_sixth_of_its_width(value: float, half: float) -> None:
     text = estimate(value, value - half, value + half, signed=True)
-    middle, low, high = (
-        back(part) for part in text.replace("(", "").replace(")", "").replace(" to", "").split()
-    )
+    middle, low, high = (back(part) for part in text.replace("(", "").replace(")", "").replace(" to", "").split())
     unit = half / 3 + 1e-12 * abs(value)
-    assert (
-        abs(middle - value) <= unit
-        and abs(low - (value - half)) <= unit
-        and abs(high - (value + half)) <= unit
-    )
+    assert abs(middle - value) <= unit and abs(low - (value - half)) <= unit and abs(high - (value + half)) <= unit
 
 
 @given(FINITE.filter(lambda value: abs(value) > 1e-9))

@@ -45,8 +45,7 @@ def edit(path, line, change):
 
 def same(left, right):
     return left.digest == right.digest and all(
-        a.dtype == b.dtype and a.shape == b.shape and (a == b).all()
-        for a, b in zip(left[1:5], right[1:5], strict=True)
+        a.dtype == b.dtype and a.shape == b.shape and (a == b).all() for a, b in zip(left[1:5], right[1:5], strict=True)
     )
 
 

@@ -17,7 +17,7 @@ import pytest
 from jaxreg import penalties, training
 from jaxreg.cohorts import in_batches
 from jaxreg.models import MLP
-from jaxreg.training import Knobs, Weights
+from jaxreg.training import Knobs
 
 keras = pytest.importorskip("keras")
 
@@ -231,6 +231,7 @@ def test_control_other_adam(rows, monkeypatch):
         return np.asarray(after - before)[dark]
 
     np.testing.assert_allclose(mine(), moved, rtol=1e-3, atol=1e-6)
+
     def optax_adam(eps):
         """With a count of steps where `train_epoch` looks for it."""
         adam = optax.scale_by_adam(eps=eps)

@@ -30,9 +30,7 @@ def test_zero_stands_a_decade_left_of_the_least_strength(tmp_path: Path) -> None
 
 
 def test_a_product_holds_every_pair_and_a_line_through_the_base(tmp_path: Path) -> None:
-    cells = [
-        (f"{a},{b}" if a or b else "plain", {"l1": a, "l2": b}) for a in (0, 1e-3) for b in (0, 1e-2, 1e-4)
-    ]
+    cells = [(f"{a},{b}" if a or b else "plain", {"l1": a, "l2": b}) for a in (0, 1e-3) for b in (0, 1e-2, 1e-4)]
     found = layout(tmp_path, cells=cells)
     (product,) = found.products
     assert (product.first, product.second) == ("l1", "l2")
@@ -42,12 +40,7 @@ def test_a_product_holds_every_pair_and_a_line_through_the_base(tmp_path: Path) 
 
 
 def test_the_other_axes_of_a_product_are_held_where_the_best_cell_is(tmp_path: Path) -> None:
-    cells = [
-        (f"{a},{b},{c}", {"l1": a, "l2": b, "dropout": c})
-        for a in (0, 1e-3)
-        for b in (0, 1e-4)
-        for c in (0, 0.5)
-    ]
+    cells = [(f"{a},{b},{c}", {"l1": a, "l2": b, "dropout": c}) for a in (0, 1e-3) for b in (0, 1e-4) for c in (0, 0.5)]
     found = layout(tmp_path, cells=cells)
     assert [(p.first, p.second, p.held) for p in found.products][0] == ("l1", "l2", "Dropout rate = 0")
     assert len(found.products) == 3

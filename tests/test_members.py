@@ -12,9 +12,7 @@ from jaxreg.spec import load, read
 def test_a_member_for_each_cell_split_and_seed():
     found = members(load(flags={"grid": "l1", "l1": [0, 1e-5], "splits": 2, "seeds": 2, "full_seeds": 1}))
     ids = ["split0/seed0", "split0/seed1", "split1/seed0", "split1/seed1", "all/seed0"]
-    assert [member.id for member in found] == [
-        f"{cell}/{rest}" for cell in ("plain", "l1=1e-5") for rest in ids
-    ]
+    assert [member.id for member in found] == [f"{cell}/{rest}" for cell in ("plain", "l1=1e-5") for rest in ids]
     assert found[-1].settings.l1 == 1e-5
     assert all(member.predecessor is None for member in found)
 

@@ -24,6 +24,7 @@ def shapes(model):
     ],
 )
 def test_numbers_of_parameters(hidden, parameters):
+    """Of the networks of 3, 2, 5 and 10 hidden layers that the notebook trained."""
     leaves = jax.tree.leaves(shapes(MLP(hidden))["params"])
     assert sum(leaf.size for leaf in leaves) == parameters
 

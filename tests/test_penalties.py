@@ -98,7 +98,10 @@ def test_adam_is_optax_with_the_epsilon_of_each_step():
 def test_penalty_gradients(strength, weight):
     """l1 sign(w), 0 at w = 0, and 2 l2 w: no factor 1/2."""
     kernel, strength = jnp.array([[weight]]), jnp.float32(strength)
-    for penalty, expected in ((add_l1(strength), strength * np.sign(weight)), (add_l2(strength), 2 * strength * weight)):
+    for penalty, expected in (
+        (add_l1(strength), strength * np.sign(weight)),
+        (add_l2(strength), 2 * strength * weight),
+    ):
         found, _ = penalty.update(jnp.zeros((1, 1)), penalty.init(kernel), kernel)
         assert float(found[0, 0]) == pytest.approx(float(expected), rel=1e-6, abs=1e-30)
 

@@ -46,20 +46,14 @@ def section(page: str, title: str) -> str:
 def laws(page: str, folder: Path) -> None:
     """What holds for the report of any run."""
     assert sections(page) == [title for title in SECTIONS if title in sections(page)]
-    assert {"Verdict", "Caveats", "Bias and variance", "All cells", "How this was made"} <= set(
-        sections(page)
-    )
+    assert {"Verdict", "Caveats", "Bias and variance", "All cells", "How this was made"} <= set(sections(page))
     assert not re.search(r"\d\.\d{7,}", page), "a float with more digits than anybody can use"
     assert not re.search(r"\bnan\b|\binf\b|None|NaN", page.split("<details><summary>The sweep")[0])
     images = re.findall(r"!\[(.+?)\]\((.+?)\)\n\n\*(.+?)\*\n", page)
     assert len(images) == page.count("![")
     for _, file, _ in images:
         assert (folder / file).stat().st_size < 200_000
-    rows = [
-        line.split("|")[1].strip()
-        for line in section(page, "All cells").splitlines()
-        if line.startswith("| `")
-    ]
+    rows = [line.split("|")[1].strip() for line in section(page, "All cells").splitlines() if line.startswith("| `")]
     assert rows == [f"`{cell}`" for cell in dict.fromkeys(pd.read_csv(folder / "members.csv")["cell"])]
 
 
@@ -241,9 +235,7 @@ def test_the_command_needs_neither_jax_nor_predictions(tmp_path: Path) -> None:
         (lambda folder: [file.unlink() for file in folder.iterdir()], "members.csv is missing"),
     ],
 )
-def test_wrong_input_is_told_in_two_lines(
-    tmp_path: Path, capsys: pytest.CaptureFixture, spoil, words: str
-) -> None:
+def test_wrong_input_is_told_in_two_lines(tmp_path: Path, capsys: pytest.CaptureFixture, spoil, words: str) -> None:
     folder = write_run(tmp_path)
     spoil(folder)
     assert report.main([str(folder)]) == 2

@@ -43,9 +43,7 @@ def engine(monkeypatch, tmp_path):
     fake = types.ModuleType("jaxreg.run")
     fake.run, fake.plan = run, plan
     monkeypatch.setitem(sys.modules, "jaxreg.run", fake)
-    monkeypatch.setattr(
-        "jaxreg.devices.configure", lambda devices: calls.order.append(("configure", devices))
-    )
+    monkeypatch.setattr("jaxreg.devices.configure", lambda devices: calls.order.append(("configure", devices)))
     monkeypatch.setattr("jaxreg.report.headline", lambda folder: f"The verdict of {folder.name}.")
     monkeypatch.chdir(tmp_path)
     return calls

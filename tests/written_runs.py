@@ -42,8 +42,7 @@ L1_L2: Sequence[Cell] = [
 def parts(settings: dict[str, Any], loss: str) -> dict[str, float]:
     """Bias grows and variance falls with the strengths, so that the error is least between the ends."""
     strength = sum(
-        float(np.log1p(1e5 * float(settings.get(axis, 0)))) * weight
-        for axis, weight in (("l1", 1.0), ("l2", 0.6))
+        float(np.log1p(1e5 * float(settings.get(axis, 0)))) * weight for axis, weight in (("l1", 1.0), ("l2", 0.6))
     )
     scale = {"brier": 0.6, "cross_entropy": 1.0, "zero_one": 0.5}[loss]
     bias, variance = scale * (0.3 + 0.012 * strength**1.6), scale * 0.12 * np.exp(-0.5 * strength)
@@ -103,9 +102,7 @@ def write_run(
                 middle = value if known[name] else np.nan
                 row |= {name: middle, f"{name}_low": middle - 0.0123, f"{name}_high": middle + 0.0123}
             kept = 0 if lost else models
-            decomposition.append(
-                row | {"models": kept, "splits": splits, "seeds": seeds, "diverged": models - kept}
-            )
+            decomposition.append(row | {"models": kept, "splits": splits, "seeds": seeds, "diverged": models - kept})
     table = pd.DataFrame(decomposition)
     write = {"members": pd.DataFrame(members), "decomposition": table}
     columns = [
@@ -148,11 +145,7 @@ def _conclusions(table: pd.DataFrame, cells: Sequence[Cell]) -> dict[str, pd.Dat
     names = ["cell", "reference", "measure", "difference", "low", "high", "p_adjusted", "verdict"]
     choices = []
     for axis in ("l1", "l2", "all"):
-        group = [
-            cell
-            for cell, settings in cells
-            if cell in error and (axis == "all" or not set(settings) - {axis})
-        ]
+        group = [cell for cell, settings in cells if cell in error and (axis == "all" or not set(settings) - {axis})]
         if len(group) < 2:
             continue
         first = error[group].idxmin()
@@ -173,10 +166,7 @@ def _conclusions(table: pd.DataFrame, cells: Sequence[Cell]) -> dict[str, pd.Dat
     columns += ["honest_cross_entropy", "honest_error", "flattery", "tied"]
     classes = [
         {"cell": row["cell"], "class": k, "loss": row["loss"]}
-        | {
-            name: row[name] * (1 + 0.1 * k)
-            for name in ("error", "bias", "variance", "variance_split", "variance_seed")
-        }
+        | {name: row[name] * (1 + 0.1 * k) for name in ("error", "bias", "variance", "variance_split", "variance_seed")}
         for _, row in table.iterrows()
         for k in range(10)
     ]
@@ -190,9 +180,7 @@ def _conclusions(table: pd.DataFrame, cells: Sequence[Cell]) -> dict[str, pd.Dat
         "comparisons": pd.DataFrame(comparisons, columns=names),
         "choices": pd.DataFrame(choices, columns=columns),
         "classes": pd.DataFrame(classes),
-        "calibration": pd.DataFrame(
-            calibration, columns=["cell", "expected_calibration_error", "low", "high"]
-        ),
+        "calibration": pd.DataFrame(calibration, columns=["cell", "expected_calibration_error", "low", "high"]),
         "reliability": pd.DataFrame(reliability),
     }
 

@@ -82,9 +82,7 @@ def bench(options: argparse.Namespace, command: str) -> None:
 
     def side_by_side() -> None:
         if on_cpu:
-            result["blocks"] = blocks.measure(
-                blocks.NETWORKS, blocks.CPU_BLOCKS, options.rounds, options.steps
-            )
+            result["blocks"] = blocks.measure(blocks.NETWORKS, blocks.CPU_BLOCKS, options.rounds, options.steps)
         else:
             result["accelerator"] = blocks.accelerator(options.rounds, options.steps)
 

@@ -13,9 +13,7 @@ CPU_BLOCKS = (1, 2, 4, 8)
 ACCELERATOR_BLOCKS = (1, 8, 32, 128, 512)
 
 
-def measure(
-    networks: Sequence[Sequence[int]], blocks: Sequence[int], rounds: int, steps: int
-) -> list[dict[str, Any]]:
+def measure(networks: Sequence[Sequence[int]], blocks: Sequence[int], rounds: int, steps: int) -> list[dict[str, Any]]:
     """Member-steps a second by network and block, rounds interleaved over the blocks of a network."""
     from jaxreg.bench.engine import Engine
     from jaxreg.bench.rounds import spread
@@ -24,9 +22,7 @@ def measure(
     for hidden in networks:
         chosen = Engine(hidden, steps).programs.block
         # About as many member-steps a round for each block.
-        engines = {
-            block: Engine(hidden, max(8, steps // block), block) for block in dict.fromkeys([*blocks, chosen])
-        }
+        engines = {block: Engine(hidden, max(8, steps // block), block) for block in dict.fromkeys([*blocks, chosen])}
         for engine in engines.values():
             engine.epoch()
         rates: dict[int, list[float]] = {block: [] for block in engines}

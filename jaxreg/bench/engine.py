@@ -81,9 +81,6 @@ class Engine:
             for key, program in self.programs._compiled.items()
             if key[:4] == (training.train_epoch_if, self.network, self.programs.mesh, self.programs.block)
             and key[-1] == ((60_000,), np.dtype("uint8"))
-            and any(
-                shape == (len(self.slots), self.member_steps // len(self.slots), job.BATCH)
-                for shape, _ in key[5:]
-            )
+            and any(shape == (len(self.slots), self.member_steps // len(self.slots), job.BATCH) for shape, _ in key[5:])
         )
         return str(program.as_text())

@@ -44,12 +44,9 @@ def engine(job: Job) -> Epoch:
 
 def vmap(job: Job) -> Epoch:
     """The engine's own step under plain `jax.vmap`: 16 members side by side on JAX's default device."""
-    import jax
-
     from jaxreg.bench.engine import Engine
     from jaxreg.devices import member_mesh
 
-    del jax
     chunk = Engine(steps=max(1, job.steps // 4), block=ENSEMBLE, mesh=member_mesh(1))
 
     def epoch() -> int:
@@ -145,13 +142,9 @@ def keras_model(jit_compile: bool = True) -> Any:
     import keras
 
     def hidden(width: int) -> Any:
-        return keras.layers.Dense(
-            width, activation="relu", kernel_regularizer=keras.regularizers.L1L2(L1, L2)
-        )
+        return keras.layers.Dense(width, activation="relu", kernel_regularizer=keras.regularizers.L1L2(L1, L2))
 
-    model = keras.Sequential(
-        [keras.Input((784,)), *map(hidden, HIDDEN), keras.layers.Dense(10, activation="softmax")]
-    )
+    model = keras.Sequential([keras.Input((784,)), *map(hidden, HIDDEN), keras.layers.Dense(10, activation="softmax")])
     model.compile(
         optimizer=keras.optimizers.Adam(LEARNING_RATE),
         loss=keras.losses.SparseCategoricalCrossentropy(),
@@ -253,7 +246,7 @@ def torch_vmap(job: Job) -> Epoch:
 
 KERAS = "pip install 'jaxreg[bench]'"
 TORCH = "pip install torch --index-url https://download.pytorch.org/whl/cpu"
-TENSORFLOW = "pip install keras tensorflow jaxtyping pooch (an environment of its own is safest: --python tensorflow=PATH)"
+TENSORFLOW = "pip install keras tensorflow jaxtyping pooch (an environment of its own is safest: --python tensorflow=…)"
 PEERS = {
     "engine": Peer("jaxreg", engine, ("jax",)),
     "vmap": Peer(f"plain jax.vmap, {ENSEMBLE} members", vmap, ("jax",)),
@@ -271,8 +264,6 @@ PEERS = {
         single=True,
     ),
     "torch": Peer("PyTorch, fused Adam", torch, ("torch",), TORCH, single=True),
-    "torch-compile": Peer(
-        "PyTorch, fused Adam, torch.compile", torch_compiled, ("torch",), TORCH, single=True
-    ),
+    "torch-compile": Peer("PyTorch, fused Adam, torch.compile", torch_compiled, ("torch",), TORCH, single=True),
     "torch-vmap": Peer(f"PyTorch, torch.func + vmap, {ENSEMBLE} members", torch_vmap, ("torch",), TORCH),
 }

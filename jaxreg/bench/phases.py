@@ -23,14 +23,12 @@ class Clock:
 
     def __init__(self, began: float):
         self.seconds: dict[str, float] = defaultdict(float)
-        self._open: list[str] = []
+        self._open = ["start"]
         self._since = began
-        self.enter("start")
 
     def _charge(self) -> None:
         now = time.time()
-        if self._open:
-            self.seconds[self._open[-1]] += now - self._since
+        self.seconds[self._open[-1]] += now - self._since
         self._since = now
 
     def enter(self, phase: str) -> None:
@@ -63,9 +61,7 @@ class Clock:
         setattr(owner, name, timed)
 
 
-def watched(
-    began: float, flags: dict[str, Any], out: str, devices: int | None, first_epoch_only: bool
-) -> None:
+def watched(began: float, flags: dict[str, Any], out: str, devices: int | None, first_epoch_only: bool) -> None:
     """Runs a sweep under the clock and prints its phases as JSON. ``began`` is when the process was started."""
     clock = Clock(began)
     from jaxreg import devices as hardware
@@ -155,9 +151,7 @@ def starts(flags: dict[str, Any], rounds: int) -> dict[str, Any]:
     """Seconds from starting the process until the first epoch runs: compile cache empty, then warm."""
     with tempfile.TemporaryDirectory() as cache:
         first = launch(flags, first_epoch_only=True, cache=cache)["until_first_epoch"]
-        again = [
-            launch(flags, first_epoch_only=True, cache=cache)["until_first_epoch"] for _ in range(rounds)
-        ]
+        again = [launch(flags, first_epoch_only=True, cache=cache)["until_first_epoch"] for _ in range(rounds)]
     from jaxreg.bench.rounds import spread
 
     return {"cold": first, "warm": spread(again)}

@@ -87,9 +87,7 @@ def compare(rounds: int, steps: int, python: Mapping[str, str], names: list[str]
             name: {
                 "title": PEERS[name.split()[0]].title + (", a process per core" if " " in name else ""),
                 "rate": spread(values),
-                "ratio": spread(
-                    [ours / theirs for ours, theirs in zip(rates["engine"], values, strict=True)]
-                ),
+                "ratio": spread([ours / theirs for ours, theirs in zip(rates["engine"], values, strict=True)]),
                 **about[name],
             }
             for name, values in rates.items()

@@ -60,8 +60,8 @@ def _peers(peers: dict[str, Any]) -> list[str]:
         f"{_range(machine['copy'], 0, 1e-9)} GB/s in copies from memory and "
         f"{_range(machine['cached_copy'], 0, 1e-9)} in copies as large as a member's weights. A step's products at "
         "that rate, one after the other with Adam's seven streams of the weights at that bandwidth, are a limit of "
-        f"which jaxreg reaches {_range(share['copy'], 0, 100)} % with copies from memory and "
-        f"{_range(share['cached_copy'], 0, 100)} % with copies in cache.",
+        f"which jaxreg reaches {_range(share['copy'], 0, 100.0)} % with copies from memory and "
+        f"{_range(share['cached_copy'], 0, 100.0)} % with copies in cache.",
     ]
 
 
@@ -80,9 +80,7 @@ def _job(job: dict[str, Any]) -> list[str]:
 
 
 def _phases(phases: dict[str, Any]) -> list[str]:
-    rows = [
-        {"phase": phase, "% of the wall time": f"{share:.1f}"} for phase, share in phases["percent"].items()
-    ]
+    rows = [{"phase": phase, "% of the wall time": f"{share:.1f}"} for phase, share in phases["percent"].items()]
     return [
         "## Where a sweep's time goes",
         markdown(rows),

@@ -28,9 +28,7 @@ def script(models: int, steps: int) -> None:
         started = time.perf_counter()
         model = keras_model()
         for _ in range(2):
-            model.fit(
-                data.images, data.labels, batch_size=job.BATCH, epochs=1, verbose=0, validation_data=test
-            )
+            model.fit(data.images, data.labels, batch_size=job.BATCH, epochs=1, verbose=0, validation_data=test)
             seconds.append(time.perf_counter() - started)
             started = time.perf_counter()
     print(json.dumps(seconds))

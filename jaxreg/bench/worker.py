@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -35,22 +36,21 @@ class Worker:
         folder = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, (folder, environment.get("PYTHONPATH"))))
         command = [python or sys.executable, "-m", __name__, name, str(steps), *map(str, cores)]
+        # A file and no pipe: nobody reads the libraries' warnings, and a full pipe would stop the worker.
+        self.said = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(
-            command,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.said, text=True
         )
 
     def answer(self) -> dict[str, Any]:
         """The next thing it says; its first is about itself: `missing`, or `prepare_seconds` and `versions`."""
-        assert self.process.stdout is not None and self.process.stderr is not None
+        assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
-            said = self.process.stderr.read().strip().splitlines()
-            return {"failed": said[-1] if said else f"exit code {self.process.wait()}"}
+            code = self.process.wait()
+            self.said.seek(0)
+            said = self.said.read().strip().splitlines()
+            return {"failed": said[-1] if said else f"exit code {code}"}
         return dict(json.loads(line))
 
     def go(self) -> None:
@@ -68,9 +68,9 @@ class Worker:
         except (BrokenPipeError, subprocess.TimeoutExpired):
             self.process.kill()
             self.process.wait()
-        for stream in (self.process.stdout, self.process.stderr):
-            if stream is not None:
-                stream.close()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        self.said.close()
 
 
 def versions(packages: tuple[str, ...]) -> dict[str, str]:
@@ -82,8 +82,7 @@ def versions(packages: tuple[str, ...]) -> dict[str, str]:
 
 def serve(name: str, steps: int, cores: tuple[int, ...]) -> None:
     """The worker's side."""
-    # What libraries print must not land between the answers; and nobody reads their warnings, so a full pipe
-    # would stop them.
+    # What libraries print must not land between the answers.
     channel = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
 

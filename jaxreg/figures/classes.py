@@ -36,11 +36,7 @@ def per_class(results: Results, layout: Layout, loss: str = "brier") -> list[Pic
     if not {"class", "loss", "bias", "variance"} <= set(results.classes):
         return []
     table = results.classes[results.classes["loss"] == loss]
-    cells = [
-        cell
-        for cell in shown_cells(results, layout)
-        if table.loc[table["cell"] == cell, "error"].notna().any()
-    ]
+    cells = [cell for cell in shown_cells(results, layout) if table.loc[table["cell"] == cell, "error"].notna().any()]
     if not cells:
         return []
     names = class_names(results)
@@ -48,11 +44,7 @@ def per_class(results: Results, layout: Layout, loss: str = "brier") -> list[Pic
     figure, axes = style.canvas(4.3, 1, len(cells), sharex=True, sharey=True)
     for panel, cell in zip(axes[0], cells, strict=True):
         rows = table[table["cell"] == cell].set_index("class").reindex(order)
-        parts = (
-            ["bias", "variance_split", "variance_seed"]
-            if parted(results.loss(loss))
-            else ["bias", "variance"]
-        )
+        parts = ["bias", "variance_split", "variance_seed"] if parted(results.loss(loss)) else ["bias", "variance"]
         left = np.zeros(len(rows))
         for part, colour in zip(parts, (style.BIAS_AREA, style.DATA_AREA, style.SEED_AREA), strict=False):
             width = np.clip(np.nan_to_num(rows[part].to_numpy(float)), 0, None)

@@ -29,9 +29,7 @@ def parted(table: pd.DataFrame) -> bool:
 
 def source(table: pd.DataFrame) -> str:
     """What an undivided variance is over: training sets with their seeds, or seeds alone."""
-    return (
-        "from seeds (one training set)" if (table["splits"].fillna(0) <= 1).all() else "from data and seeds"
-    )
+    return "from seeds (one training set)" if (table["splits"].fillna(0) <= 1).all() else "from data and seeds"
 
 
 def pairs(lines: Sequence[Line]) -> Iterable[Sequence[Line]]:
@@ -85,9 +83,7 @@ def _figure(results: Results, layout: Layout, lines: Sequence[Line], loss: str) 
         "The best strength and the strongest within one standard error (1 SE) of it are marked."
     )
     if paired:
-        caption += (
-            " Bottom: what each part changed, member paired with member; below the grey line is better."
-        )
+        caption += " Bottom: what each part changed, member paired with member; below the grey line is better."
     if top is not None:
         caption += " Cells off the scale have their error written at the top (\u2191)."
     if diverged(results).loc[cells, "diverged"].any():
@@ -173,9 +169,7 @@ def beside(line: Line, best: dict[str, Any] | None, modest: dict[str, Any] | Non
     return (1 if second > first else -1) if near else 0
 
 
-def change_panel(
-    axes: Axes, line: Line, changes: dict[str, pd.DataFrame], base: str | None
-) -> list[pd.DataFrame]:
+def change_panel(axes: Axes, line: Line, changes: dict[str, pd.DataFrame], base: str | None) -> list[pd.DataFrame]:
     """The paired differences of error, bias and variance against the base cell, with their intervals."""
     axes.axhline(0, color=style.QUIET, linewidth=1)
     drawn = []

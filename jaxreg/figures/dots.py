@@ -55,9 +55,7 @@ def dot_plots(results: Results, layout: Layout, loss: str = "cross_entropy") -> 
         axes[0, 1].set_xlabel(f"Change against {layout.base}")
         style.legend(axes[0, 1], handles=change_key(), ncols=3, columnspacing=0.8, handlelength=1.4)
     figure.legend(handles=stack_key(table.loc[names]), ncols=2, loc="outside upper left", columnspacing=1.4)
-    caption = (
-        f"Bars: bias and variance, which add up to the test {LOSSES[loss]} (dot, with its 95 % interval)."
-    )
+    caption = f"Bars: bias and variance, which add up to the test {LOSSES[loss]} (dot, with its 95 % interval)."
     if paired:
         caption += (
             " Right: what changed, member paired with member; left of the grey line is better, an interval "
@@ -83,9 +81,7 @@ def _bars(axes: Axes, heights: list[float], rows: pd.DataFrame, loss: str) -> No
         left = left + width
     error = rows["error"].to_numpy(float)
     spread = np.abs(rows[["error_low", "error_high"]].to_numpy(float).T - error)
-    axes.errorbar(
-        error, heights, xerr=np.nan_to_num(spread), fmt="o", color=style.INK, markersize=5, linewidth=1.3
-    )
+    axes.errorbar(error, heights, xerr=np.nan_to_num(spread), fmt="o", color=style.INK, markersize=5, linewidth=1.3)
     axes.set_xlim(0, None)
     axes.grid(axis="y", visible=False)
     axes.set_xlabel(f"Test {loss}")

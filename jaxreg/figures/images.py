@@ -33,9 +33,7 @@ def sheet(results: Results) -> list[Picture]:
         line[0].set_title(f"{cell}: {KINDS.get(kind, kind)}", loc="left", fontsize=10.5, fontweight="bold")
         for panel, i in zip(line, which, strict=False):
             panel.imshow(np.asarray(pixels[i], float).reshape(28, 28), cmap="gray_r", interpolation="nearest")
-            label, answer = (
-                names.get(int(arrays[key][i]), str(arrays[key][i])) for key in ("label", "predicted")
-            )
+            label, answer = (names.get(int(arrays[key][i]), str(arrays[key][i])) for key in ("label", "predicted"))
             text = f"{label}\n" + ("mostly right" if label == answer else f"\u2192 {answer}")
             panel.text(0.5, -0.04, text, transform=panel.transAxes, ha="center", va="top", fontsize=8.5)
     return [

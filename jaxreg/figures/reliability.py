@@ -28,9 +28,7 @@ def diagram(results: Results, layout: Layout) -> list[Picture]:
         rows = rows[rows["share"] > 0.001]  # a handful of answers is noise
         panel.plot(100 * rows["confidence"], 100 * rows["accuracy"], label=cell, **mark)
         counts.plot(100 * rows["confidence"], 100 * rows["share"], **mark)
-    seen = results.reliability[
-        results.reliability["cell"].isin(cells) & (results.reliability["share"] > 0.001)
-    ]
+    seen = results.reliability[results.reliability["cell"].isin(cells) & (results.reliability["share"] > 0.001)]
     lowest = float(np.floor(10 * seen["confidence"].min())) * 10
     panel.set(xlim=(lowest, 101), ylim=(0, 101), ylabel="Right answers, %")
     counts.set(ylabel="Answers, %", xlabel="Stated confidence, %", ylim=(0, None))

@@ -80,9 +80,7 @@ def generalisation(results: Results, layout: Layout) -> list[Picture]:
 
 def weights(results: Results, layout: Layout) -> list[Picture]:
     """Share of small weights (of all, and of those fed by live pixels) and the two norms."""
-    columns = [
-        c for c in ("small_weights", "live_small_weights", "weight_l1", "weight_l2") if c in results.members
-    ]
+    columns = [c for c in ("small_weights", "live_small_weights", "weight_l1", "weight_l2") if c in results.members]
     table = by_cell(results, columns)
     if "small_weights" not in table or table["small_weights"].isna().all():
         return []

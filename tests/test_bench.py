@@ -1,0 +1,114 @@
+"""The benchmark: what it counts, that its clock loses nothing, and that it runs."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxreg.bench import job, phases, rounds, table
+from jaxreg.bench.__main__ import main
+from jaxreg.bench.limits import step_seconds
+from jaxreg.bench.peers import PEERS
+from jaxreg.bench.worker import Worker
+from jaxreg.models import MLP
+
+
+def weights(hidden):
+    return jax.eval_shape(MLP(hidden).init, jax.random.key(0), jnp.zeros((1, 784)))
+
+
+@pytest.mark.parametrize("hidden", [(32,), (225, 256, 128)])
+def test_parameters_are_those_of_the_network(hidden):
+    assert job.parameters(hidden) == sum(leaf.size for leaf in jax.tree.leaves(weights(hidden)))
+
+
+@pytest.mark.parametrize("hidden", [(32,), (225, 256, 128)])
+def test_flops_are_those_of_the_products_in_the_traced_gradient(hidden):
+    def loss(variables, images):
+        return jnp.sum(MLP(hidden).apply(variables, images))
+
+    variables = weights(hidden)
+    traced = jax.make_jaxpr(jax.grad(loss))(variables, jax.ShapeDtypeStruct((job.BATCH, 784), jnp.float32))
+
+    def products(jaxpr):
+        for equation in jaxpr.eqns:
+            if equation.primitive.name == "dot_general":
+                ((contracted, _), _) = equation.params["dimension_numbers"]
+                (left, _), (out,) = equation.invars, equation.outvars
+                yield 2 * out.aval.size * int(np.prod([left.aval.shape[axis] for axis in contracted]))
+            for value in equation.params.values():
+                inner = getattr(value, "jaxpr", None)
+                if inner is not None:
+                    yield from products(getattr(inner, "jaxpr", inner))
+
+    assert job.step_flops(hidden) == sum(products(traced.jaxpr))
+
+
+def test_a_machine_twice_as_fast_in_everything_has_half_the_limit():
+    assert step_seconds(2e11, 6e10) == pytest.approx(step_seconds(1e11, 3e10) / 2)
+
+
+def test_the_clock_charges_the_inner_phase_alone_and_loses_nothing(monkeypatch):
+    now = iter([1.0, 3.0, 7.0, 12.0])
+    monkeypatch.setattr(phases.time, "time", lambda: next(now))
+    clock = phases.Clock(0.0)
+    clock.enter("train")
+    clock.enter("compile")
+    clock.leave()
+    clock.leave()
+    assert clock.seconds == {"start": 1.0, "train": 2.0 + 5.0, "compile": 4.0}
+
+
+def test_a_worker_that_dies_says_why():
+    worker = Worker("no such peer", 1)
+    try:
+        assert "no such peer" in worker.answer()["failed"]
+    finally:
+        worker.close()
+
+
+def test_the_table_says_who_is_missing_and_how_to_have_them():
+    one = {"median": 2.0, "low": 1.0, "high": 3.0}
+    peers = {
+        "rounds": 7,
+        "steps": 375,
+        "missing": {"torch": f"not installed: {PEERS['torch'].install}"},
+        "limits": dict.fromkeys(("matmul", "copy", "cached_copy"), one),
+        "share_of_limit": dict.fromkeys(("copy", "cached_copy"), one),
+        "peers": {
+            name: {"title": PEERS[name].title, "rate": one, "ratio": one, "prepare_seconds": 4.0}
+            for name in ("engine", "keras-jax")
+        },
+    }
+    about = {"device": "a processor", "devices": 2, "platform": "cpu", "cores": 2, "date": "2026-01-01"}
+    text = table.write({"about": {**about, "versions": {"jax": "1"}, "command": "python"}, "peers": peers})
+    assert PEERS["keras-jax"].title in text and "2.00 (1.00 to 3.00) ×" in text
+    assert "- torch: not installed: pip install torch" in text
+
+
+def test_an_unknown_section_is_refused_with_the_known_ones(capsys):
+    with pytest.raises(SystemExit):
+        main(["--only", "speed"])
+    assert "growth" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_peers_take_turns_alone_and_one_per_core():
+    result = rounds.compare(rounds=2, steps=3, python={}, names=["jax-epoch"], say=lambda text: None)
+    assert result["missing"] == {}
+    assert {"engine", "jax-epoch"} <= set(result["peers"])
+    for peer in result["peers"].values():
+        assert 0 < peer["rate"]["low"] <= peer["rate"]["median"] <= peer["rate"]["high"]
+    assert result["peers"]["engine"]["ratio"] == {"median": 1.0, "low": 1.0, "high": 1.0}
+
+
+@pytest.mark.slow
+def test_a_sweep_under_the_clock_is_all_accounted_for(tmp_path):
+    flags = {"grid": "l1", "l1": [0.0, 1e-3], "hidden": [8], "epochs": 1, "splits": 2, "batch_size": 1000}
+    run = phases.launch(flags, cache=str(tmp_path))
+    assert run["members"] == 4 and run["peak_bytes"] > 50e6
+    accounted = sum(run.get(phase, 0.0) for phase in phases.PHASES)
+    assert 0.8 * run["wall"] < accounted <= run["wall"]
+    assert run["compile"] > 0 and run["until_first_epoch"] < run["wall"]
