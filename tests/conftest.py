@@ -18,6 +18,16 @@ settings.load_profile("untimed")
 jaxreg.configure(2)  # two CPU devices on any machine; must come before JAX starts
 
 
+@pytest.fixture
+def float64():
+    """Double precision in JAX, where its arrays are float32 else."""
+    import jax
+
+    jax.config.update("jax_enable_x64", True)  # the context manager has another name in each version
+    yield
+    jax.config.update("jax_enable_x64", False)
+
+
 @pytest.fixture(scope="session")
 def whole():
     """Fashion-MNIST."""

@@ -75,13 +75,12 @@ def rows(whole):
 
 
 @pytest.fixture
-def float64():
+def keras_float64(float64):
     """Double precision here and in Keras."""
     before = keras.config.dtype_policy().name
-    with jax.enable_x64(True):
-        keras.config.set_floatx("float64")
-        keras.config.set_dtype_policy("float64")
-        yield
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    yield
     keras.config.set_floatx("float32")
     keras.config.set_dtype_policy(before)
 
@@ -161,7 +160,7 @@ def test_every_step_has_the_loss_that_keras_has(case, rows):
 
 
 @pytest.mark.slow
-def test_raw_pixels_in_double_precision(rows, float64):
+def test_raw_pixels_in_double_precision(rows, keras_float64):
     """Raw pixels make losses of 100 and more, on which float32 is no test."""
     chosen = knobs(l1=1e-2, l2=1e-2, scale=1.0, dtype=jnp.float64)
     model = MLP(HIDDEN)

@@ -28,36 +28,35 @@ def test_the_hidden_kernels_and_nothing_else(params):
     assert names == {"hidden_0/kernel", "hidden_1/kernel"}
 
 
-def test_the_chain_is_the_gradient_of_the_penalised_loss():
+def test_the_chain_is_the_gradient_of_the_penalised_loss(float64):
     """In double precision, to rounding: the definition is autodiff of the written-out penalty."""
-    with jax.enable_x64(True):
-        random = np.random.default_rng(1)
-        shapes = {"hidden_0": (7, 6), "hidden_1": (6, 5), "output": (5, 3)}
-        params = {
-            name: {"kernel": jnp.asarray(random.normal(size=shape)), "bias": jnp.asarray(random.normal(size=shape[1]))}
-            for name, shape in shapes.items()
-        }
-        pixels = jnp.asarray(random.normal(size=(11, 7)))
-        l1, l2 = jnp.asarray(0.03), jnp.asarray(0.2)
+    random = np.random.default_rng(1)
+    shapes = {"hidden_0": (7, 6), "hidden_1": (6, 5), "output": (5, 3)}
+    params = {
+        name: {"kernel": jnp.asarray(random.normal(size=shape)), "bias": jnp.asarray(random.normal(size=shape[1]))}
+        for name, shape in shapes.items()
+    }
+    pixels = jnp.asarray(random.normal(size=(11, 7)))
+    l1, l2 = jnp.asarray(0.03), jnp.asarray(0.2)
 
-        def data_loss(params):
-            units = pixels
-            for name in ("hidden_0", "hidden_1"):
-                units = jax.nn.relu(units @ params[name]["kernel"] + params[name]["bias"])
-            return jnp.mean((units @ params["output"]["kernel"] + params["output"]["bias"]) ** 2)
+    def data_loss(params):
+        units = pixels
+        for name in ("hidden_0", "hidden_1"):
+            units = jax.nn.relu(units @ params[name]["kernel"] + params[name]["bias"])
+        return jnp.mean((units @ params["output"]["kernel"] + params["output"]["bias"]) ** 2)
 
-        def penalised(params):
-            kernels = [params[name]["kernel"] for name in ("hidden_0", "hidden_1")]
-            return (
-                data_loss(params)
-                + 0.03 * sum(jnp.sum(jnp.abs(w)) for w in kernels)
-                + 0.2 * sum(jnp.sum(w**2) for w in kernels)
-            )
+    def penalised(params):
+        kernels = [params[name]["kernel"] for name in ("hidden_0", "hidden_1")]
+        return (
+            data_loss(params)
+            + 0.03 * sum(jnp.sum(jnp.abs(w)) for w in kernels)
+            + 0.2 * sum(jnp.sum(w**2) for w in kernels)
+        )
 
-        chain = optax.chain(optax.masked(add_l1(l1), hidden_kernels), optax.masked(add_l2(l2), hidden_kernels))
-        found, _ = chain.update(jax.grad(data_loss)(params), chain.init(params), params)
-        for mine, other in zip(*map(jax.tree.leaves, (found, jax.grad(penalised)(params))), strict=True):
-            np.testing.assert_allclose(mine, other, rtol=1e-14, atol=2e-15)
+    chain = optax.chain(optax.masked(add_l1(l1), hidden_kernels), optax.masked(add_l2(l2), hidden_kernels))
+    found, _ = chain.update(jax.grad(data_loss)(params), chain.init(params), params)
+    for mine, other in zip(*map(jax.tree.leaves, (found, jax.grad(penalised)(params))), strict=True):
+        np.testing.assert_allclose(mine, other, rtol=1e-14, atol=2e-15)
 
 
 def moved(transform, gradient, steps=50):
