@@ -23,6 +23,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'jaxreg' has no attribute {name!r}")
     from importlib import import_module
 
-    value = getattr(import_module(f"jaxreg.{_HOMES[name]}"), name)
-    globals()[name] = value  # `jaxreg.run` is the function, also after the module of that name was imported
-    return value
+    module = import_module(f"jaxreg.{_HOMES[name]}")
+    # All names of that module at once: importing it has just put the module where the function `run` belongs.
+    globals().update({other: getattr(module, other) for other, home in _HOMES.items() if home == _HOMES[name]})
+    return globals()[name]

@@ -69,6 +69,7 @@ def truth(cell: Cell, plan: Plan) -> np.ndarray:
     found = np.zeros(len(MEASURES))
     for level in LEVELS:
         mean = np.array([cell.scale * level, 0.0, 0.0])
+        lse_mean = lse(mean[None])[0]
         given = mean + split
         z = given[:, None] + seed
         p = np.exp(z - lse(z)[..., None])
@@ -79,10 +80,10 @@ def truth(cell: Cell, plan: Plan) -> np.ndarray:
         brier = (square_split - p_mean @ p_mean, square - square_split)
         # log-softmax is z - lse(z): centres are the softmax of mean logits, divergences differences of mean lse.
         lse_split = weight_split @ lse(given)
-        cross_entropy = (lse_split - lse(mean), weight_split @ lse(z) @ weight_seed - lse_split)
+        cross_entropy = (lse_split - lse_mean, weight_split @ lse(z) @ weight_seed - lse_split)
         for label, share in enumerate((1 - NOISE, NOISE / 2, NOISE / 2)):
             away = np.square(p_mean - np.eye(CLASSES)[label]).sum()
-            for start, bias, (v_split, v_seed) in ((0, away, brier), (5, lse(mean) - mean[label], cross_entropy)):
+            for start, bias, (v_split, v_seed) in ((0, away, brier), (5, lse_mean - mean[label], cross_entropy)):
                 variance = v_split + v_seed
                 found[start : start + 5] += share * np.array([bias + variance, bias, variance, v_split, v_seed])
     found /= len(LEVELS)

@@ -56,6 +56,7 @@ def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> Path:
     """Write `arrays` by name, uncompressed: predictions hardly shrink, and compressing them is slow."""
 
     def fill(file: IO[bytes]) -> None:
-        np.savez(file, allow_pickle=False, **arrays)
+        # `allow_pickle=False` would be an array of that name before NumPy 2.2.
+        np.savez(file, **arrays)  # type: ignore[arg-type]
 
     return _write(path, fill)

@@ -27,6 +27,7 @@ def weight_sized(text, operation):
     return [shape for shape in shapes if math.prod(map(int, shape.split(","))) >= SMALLEST_KERNEL]
 
 
+@pytest.mark.skipif(jax.__version_info__ < (0, 10), reason="counted for the compiler of JAX 0.10")
 def test_no_weights_are_transposed(text):
     assert weight_sized(text, "transpose") == []
 

@@ -1,0 +1,51 @@
+"""The intervals hold the truth as often as they say, and the estimators are right on average."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from jaxreg.coverage import CELLS, CLASSES, Plan, cover, draw, main, truth
+from jaxreg.losses import MEASURES, design, sums_of, terms
+
+PLANS = [Plan(5, 1, 400, 50), Plan(5, 4, 400, 20)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("plan", PLANS, ids=["5 splits", "5 splits of 4 seeds"])
+def test_95_per_cent_means_95_per_cent(plan):
+    table = cover(plan, 1000).set_index("quantity")
+    assert len(table) == (20 if plan.seeds == 1 else 30)
+    outside = table[(table["coverage"] < 0.92) | (table["coverage"] > 0.98)]
+    assert outside.empty, outside
+    # 4 standard errors, for thirty quantities; 0-1 also has the error of its simulated truth, cross-entropy's
+    # variance the terms beyond second order, ratios the bias of a ratio.
+    allowed = 4 * table["bias_error"] + 0.006 * table["truth"].abs() * ~table.index.str.startswith("brier v")
+    assert (table["bias"].abs() < allowed).all(), table
+
+
+def test_the_truth_is_that_of_many_models():
+    """Quadrature against 200 splits of 2 seeds, whose own bias is negligible."""
+    plan = Plan(200, 2, 800, 300)
+    label, cells = draw(np.random.default_rng(0), plan)
+    where = design(np.repeat(np.arange(200), 2), np.tile([0, 1], 200))
+    for cell, outputs in zip(CELLS, cells, strict=True):
+        np.testing.assert_allclose(np.exp(outputs).sum(-1), 1)
+        estimate, _ = terms(sums_of(outputs, "log_probabilities", where), label, 200)
+        exact = truth(cell, Plan(5, 2, 1, 1))
+        for measure, values, value in zip(MEASURES[:10], estimate, exact, strict=False):
+            assert abs(values.mean() - value) < 4 * values.std() / np.sqrt(plan.examples), measure
+    assert outputs.shape == (400, 800, CLASSES)
+
+
+def test_fewer_than_three_splits_have_no_interval_for_variance():
+    table = cover(Plan(2, 2, 50, 5), 3).set_index("quantity")
+    assert table.loc[["brier bias", "brier variance"], "half_width"].isna().all()
+    assert np.isfinite(table.loc["brier error", "half_width"])
+
+
+def test_command_prints_a_table(capsys, monkeypatch):
+    monkeypatch.setattr("jaxreg.coverage.FULL", (Plan(3, 1, 20, 2),))
+    main(["--repetitions", "3"])
+    printed = capsys.readouterr().out
+    assert "3 x 1, 20, 2" in printed and "cross_entropy variance, difference" in printed
