@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -249,6 +249,7 @@ def test_a_conclusion_holds_only_if_all_its_numbers_say_so(p, sign):
     findings = decide([claim(value, expected=sign) for value in p], Runs())
     told = [finding.verdict for finding in findings]
     adjusted = reproduction.holm(np.array(p))
+    assume(np.abs(adjusted - 0.05).min() > 1e-9)  # where rounding decides
     assert told == [(HOLDS if sign > 0 else FAILS) if a < 0.05 else OPEN for a in adjusted]
     assert (together(findings) == HOLDS) == (sign > 0 and max(adjusted) < 0.05)
 
