@@ -14,7 +14,7 @@ PLANS = [Plan(5, 1, 400, 50), Plan(5, 4, 400, 20)]
 @pytest.mark.slow
 @pytest.mark.parametrize("plan", PLANS, ids=["5 splits", "5 splits of 4 seeds"])
 def test_95_per_cent_means_95_per_cent(plan):
-    table = cover(plan, 1000).set_index("quantity")
+    table = cover(plan, 600).set_index("quantity")
     assert len(table) == (20 if plan.seeds == 1 else 30)
     outside = table[(table["coverage"] < 0.92) | (table["coverage"] > 0.98)]
     assert outside.empty, outside

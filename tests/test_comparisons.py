@@ -1,0 +1,119 @@
+"""Paired differences, the correction for many of them, and what pairing gains."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jaxreg.comparisons import UNDECIDED, Difference, compare, compare_with_references, holm, verdict
+from jaxreg.intervals import Estimate, TwoWay
+
+
+def losses(random: np.random.Generator, cells: int, units: int, examples: int, apart: float) -> np.ndarray:
+    """Losses [cell, unit, example] of equal cells: much in common, and `apart` of their own."""
+    units_, examples_ = random.standard_normal((units, 1)), random.standard_normal(examples)
+    own = random.standard_normal((cells, units, 1)) + random.standard_normal((cells, 1, examples))
+    return 5 + units_ + examples_ + apart * own + 0.1 * random.standard_normal((cells, units, examples))
+
+
+def layout(values: np.ndarray) -> TwoWay:
+    found = TwoWay(len(values), 1, values.shape[1])
+    found.add(values.mean(1)[:, None], values[:, None])
+    return found
+
+
+def seven(pairs: list[Difference]) -> list[Difference]:
+    """The one measure seven times, as many as a run has."""
+    return [
+        Difference(
+            d.cell,
+            d.reference,
+            Estimate(*(np.repeat(x, 7) for x in d.paired[:4]), d.paired.units),
+            np.repeat(d.unpaired_error, 7),
+        )
+        for d in pairs
+    ]
+
+
+def differences(found: TwoWay, cells: int) -> list[Difference]:
+    """All pairs of cells named c0, c1, ..."""
+    return [
+        Difference(f"c{i}", f"c{j}", found.difference(i, j), np.hypot(found.one(i).error, found.one(j).error))
+        for j in range(cells)
+        for i in range(j)
+    ]
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_holm_is_the_step_down_rule(p):
+    adjusted = holm(np.array(p))
+    for level in (0.01, 0.05, 0.5):
+        rejected = set()
+        for rank, i in enumerate(sorted(range(len(p)), key=lambda i: p[i])):
+            if p[i] * (len(p) - rank) >= level:
+                break
+            rejected.add(i)
+        assert {i for i in range(len(p)) if adjusted[i] < level} == rejected
+    assert (adjusted >= p).all() and (adjusted <= 1).all()
+
+
+def test_holm_counts_tests_that_are_unknown_or_not_shown():
+    np.testing.assert_allclose(holm(np.array([0.01, np.nan, 0.02])), [0.03, np.nan, 0.04])
+    np.testing.assert_allclose(holm(np.array([0.01]), 5), [0.05])
+
+
+def test_pairing_takes_out_what_the_cells_share():
+    values = losses(np.random.default_rng(0), 2, 5, 200, apart=0.1)
+    row = compare([Difference("a", "b", layout(values).difference(0, 1), np.array([0.0]))], ["m"]).iloc[0]
+    assert row["difference"] == pytest.approx((values[0] - values[1]).mean())
+    shifted = values + np.random.default_rng(1).standard_normal((5, 200)) * 3  # the same for both cells
+    again = compare([Difference("a", "b", layout(shifted).difference(0, 1), np.array([0.0]))], ["m"]).iloc[0]
+    for column in ("difference", "low", "high", "p_adjusted"):
+        assert again[column] == pytest.approx(row[column])
+    found = layout(values)
+    gain = compare(differences(found, 2), ["m"])["gain"].iloc[0]
+    apart = found.one(0).error ** 2 + found.one(1).error ** 2
+    assert gain == pytest.approx((apart / found.difference(0, 1).error ** 2).item())
+    assert gain > 10
+
+
+def test_identical_cells_are_not_distinguishable():
+    values = losses(np.random.default_rng(0), 1, 5, 50, 0.1)
+    row = compare(differences(layout(np.concatenate([values, values])), 2), ["m"]).iloc[0]
+    assert (row["difference"], row["low"], row["high"], row["p_adjusted"]) == (0, 0, 0, 1)
+    assert row["verdict"] == UNDECIDED
+
+
+def test_verdicts():
+    assert verdict(-1.0, 0.04) == "lower" and verdict(1.0, 0.04) == "higher"
+    assert verdict(1.0, 0.06) == verdict(1.0, float("nan")) == UNDECIDED
+
+
+def test_a_difference_turned_round_is_the_same_difference():
+    pairs = seven(differences(layout(losses(np.random.default_rng(2), 3, 5, 80, 1.0)), 3))
+    names = ["c0", "c1", "c2"]
+    one = compare_with_references(pairs, names, "c0", None)[lambda t: t["cell"] == "c2"].iloc[0]
+    other = compare_with_references(pairs, names, "c2", None)[lambda t: t["cell"] == "c0"].iloc[0]
+    assert one["difference"] == pytest.approx(-other["difference"])
+    assert (one["low"], one["high"]) == pytest.approx((-other["high"], -other["low"]))
+
+
+def test_equal_cells_are_rarely_told_apart_even_from_the_best_of_them():
+    """The best of eight equal cells looks good by luck; against it no more than 5 % of runs may say "higher"."""
+    random, wrong, naive = np.random.default_rng(3), 0, 0
+    names = [f"c{i}" for i in range(8)]
+    for _ in range(200):
+        values = losses(random, 8, 6, 30, 1.0)
+        means = values.mean((1, 2))
+        best = names[int(means.argmin())]
+        pairs = differences(layout(values), 8)
+        table = compare_with_references(seven(pairs), names, "c0", best)
+        rows = table[(table["reference"] == best) & (table["measure"] == "test_brier")]
+        if best != "c0":
+            wrong += (rows["verdict"] != UNDECIDED).any()
+            own = [d for d in pairs if best in (d.cell, d.reference)]
+            naive += (compare(own, ["m"])["verdict"] != UNDECIDED).any()
+    assert wrong <= 0.05 * 200 + 3 * np.sqrt(0.05 * 0.95 * 200)
+    assert naive > wrong  # correcting for seven comparisons would not be enough

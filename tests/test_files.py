@@ -1,0 +1,44 @@
+"""Files are whole or not there."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from jaxreg.files import write_csv, write_npz, write_text
+
+
+def test_what_is_written_reads_back_the_same(tmp_path):
+    table = pd.DataFrame({"a": [1e-5, 0.1 + 0.2, np.nan], "b": ["x", "y, z", None]})
+    pd.testing.assert_frame_equal(pd.read_csv(write_csv(tmp_path / "new" / "t.csv", table)), table)
+    arrays = {"a": np.arange(3, dtype=np.float32), "names": np.array(["x", "long"])}
+    with np.load(write_npz(tmp_path / "t.npz", arrays)) as found:
+        for name, array in arrays.items():
+            np.testing.assert_array_equal(found[name], array)
+    assert write_text(tmp_path / "t.txt", "é\n").read_bytes() == "é\n".encode()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "t.npz", "t.txt"]
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+    path = write_text(tmp_path / "t.txt", "old")
+
+    def fail(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="disk full"):
+        write_text(path, "new")
+    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such permissions there")
+def test_others_may_read_what_the_mask_allows(tmp_path):
+    mask = os.umask(0o022)
+    try:
+        assert stat.S_IMODE(write_text(tmp_path / "t.txt", "").stat().st_mode) == 0o644
+    finally:
+        os.umask(mask)
