@@ -35,10 +35,11 @@ class SweepFile(Checked):
     """What a sweep file may hold."""
 
     name: Name = "sweep"
-    seed: CountFromZero = 0
+    seed: Annotated[CountFromZero, Field(lt=2**32, description="a whole number from 0 to 4294967295")] = 0
     splits: Count = 5
     seeds: Count = 1
     full_seeds: CountFromZero = 0  # members that each cell trains besides, on the whole training set
+    curve_images: Count = 2000  # test images behind a point of a learning curve; the end is measured on all
     data: FileName = None
     test: FileName = None
     grid: str | None = Field(default=None, strict=True, description='axes, such as "l1,l2" or "l1*l2"')
@@ -111,7 +112,7 @@ def _warnings(sweep: Sweep) -> Iterator[str]:
 
 def _flat(sweep: Sweep) -> dict[str, str]:
     tables = sweep.resolved()
-    flat = {key: spelled(tables[key]) for key in ("seed", "splits", "seeds", "full_seeds", "grid")}
+    flat = {key: spelled(tables[key]) for key in ("seed", "splits", "seeds", "full_seeds", "curve_images", "grid")}
     for table in ("recipe", "axes"):
         flat |= {spelled_path(f"{table}.{key}"): spelled(value) for key, value in tables[table].items()}
     return flat | {f"[[run]] number {n}": spelled(run) for n, run in enumerate(tables["run"], 1)}

@@ -229,7 +229,7 @@ def _train(
     hardware.configure(devices)
     import jax
 
-    from jaxreg import cohorts, training
+    from jaxreg import cohorts, epochs, training
     from jaxreg.programs import Programs
 
     traced = sum(training.traces.values())
@@ -243,17 +243,17 @@ def _train(
     started = time.perf_counter()
     weights = {name: member.weights for name, member in finished.items() if member.weights}
     programs = Programs(mesh, progress)
-    arrays: cohorts.Arrays | None = None
+    arrays: epochs.Arrays | None = None
     noise, corrupted = (0.0, 0.0), dataset
     for kind, group in kinds.items():
         if arrays is None or noise != kind.noise:
             noise, corrupted = kind.noise, corrupt(dataset, *kind.noise, sweep.seed)
-            arrays = programs.shared(cohorts.Arrays(*(np.array(array) for array in corrupted[1:5])))
+            arrays = programs.shared(epochs.Arrays(*(np.array(array) for array in corrupted[1:5])))
         programs.block = block or hardware.block(mesh, kind.model, len(group))
         while group:
             chunk = group[: programs.width]
             try:
-                done = cohorts.train(kind, chunk, sweep.seed, arrays, corrupted, weights, programs, progress)
+                done = epochs.train(kind, chunk, sweep, arrays, corrupted, weights, programs, progress)
             except jax.errors.JaxRuntimeError as error:
                 if "RESOURCE_EXHAUSTED" not in str(error) or programs.block == 1:
                     raise

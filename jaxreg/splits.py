@@ -39,6 +39,19 @@ def split_rows(labels: Integer[np.ndarray, " example"], splits: int, seed: int) 
     return [part[np.argsort(order[part], kind="stable")] for part in np.concatenate(hands, axis=1)]
 
 
+def balanced_rows(labels: Integer[np.ndarray, " example"], count: int, seed: int) -> Int64[np.ndarray, " row"]:
+    """About `count` rows, as many of each class as of any other; all of them, in file order, where there are no more.
+
+    A class gives count / classes of its rows, rounded, at least one and no more than it has.
+    """
+    if count >= labels.size:
+        return np.arange(labels.size)
+    shuffled = np.argsort(np.random.PCG64([seed, count]).random_raw(labels.size), kind="stable")
+    classes = np.unique(labels)
+    each = max(1, round(count / classes.size))
+    return np.sort(np.concatenate([shuffled[labels[shuffled] == name][:each] for name in classes]))
+
+
 def validation_share(
     rows: Int64[np.ndarray, " row"], labels: Integer[np.ndarray, " example"], share: float
 ) -> tuple[Int64[np.ndarray, " train"], Int64[np.ndarray, " validation"]]:

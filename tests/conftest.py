@@ -46,7 +46,7 @@ def train(dataset):
 
     It does what `jaxreg.run` does between reading the data and writing the folder.
     """
-    from jaxreg import cohorts, devices
+    from jaxreg import cohorts, devices, epochs
     from jaxreg.members import members
     from jaxreg.programs import Programs
 
@@ -56,15 +56,15 @@ def train(dataset):
         if block not in programs:
             programs[block] = Programs(devices.member_mesh(2), Silent(), block)
         programs[block].progress = progress or Silent()
-        arrays = programs[block].shared(cohorts.Arrays(*data[1:5]))
+        arrays = programs[block].shared(epochs.Arrays(*data[1:5]))
         finished = {}
         for kind, group in cohorts.prepare(members(sweep), sweep, data).items():
             width = programs[block].width
             for first in range(0, len(group), width):
                 inherited = {name: member.weights for name, member in finished.items()}
                 chunk = group[first : first + width]
-                done = cohorts.train(
-                    kind, chunk, sweep.seed, arrays, data, inherited, programs[block], programs[block].progress
+                done = epochs.train(
+                    kind, chunk, sweep, arrays, data, inherited, programs[block], programs[block].progress
                 )
                 finished |= {member.id: member for member in done}
         return finished

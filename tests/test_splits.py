@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxreg.errors import UserError
-from jaxreg.splits import split_rows, validation_share
+from jaxreg.splits import balanced_rows, split_rows, validation_share
 
 seeds = st.integers(0, 2**32)
 
@@ -113,3 +113,13 @@ def test_validation_shares():
             validation_share(rows, labels, share)
     with pytest.raises(UserError, match="0.001 of 500 training images holds back none"):
         validation_share(rows, labels, 0.001)
+
+
+def test_balanced_rows_are_as_many_of_each_class_and_the_same_every_time():
+    labels = np.random.default_rng(0).permutation(np.repeat(np.arange(10), 100))
+    rows = balanced_rows(labels, 200, seed=3)
+    assert np.array_equal(np.bincount(labels[rows]), np.full(10, 20)) and np.array_equal(rows, np.unique(rows))
+    assert np.array_equal(rows, balanced_rows(labels, 200, seed=3))
+    assert not np.array_equal(rows, balanced_rows(labels, 200, seed=4))
+    assert np.array_equal(balanced_rows(labels, 1000, seed=3), np.arange(1000))
+    assert balanced_rows(labels, 3, seed=3).size == 10

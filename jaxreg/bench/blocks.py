@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from jaxreg.bench import job
@@ -14,23 +14,36 @@ ACCELERATOR_BLOCKS = (1, 8, 32, 128, 512)
 
 
 def measure(networks: Sequence[Sequence[int]], blocks: Sequence[int], rounds: int, steps: int) -> list[dict[str, Any]]:
-    """Member-steps a second by network and block, rounds interleaved over the blocks of a network."""
-    from jaxreg.bench.engine import Engine
+    """Member-steps a second by network and block, rounds interleaved over the blocks of a network.
+
+    A process for each block: after a program with several members side by side, one for a single member ran at 40 to
+    70 % of its speed in the same process (two cores, JAX 0.10), which no sweep ever does.
+    """
     from jaxreg.bench.rounds import spread
+    from jaxreg.bench.worker import Worker
 
     rows = []
     for hidden in networks:
-        chosen = Engine(hidden, steps).programs.block
-        # About as many member-steps a round for each block.
-        engines = {block: Engine(hidden, max(8, steps // block), block) for block in dict.fromkeys([*blocks, chosen])}
-        for engine in engines.values():
-            engine.epoch()
-        rates: dict[int, list[float]] = {block: [] for block in engines}
-        for _ in range(rounds):
-            for block, engine in engines.items():
-                started = time.perf_counter()
-                engine.epoch()
-                rates[block].append(engine.member_steps / (time.perf_counter() - started))
+        shape = "-".join(map(str, hidden))
+        # About as many member-steps a round for each block; block 0 is the engine's own choice.
+        workers = {block: Worker(f"block:{shape}:{block}", max(8, steps // max(1, block))) for block in (0, *blocks)}
+        try:
+            chosen = workers[0].answer()["block"]
+            if chosen in blocks:
+                workers.pop(0).close()
+            else:
+                workers[chosen] = workers.pop(0)
+            for block in blocks:
+                workers[block].answer()
+            rates: dict[int, list[float]] = {block: [] for block in sorted(workers)}
+            for _ in range(rounds):
+                for block, worker in workers.items():
+                    worker.go()
+                    told = worker.answer()
+                    rates[block].append(told["member_steps"] / told["seconds"])
+        finally:
+            for worker in workers.values():
+                worker.close()
         medians = {block: spread(values) for block, values in rates.items()}
         best = max(medians.values(), key=lambda rate: rate["median"])["median"]
         rows.append(
@@ -42,6 +55,19 @@ def measure(networks: Sequence[Sequence[int]], blocks: Sequence[int], rounds: in
             }
         )
     return rows
+
+
+def prepare(hidden: str, block: int, steps: int) -> tuple[Callable[[], int], int]:
+    """An epoch of a network (`128-64`) at a block, 0 for the engine's choice; and the block. In a worker."""
+    from jaxreg.bench.engine import Engine
+
+    engine = Engine(tuple(map(int, hidden.split("-"))), steps, block or None)
+
+    def epoch() -> int:
+        engine.epoch()
+        return engine.member_steps
+
+    return epoch, engine.programs.block
 
 
 def precisions(rounds: int, steps: int, block: int, epochs: int = 5) -> list[dict[str, Any]]:

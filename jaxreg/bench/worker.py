@@ -30,6 +30,7 @@ class Worker:
         from jaxreg.bench.peers import PEERS
 
         environment = dict(os.environ) | dict(PEERS[name].environment if name in PEERS else ())
+        environment.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # several workers share an accelerator
         if cores:
             environment |= {name: str(len(cores)) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NPROC")}
             environment |= {"TF_NUM_INTRAOP_THREADS": str(len(cores)), "TF_NUM_INTEROP_THREADS": "1"}
@@ -101,16 +102,19 @@ def serve(name: str, steps: int, cores: tuple[int, ...]) -> None:
             for _ in sys.stdin:
                 say(measure())
             return
-        from jaxreg.bench import job
+        from jaxreg.bench import blocks, job
         from jaxreg.bench.peers import PEERS
+        from jaxreg.devices import configure
 
-        peer = PEERS[name]
-        found = versions(peer.packages)
-        if name == "engine":
-            from jaxreg.devices import configure
-
+        kind, *details = name.split(":")
+        if kind in ("engine", "block"):
             configure()
-        epoch = peer.prepare(job.load(steps))
+        about: dict[str, Any] = {}
+        if kind == "block":
+            epoch, about["block"] = blocks.prepare(details[0], int(details[1]), steps)
+        else:
+            about["versions"] = versions(PEERS[kind].packages)
+            epoch = PEERS[kind].prepare(job.load(steps))
         epoch()
         once = time.perf_counter()
         epoch()
@@ -118,7 +122,7 @@ def serve(name: str, steps: int, cores: tuple[int, ...]) -> None:
     except ImportError as error:
         say({"missing": str(error)})
         return
-    say({"prepare_seconds": max(0.0, once - started - warm), "epoch_seconds": warm, "versions": found})
+    say({"prepare_seconds": max(0.0, once - started - warm), "epoch_seconds": warm, **about})
     for _ in sys.stdin:
         started = time.perf_counter()
         done = epoch()

@@ -34,10 +34,11 @@ def learning(results: Results, layout: Layout) -> list[Picture]:
             columns.append((group.title, (layout.base, *group.cells), (layout.base, *group.labels)))
         elif len(layout.groups) == 1:
             columns.append((group.title, group.cells, group.labels))
-    return [_figure(means, columns[i : i + 2]) for i in range(0, len(columns), 2)]
+    images = results.record["sweep"].get("curve_images")
+    return [_figure(means, columns[i : i + 2], images) for i in range(0, len(columns), 2)]
 
 
-def _figure(means: pd.DataFrame, columns: Sequence[Column]) -> Picture:
+def _figure(means: pd.DataFrame, columns: Sequence[Column], images: int | None) -> Picture:
     figure, axes = style.canvas(6.2, 2, len(columns), sharey="row", sharex=True)
     for column, (title, cells, labels) in enumerate(columns):
         for row, measure in enumerate(MEASURES):
@@ -57,7 +58,8 @@ def _figure(means: pd.DataFrame, columns: Sequence[Column]) -> Picture:
     return Picture(
         "learning-" + "-".join(name.lower().replace(",", "").replace(" ", "-") for name in names),
         f"Learning curves: test and train cross-entropy after each epoch, {' and '.join(names)}.",
-        "Mean over a cell's members; the train curve is the epoch's running mean, without the penalty. "
+        f"Mean over a cell's members; the test curve is over {f'{images:,}' if images else 'the'} test images, the "
+        "train curve the epoch's running mean, without the penalty. "
         "A test curve that turns up is overfitting; one that still falls has not finished.",
         style.png(figure),
     )
