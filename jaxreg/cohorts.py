@@ -26,6 +26,7 @@ class Prepared(NamedTuple):
     rows: np.ndarray  # "train_example" trained on
     validation: np.ndarray  # "validation_example" watched by early stopping, often none
     knobs: Knobs
+    epochs_before: int  # of the runs that it continues
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,10 @@ def prepare(members: Sequence[Member], sweep: Sweep, dataset: Dataset) -> dict[K
         held_back = rows[:0]
         if stopping is not None and stopping.validation_share > 0:
             rows, held_back = validation_share(rows, dataset.train_labels, stopping.validation_share)
-        generation, cell = 0, member.cell
+        generation, epochs_before, cell = 0, 0, member.cell
         while cell.after is not None:
-            generation, cell = generation + 1, cells[cell.after]
+            cell = cells[cell.after]
+            generation, epochs_before = generation + 1, epochs_before + cell.settings.epochs
         kind = Kind(
             network(member.settings),
             member.settings.epochs,
@@ -76,12 +78,13 @@ def prepare(members: Sequence[Member], sweep: Sweep, dataset: Dataset) -> dict[K
             generation,
             stopping is not None and stopping.restore_best_weights,
         )
-        prepared = Prepared(member, rows, held_back, _knobs(member, sweep, dataset, rows))
+        knobs = _knobs(member, sweep, dataset, rows, generation)
+        prepared = Prepared(member, rows, held_back, knobs, epochs_before)
         kinds.setdefault(kind, []).append(prepared)
     return dict(sorted(kinds.items(), key=lambda item: item[0].generation))
 
 
-def _knobs(member: Member, sweep: Sweep, dataset: Dataset, rows: np.ndarray) -> Knobs:
+def _knobs(member: Member, sweep: Sweep, dataset: Dataset, rows: np.ndarray, generation: int) -> Knobs:
     settings = member.settings
     shift, scale = 0.0, {"raw": 1.0, "unit": 255.0}.get(settings.scaling, 0.0)
     if settings.scaling == "standard":
@@ -98,7 +101,7 @@ def _knobs(member: Member, sweep: Sweep, dataset: Dataset, rows: np.ndarray) -> 
         np.asarray(settings.dropout_rates, np.float32),
         np.float32(shift),
         np.float32(scale),
-        np.asarray([sweep.seed, split, member.seed], np.uint32),
+        np.asarray([sweep.seed, split, member.seed, generation], np.uint32),
     )
 
 
@@ -113,10 +116,13 @@ def in_batches(rows: np.ndarray, batch: int) -> np.ndarray:
 def epoch_order(prepared: Prepared, sweep_seed: int, epoch: int) -> np.ndarray:
     """A fresh shuffle of the member's rows: of sweep seed, split, seed and epoch only, so that cells are paired.
 
+    A run that continues another goes on counting epochs. With its predecessor's batches over again, batch
+    normalisation knew them by heart: the last training loss of `batch_norm_normalized` was 3 % too low.
     Drawn on the host: sorting 60,000 random keys takes JAX on a CPU 45 ms, NumPy 3.
     """
     split = ALL if prepared.member.split == "all" else prepared.member.split
     # Raw bits and a stable sort, which NumPy promises for all versions; `Generator.permutation` may change.
-    bits = np.random.PCG64([sweep_seed, split, prepared.member.seed, epoch]).random_raw(prepared.rows.size)
+    source = np.random.PCG64([sweep_seed, split, prepared.member.seed, prepared.epochs_before + epoch])
+    bits = source.random_raw(prepared.rows.size)
     shuffled = prepared.rows[np.argsort(bits, kind="stable")]
     return in_batches(shuffled, prepared.member.settings.batch_size)

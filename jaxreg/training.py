@@ -28,7 +28,7 @@ class Knobs(NamedTuple):
     dropout: Any  # "hidden" rate after each hidden layer
     shift: Any  # "" subtracted from raw pixels (0 to 255)
     scale: Any  # "" what the difference is divided by
-    identity: Any  # "3" uint32: sweep seed, split, seed. All randomness of a member comes from it.
+    identity: Any  # "4" uint32: sweep seed, split, seed, runs before this one. All randomness of a member is from it.
 
 
 class Weights(NamedTuple):
@@ -64,7 +64,7 @@ class Evaluation(NamedTuple):
 
 def member_key(knobs: Knobs) -> Array:
     """The key of a member: of sweep seed, split and seed only, so that cells are paired."""
-    sweep, split, seed = knobs.identity
+    sweep, split, seed, _ = knobs.identity
     return jax.random.fold_in(jax.random.fold_in(jax.random.key(sweep), split), seed)
 
 
@@ -97,7 +97,7 @@ def train_epoch(
 ) -> tuple[State, EpochLosses]:
     """One pass over the rows in ``order``; -1 pads the last batch and counts for nothing."""
     traces["train_epoch"] += 1
-    dropout_key = jax.random.fold_in(member_key(knobs), 1)
+    dropout_key = jax.random.fold_in(member_key(knobs), 1 + knobs.identity[3])
 
     def step(carry: tuple[State, Array], rows: Int[Array, " batch"]) -> tuple[tuple[State, Array], EpochLosses]:
         state, count = carry

@@ -199,6 +199,19 @@ def test_a_follower_goes_on_from_its_predecessor(train, small):
         assert third.history != scratch[third.id].history
 
 
+def test_a_follower_has_batches_and_dropout_masks_of_its_own(small, dataset):
+    """Batch normalisation learns batches by heart: the predecessor's must not come back."""
+    runs = [{"name": "a", "epochs": 3}, {"name": "b", "after": "a"}, {"name": "c", "after": "b"}]
+    all_of_them = prepared(small(run=runs, dropout=0.5), dataset)
+    epochs = {"a": 3, "b": 2, "c": 2}
+    mine = {name: all_of_them[f"{name}/split0/seed0"] for name in epochs}
+    orders = {
+        cohorts.epoch_order(one, 0, epoch).tobytes() for name, one in mine.items() for epoch in range(epochs[name])
+    }
+    assert len(orders) == 7
+    assert [int(one.knobs.identity[3]) for one in mine.values()] == [0, 1, 2]
+
+
 @pytest.mark.slow
 def test_batch_norm_statistics_follow(train, small):
     """With batch normalisation the moving statistics are handed on, and go on moving."""

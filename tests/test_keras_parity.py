@@ -29,7 +29,7 @@ EPOCHS = 8  # 112 steps
 def knobs(l1=0.0, l2=0.0, scale=255.0, dropout=(0.0, 0.0), dtype=jnp.float32):
     numbers = (jnp.asarray(number, dtype) for number in (l1, l2, 1e-3))
     rates, shift, scale = (jnp.asarray(number, dtype) for number in (dropout, 0.0, scale))
-    return Knobs(*numbers, rates, shift, scale, jnp.array([3, 0, 1], jnp.uint32))
+    return Knobs(*numbers, rates, shift, scale, jnp.array([3, 0, 1, 0], jnp.uint32))
 
 
 def keras_model(hidden, l1=0.0, l2=0.0, batch_norm=False, rates=()):
@@ -271,7 +271,7 @@ def test_dropout_trains_as_keras_does_in_distribution(rows):
     images, labels = jnp.asarray(rows.images), jnp.asarray(rows.labels)
 
     def mean_loss(seed, rates):
-        chosen = knobs(dropout=rates)._replace(identity=jnp.stack([jnp.uint32(9), jnp.uint32(0), seed]))
+        chosen = knobs(dropout=rates)._replace(identity=jnp.stack([jnp.uint32(9), jnp.uint32(0), seed, jnp.uint32(0)]))
         return training.train_epoch(model, chosen, start, jnp.asarray(order), images, labels)[1].cross_entropy
 
     many = jax.jit(jax.vmap(mean_loss, in_axes=(0, None)))

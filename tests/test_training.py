@@ -15,7 +15,7 @@ from jaxreg.training import Knobs
 MODEL = MLP((8,), batch_norm=True)
 
 
-def knobs(l1=0.0, l2=0.0, identity=(1, 2, 3)):
+def knobs(l1=0.0, l2=0.0, identity=(1, 2, 3, 0)):
     numbers = map(jnp.float32, (l1, l2, 1e-3))
     return Knobs(*numbers, jnp.zeros(1), jnp.float32(0), jnp.float32(255), jnp.array(identity, jnp.uint32))
 
@@ -77,13 +77,13 @@ def test_strengths_are_no_new_program(epoch, start):
     epoch(knobs(), start, order)
     before = training.traces.copy()
     for strength in (1e-9, 1e-3, 1.0):
-        epoch(knobs(l1=strength, l2=strength, identity=(9, 9, 9)), start, order)
+        epoch(knobs(l1=strength, l2=strength, identity=(9, 9, 9, 0)), start, order)
     assert training.traces == before
 
 
 @pytest.mark.parametrize("place", range(3))
 def test_sweep_split_and_seed_each_give_other_weights(start, place):
-    identity = [1, 2, 3]
+    identity = [1, 2, 3, 0]
     identity[place] += 1
     other = training.start(MODEL, knobs(identity=identity))
     assert not same(start.weights.params["hidden_0"], other.weights.params["hidden_0"])
