@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 
+from jaxreg.corruption import corrupt
 from jaxreg.fashion import Dataset
 from jaxreg.members import Member
 from jaxreg.models import MLP
@@ -57,6 +59,7 @@ def prepare(members: Sequence[Member], sweep: Sweep, dataset: Dataset) -> dict[K
     splits = split_rows(dataset.train_labels, sweep.splits, sweep.seed)
     everything = np.arange(dataset.train_labels.size)
     cells = {cell.name: cell for cell in sweep.cells}
+    pixels = cache(lambda noise: corrupt(dataset, 0.0, noise, sweep.seed).train_images)
     kinds: dict[Kind, list[Prepared]] = {}
     for member in members:
         rows = everything if member.split == "all" else splits[member.split]
@@ -78,18 +81,20 @@ def prepare(members: Sequence[Member], sweep: Sweep, dataset: Dataset) -> dict[K
             generation,
             stopping is not None and stopping.restore_best_weights,
         )
-        knobs = _knobs(member, sweep, dataset, rows, generation)
+        knobs = _knobs(member, sweep, pixels, rows, generation)
         prepared = Prepared(member, rows, held_back, knobs, epochs_before)
         kinds.setdefault(kind, []).append(prepared)
     return dict(sorted(kinds.items(), key=lambda item: item[0].generation))
 
 
-def _knobs(member: Member, sweep: Sweep, dataset: Dataset, rows: np.ndarray, generation: int) -> Knobs:
+def _knobs(
+    member: Member, sweep: Sweep, pixels: Callable[[float], np.ndarray], rows: np.ndarray, generation: int
+) -> Knobs:
     settings = member.settings
     shift, scale = 0.0, {"raw": 1.0, "unit": 255.0}.get(settings.scaling, 0.0)
     if settings.scaling == "standard":
         # From the 256 grey levels' counts: exact, and no float copy of the images.
-        counts = np.bincount(dataset.train_images[rows].reshape(-1), minlength=256)
+        counts = np.bincount(pixels(settings.pixel_noise)[rows].reshape(-1), minlength=256)
         levels = np.arange(256)
         shift = float(np.average(levels, weights=counts))
         scale = float(np.sqrt(np.average((levels - shift) ** 2, weights=counts)))

@@ -22,8 +22,7 @@ def corrupt(dataset: Dataset, label_noise: float, pixel_noise: float, seed: int)
     Args:
         dataset: left as it is; the test arrays, names and digest (the source's) are shared with the result.
         label_noise: share of training images with a wrong label. Exactly round(rate * n) of the whole
-        training
-            set, so a split has about this share. A wrong label is uniform over the other classes.
+            training set, so a split has about this share. A wrong label is uniform over the other classes.
         pixel_noise: probability of each pixel, by itself, to be replaced by a value uniform over 0-255, so an
             image has about this share (binomial). One replacement in 256 is the old value by chance.
         seed: not negative. Equal seeds give equal noise.
@@ -43,6 +42,23 @@ def corrupt(dataset: Dataset, label_noise: float, pixel_noise: float, seed: int)
     if pixel_noise > 0:
         images = _wrong_pixels(images, pixel_noise, seed)
     return dataset._replace(train_labels=labels, train_images=images)
+
+
+def brier_rise(rate: float, classes: int, sharpness: float = 1.0) -> float:
+    """How much `label_noise` adds to the Brier bias on right labels, of models that learn it exactly.
+
+    Labels of probabilities eta become eta' = eta + c (1/K - eta), with c = rate K/(K - 1): a step towards
+    uniform. A model whose main prediction is eta' instead of eta has a bias larger by
+
+        |eta' - eta|^2 = c^2 (|eta|^2 - 1/K)
+
+    Args:
+        rate: share of wrong labels.
+        classes: K.
+        sharpness: mean |eta|^2 over the examples; 1, the most there is, where the image settles the class.
+    """
+    step = rate * classes / (classes - 1)
+    return step**2 * (sharpness - 1 / classes)
 
 
 def _wrong_labels(

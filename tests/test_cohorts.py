@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from jaxreg import cohorts, training
+from jaxreg.corruption import corrupt
 from jaxreg.members import members
 
 
@@ -181,6 +182,13 @@ def test_scaling(small, dataset, scaling, expected):
         shift, scale = expected or (pixels.mean(), pixels.std())
         assert float(one.knobs.shift) == pytest.approx(shift, rel=1e-6)
         assert float(one.knobs.scale) == pytest.approx(scale, rel=1e-6)
+
+
+def test_standardised_by_the_pixels_that_are_trained_on(small, dataset):
+    for one in prepared(small(scaling="standard", pixel_noise=0.4), dataset).values():
+        pixels = corrupt(dataset, 0.0, 0.4, 0).train_images[one.rows].astype(np.float64)
+        assert float(one.knobs.shift) == pytest.approx(pixels.mean(), rel=1e-6)
+        assert float(one.knobs.scale) == pytest.approx(pixels.std(), rel=1e-6)
 
 
 def test_a_follower_goes_on_from_its_predecessor(train, small):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from jaxreg.bench import job
+from jaxreg.bench.rounds import spread
+from jaxreg.bench.worker import Worker
 
 NETWORKS = ((32,), (128, 64), (225, 256, 128), (512, 512))
 CPU_BLOCKS = (1, 2, 4, 8)
@@ -19,9 +21,6 @@ def measure(networks: Sequence[Sequence[int]], blocks: Sequence[int], rounds: in
     A process for each block: after a program with several members side by side, one for a single member ran at 40 to
     70 % of its speed in the same process (two cores, JAX 0.10), which no sweep ever does.
     """
-    from jaxreg.bench.rounds import spread
-    from jaxreg.bench.worker import Worker
-
     rows = []
     for hidden in networks:
         shape = "-".join(map(str, hidden))
@@ -57,25 +56,11 @@ def measure(networks: Sequence[Sequence[int]], blocks: Sequence[int], rounds: in
     return rows
 
 
-def prepare(hidden: str, block: int, steps: int) -> tuple[Callable[[], int], int]:
-    """An epoch of a network (`128-64`) at a block, 0 for the engine's choice; and the block. In a worker."""
-    from jaxreg.bench.engine import Engine
-
-    engine = Engine(tuple(map(int, hidden.split("-"))), steps, block or None)
-
-    def epoch() -> int:
-        engine.epoch()
-        return engine.member_steps
-
-    return epoch, engine.programs.block
-
-
 def precisions(rounds: int, steps: int, block: int, epochs: int = 5) -> list[dict[str, Any]]:
     """Float32 products in full, in TF32 and in bfloat16: speed and loss after some epochs. For accelerators."""
     import jax
 
     from jaxreg.bench.engine import Engine
-    from jaxreg.bench.rounds import spread
 
     names = ("float32", "tensorfloat32", "bfloat16")
     engines, losses = {}, {}

@@ -102,7 +102,7 @@ def serve(name: str, steps: int, cores: tuple[int, ...]) -> None:
             for _ in sys.stdin:
                 say(measure())
             return
-        from jaxreg.bench import blocks, job
+        from jaxreg.bench import job
         from jaxreg.bench.peers import PEERS
         from jaxreg.devices import configure
 
@@ -111,7 +111,9 @@ def serve(name: str, steps: int, cores: tuple[int, ...]) -> None:
             configure()
         about: dict[str, Any] = {}
         if kind == "block":
-            epoch, about["block"] = blocks.prepare(details[0], int(details[1]), steps)
+            from jaxreg.bench.engine import at_block
+
+            epoch, about["block"] = at_block(details[0], int(details[1]), steps)
         else:
             about["versions"] = versions(PEERS[kind].packages)
             epoch = PEERS[kind].prepare(job.load(steps))
