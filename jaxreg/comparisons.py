@@ -59,6 +59,18 @@ def holm(p: np.ndarray, number: int | None = None) -> np.ndarray:
     return adjusted
 
 
+def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
+    """Benjamini and Hochberg's adjusted p-values (1995); nan stays nan and is no test."""
+    p = np.asarray(p, dtype=np.float64)
+    adjusted = np.full(p.size, np.nan)
+    order = [i for i in np.argsort(p, kind="stable") if not np.isnan(p[i])]
+    lowest = 1.0
+    for rank in range(len(order), 0, -1):
+        lowest = min(lowest, p[order[rank - 1]] * len(order) / rank)
+        adjusted[order[rank - 1]] = lowest
+    return adjusted
+
+
 def compare(differences: Sequence[Difference], measures: Sequence[str], tests: int | None = None) -> pd.DataFrame:
     """A row for each difference and measure.
 
@@ -68,15 +80,16 @@ def compare(differences: Sequence[Difference], measures: Sequence[str], tests: i
         tests: how many differences the family has, if more than are given.
 
     Returns:
-        `cell, reference, measure, difference, low, high, p_adjusted, verdict, gain`; `gain` is how many times
-        as many unpaired runs would give the same error (squared ratio of the errors).
+        `cell, reference, measure, difference, low, high, p, p_adjusted, verdict, gain`; `p` is for somebody who
+        asks about this one pair alone; `gain` is how many times as many unpaired runs would give the same error
+        (squared ratio of the errors).
     """
     tables = []
     for index, measure in enumerate(measures):
         p = [p_value(*(x[index] for x in d.paired[:3])) for d in differences]
         adjusted = holm(np.array(p), tests)
         rows = []
-        for d, p_adjusted in zip(differences, adjusted, strict=True):
+        for d, p_alone, p_adjusted in zip(differences, p, adjusted, strict=True):
             value, error = d.paired.value[index], d.paired.error[index]
             low, high = d.paired.interval(index, LEVEL)
             rows.append(
@@ -87,6 +100,7 @@ def compare(differences: Sequence[Difference], measures: Sequence[str], tests: i
                     "difference": value,
                     "low": low,
                     "high": high,
+                    "p": p_alone,
                     "p_adjusted": p_adjusted,
                     "verdict": verdict(value, p_adjusted),
                     "gain": (d.unpaired_error[index] / error) ** 2 if error > 0 else np.nan,
@@ -110,7 +124,7 @@ def compare_with_references(
         shown = every[every["reference"] == best] if not every.empty else every
         order = {name: place for place, name in enumerate(cells)}
         tables.append(shown.sort_values("cell", key=lambda names: names.map(order), kind="stable"))
-    columns = ["cell", "reference", "measure", "difference", "low", "high", "p_adjusted", "verdict", "gain"]
+    columns = ["cell", "reference", "measure", "difference", "low", "high", "p", "p_adjusted", "verdict", "gain"]
     filled = [x for x in tables if not x.empty]
     return pd.concat(filled, ignore_index=True)[columns] if filled else pd.DataFrame(columns=columns)
 

@@ -89,7 +89,7 @@ def differs(
 
 
 def compared(cell: Pick, measure_name: str, expected: int) -> Claim:
-    """`cell` minus the plain cell in comparisons.csv, with its verdict (Holm over the cells)."""
+    """`cell` minus the plain cell in comparisons.csv."""
 
     def measure(runs: Runs) -> Measured:
         run = runs.named("regularizers")
@@ -98,7 +98,7 @@ def compared(cell: Pick, measure_name: str, expected: int) -> Claim:
         if change is None:
             raise NotMeasured(f"a run that compares {name} with {PLAIN}")
         what = f"{WORDS[measure_name]}, `{name}` minus `{PLAIN}`"
-        return Measured(what, change["difference"], change["low"], change["high"], verdict=change["verdict"])
+        return Measured(what, change["difference"], change["low"], change["high"], change["p"])
 
     return Claim(measure, expected, FIGURES["regularizers"])
 

@@ -10,14 +10,14 @@ could get a p-value below 2/9.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
 from scipy import stats
 
-from jaxreg.comparisons import holm
+from jaxreg.comparisons import benjamini_hochberg, holm
 from jaxreg.errors import UserError
 
 LEVEL = 0.95
@@ -44,18 +44,6 @@ def predicted(losses: Float[np.ndarray, " seed"], printed: float) -> Prediction:
     return Prediction(float(np.exp(middle - half)), float(np.exp(middle + half)), float(p))
 
 
-def benjamini_hochberg(p: Float[np.ndarray, " test"]) -> Float[np.ndarray, " test"]:
-    """Benjamini and Hochberg's adjusted p-values (1995); nan stays nan and is no test."""
-    p = np.asarray(p, dtype=np.float64)
-    adjusted = np.full(p.size, np.nan)
-    order = [i for i in np.argsort(p, kind="stable") if not np.isnan(p[i])]
-    lowest = 1.0
-    for rank in range(len(order), 0, -1):
-        lowest = min(lowest, p[order[rank - 1]] * len(order) / rank)
-        adjusted[order[rank - 1]] = lowest
-    return adjusted
-
-
 def read_printed(file: Path) -> pd.DataFrame:
     """The printed losses: `run, epoch, split, loss`; `epoch` is missing for the one test loss of a run."""
     try:
@@ -66,16 +54,27 @@ def read_printed(file: Path) -> pd.DataFrame:
 
 def curves(printed: pd.DataFrame, members: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
     """Every printed training loss against the same epoch of ours: `run, epoch, printed, median, low, high, p`."""
-    ours = history.merge(members[["member", "cell"]], on="member")
-    losses = {key: part["train_loss"].to_numpy() for key, part in ours.groupby(["cell", "epoch"])}
     rows = []
     for row in printed[printed["split"] == "train"].to_dict("records"):
-        mine = losses.get((row["run"], row["epoch"]), np.array([]))
+        mine = ours(members, history, row["run"], "train", int(row["epoch"]))
         rows.append(
             {"run": row["run"], "epoch": int(row["epoch"]), "printed": row["loss"], "median": _median(mine)}
             | predicted(mine, row["loss"])._asdict()
         )
     return pd.DataFrame(rows)
+
+
+def ours(members: pd.DataFrame, history: pd.DataFrame, run: str, loss: str, epoch: int) -> Float[np.ndarray, " seed"]:
+    """What our seeds would have printed: the training loss of an epoch, or the test loss at the end."""
+    if loss == "test":
+        mine = members[members["cell"] == run]
+        return (mine["test_cross_entropy"] + mine["penalty"]).dropna().to_numpy()
+    here = _of(run, members, history)
+    return here.loc[here["epoch"] == epoch, "train_loss"].dropna().to_numpy()
+
+
+def _of(run: str, members: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
+    return history[history["member"].isin(members.loc[members["cell"] == run, "member"])]
 
 
 def twelve(printed: pd.DataFrame, members: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
@@ -87,26 +86,21 @@ def twelve(printed: pd.DataFrame, members: pd.DataFrame, history: pd.DataFrame) 
         correction is at least 0.05: the one that finds more), `test_cross_entropy`, `train_cross_entropy`
         (medians without penalty, weights frozen), `test_accuracy`, `penalty`.
     """
-    ours = history.merge(members[["member", "cell"]], on="member")
     rows = []
     for run in dict.fromkeys(printed["run"]):
         here, mine = printed[printed["run"] == run], members[members["cell"] == run]
         train = here[here["split"] == "train"].sort_values("epoch").iloc[-1]
         test = here[here["split"] == "test"].iloc[0]
-        same_epoch = ours[(ours["cell"] == run) & (ours["epoch"] == train["epoch"])]
-        pairs = (
-            ("train", int(train["epoch"]), train["loss"], same_epoch["train_loss"]),
-            ("test", int(ours.loc[ours["cell"] == run, "epoch"].max() if len(mine) else 0), test["loss"],
-             mine["test_cross_entropy"] + mine["penalty"]),
-        )  # fmt: skip
+        last = _of(run, members, history)["epoch"].max()
+        epochs = {"train": int(train["epoch"]), "test": 0 if np.isnan(last) else int(last)}
         honest = ("test_cross_entropy", "train_cross_entropy", "test_accuracy", "penalty")
-        for loss, epoch, number, values in pairs:
-            losses = values.dropna().to_numpy()
+        for loss, number in (("train", float(train["loss"])), ("test", float(test["loss"]))):
+            losses = ours(members, history, run, loss, epochs[loss])
             spread = (losses.min(), losses.max()) if losses.size else (np.nan, np.nan)
             rows.append(
-                {"run": run, "loss": loss, "epoch": epoch, "printed": float(number), "seeds": losses.size}
+                {"run": run, "loss": loss, "epoch": epochs[loss], "printed": number, "seeds": losses.size}
                 | {"median": _median(losses), "least": spread[0], "most": spread[1]}
-                | predicted(losses, float(number))._asdict()
+                | predicted(losses, number)._asdict()
                 | {name: _median(mine[name].dropna().to_numpy()) for name in honest}
             )
     table = pd.DataFrame(rows)
@@ -114,6 +108,12 @@ def twelve(printed: pd.DataFrame, members: pd.DataFrame, history: pd.DataFrame) 
     table["p_holm"], table["p_bh"] = holm(p), benjamini_hochberg(p)
     table["inside"] = [None if np.isnan(value) else bool(value >= 1 - LEVEL) for value in table["p_bh"]]
     return table
+
+
+def outside(twelve: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of twelve.csv whose printed number none of our seeds would give."""
+    found = twelve[twelve["inside"].map(lambda inside: inside is not None and not inside)]
+    return [{str(key): value for key, value in row.items()} for row in found.to_dict("records")]
 
 
 def _median(values: np.ndarray) -> float:

@@ -6,8 +6,17 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
-from jaxreg.comparisons import UNDECIDED, Difference, compare, compare_with_references, holm, verdict
+from jaxreg.comparisons import (
+    UNDECIDED,
+    Difference,
+    benjamini_hochberg,
+    compare,
+    compare_with_references,
+    holm,
+    verdict,
+)
 from jaxreg.intervals import Estimate, TwoWay
 
 
@@ -57,6 +66,14 @@ def test_holm_is_the_step_down_rule(p):
             rejected.add(i)
         assert {i for i in range(len(p)) if adjusted[i] < level} == rejected
     assert (adjusted >= p).all() and (adjusted <= 1).all()
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
+def test_benjamini_and_hochberg_agrees_with_scipy_and_is_never_stricter_than_holm(p):
+    adjusted = benjamini_hochberg(np.array(p))
+    assert adjusted == pytest.approx(stats.false_discovery_control(p))
+    assert (adjusted <= holm(np.array(p)) + 1e-12).all()
+    assert benjamini_hochberg(np.array([*p, np.nan]))[:-1].tolist() == adjusted.tolist()
 
 
 def test_holm_counts_tests_that_are_unknown_or_not_shown():

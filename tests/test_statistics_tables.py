@@ -54,7 +54,7 @@ def test_the_files_and_their_columns(run, tmp_path):
     measured = [f"{part}{end}" for part in (*PARTS, *SHARES) for end in ("", "_low", "_high")]
     expected = {
         "decomposition": ["cell", *AXES, "loss", *measured, "models", "splits", "seeds", "diverged"],
-        "comparisons": "cell reference measure difference low high p_adjusted verdict gain".split(),
+        "comparisons": "cell reference measure difference low high p p_adjusted verdict gain".split(),
         "choices": "axis rule cell value test_cross_entropy low high test_error honest_cross_entropy honest_error "
         "flattery tied".split(),
         "classes": ["cell", "class", "loss", *PARTS],

@@ -14,9 +14,23 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from jaxreg import reproduction, step_cost, study
+from jaxreg import judgement, keras_check, reproduction, step_cost, study, twelve_runs
+from jaxreg.comparisons import benjamini_hochberg, holm
 from jaxreg.conclusions import CONCLUSIONS
-from jaxreg.evidence import FAILS, HOLDS, MISSING, OPEN, OTHER, Claim, Measured, Runs, by_unit, decide, together
+from jaxreg.errors import UserError
+from jaxreg.evidence import (
+    FAILS,
+    HOLDS,
+    MISSING,
+    OPEN,
+    OTHER,
+    Claim,
+    Measured,
+    Runs,
+    by_unit,
+    decide,
+    together,
+)
 from jaxreg.results import read
 
 PRINTED = Path(__file__).parents[1] / "sweeps" / "notebook-printed.csv"
@@ -77,7 +91,7 @@ def write_tables(
         word = "lower" if cell in LOWER_VARIANCE else "higher"
         difference = -0.1 if word == "lower" else 0.1
         bounds = (difference, difference - 0.01, difference + 0.01)
-        comparisons.append((cell, "plain", "variance_cross_entropy", *bounds, 0.001, word))
+        comparisons.append((cell, "plain", "variance_cross_entropy", *bounds, 0.0001, 0.001, word))
     tables = {
         "members": pd.DataFrame(members),
         "history": pd.DataFrame(
@@ -87,7 +101,8 @@ def write_tables(
             columns=["cell", "loss", "error", "bias", "variance", "variance_split", "variance_seed"]
         ),
         "comparisons": pd.DataFrame(
-            comparisons, columns=["cell", "reference", "measure", "difference", "low", "high", "p_adjusted", "verdict"]
+            comparisons,
+            columns=["cell", "reference", "measure", "difference", "low", "high", "p", "p_adjusted", "verdict"],
         ),
         "choices": pd.DataFrame(columns=["axis", "rule", "cell", "test_cross_entropy"]),
     }
@@ -142,7 +157,7 @@ def test_a_planted_number_is_found_outside_and_alone(notebook, printed, run, los
     table = reproduction.twelve(planted, *tables(notebook))
     outside = table[~table["inside"].astype(bool)]
     assert outside[["run", "loss"]].to_numpy().tolist() == [[run, loss]]
-    sentences = study.why(table, reproduction.curves(planted, *tables(notebook)), read(notebook))
+    sentences = twelve_runs.why(table, reproduction.curves(planted, *tables(notebook)), read(notebook))
     assert f"`{run}`, {loss} loss" in sentences[-1]
 
 
@@ -163,11 +178,68 @@ def test_one_more_seed_is_outside_as_often_as_it_says():
     assert stats.kstest(p, "uniform").pvalue > 0.01
 
 
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
-def test_benjamini_and_hochberg_agrees_with_scipy_and_is_never_stricter_than_holm(p):
-    adjusted = reproduction.benjamini_hochberg(np.array(p))
-    assert adjusted == pytest.approx(stats.false_discovery_control(p))
-    assert (adjusted <= reproduction.holm(np.array(p)) + 1e-12).all()
+def write_keras(folder: Path, losses: Mapping[tuple[str, str], float], seeds: int = 10) -> pd.DataFrame:
+    """keras.csv: a last training loss and a test loss a run, with a little noise."""
+    noise = np.random.default_rng(2).normal
+    rows = [
+        (run, seed, np.nan if split == "test" else 15, split, loss * np.exp(0.02 * noise()), "tensorflow", "3")
+        for (run, split), loss in losses.items()
+        for seed in range(seeds)
+    ]
+    table = pd.DataFrame(rows, columns=keras_check.COLUMNS)
+    table.to_csv(folder / "keras.csv", index=False)
+    return keras_check.read(folder / "keras.csv")
+
+
+@pytest.mark.parametrize(
+    ("factor", "seeds", "says"),
+    [
+        (1.0, 10, "gives what ours gives and not the printed number"),
+        (1.5, 10, "this engine differs from Keras here"),
+        (1.25, 10, "Keras gives neither"),
+        (1.0, 1, "has not enough seeds"),
+    ],
+)
+def test_keras_says_where_a_number_outside_comes_from(notebook, printed, factor, seeds, says):
+    planted, run = printed.copy(), read(notebook)
+    where = (planted["run"] == "simple") & (planted["split"] == "test")
+    ordinary = float(planted.loc[where, "loss"].item())
+    planted.loc[where, "loss"] *= 1.5
+    table = reproduction.twelve(planted, run.members, run.history)
+    keras = write_keras(notebook, {("simple", "test"): factor * ordinary, ("simple", "train"): 0.3027}, seeds)
+    checked = keras_check.check(keras, table, run)
+    assert checked[["run", "loss"]].to_numpy().tolist() == [["simple", "train"], ["simple", "test"]]
+    page = keras_check.section(keras, checked, table)
+    assert says in page and page.count("\n- ") == 1
+    assert "| `simple` | train" in " ".join(page.split())
+    if seeds > 1:
+        words = "none of the 2 differences" if factor == 1 else "Keras's seeds differ from ours in `simple` test loss ("
+        assert words in page
+        assert checked["excess"].iloc[1] == pytest.approx(factor - 1, abs=0.05)
+
+
+def test_keras_fitting_both_accuses_nobody():
+    assert "nothing tells this engine from Keras" in keras_check.conclusion(printed=True, same=True)
+
+
+@given(st.lists(st.floats(0.1, 2), min_size=5, max_size=9, unique=True), st.integers(2, 3))
+def test_the_ratio_of_losses_read_from_the_other_end_is_its_inverse(losses, at):
+    first, second = np.array(losses[:at]), np.array(losses[at:])
+    assume(np.log(first).std() > 1e-3 and np.log(second).std() > 1e-3)
+    there, back = keras_check.ratio(first, second), keras_check.ratio(second, first)
+    assert (1 + there["excess"]) * (1 + back["excess"]) == pytest.approx(1)
+    assert (1 + there["excess_low"]) * (1 + back["excess_high"]) == pytest.approx(1)
+    assert there["p"] == pytest.approx(back["p"])
+    assert there["excess_low"] <= there["excess"] <= there["excess_high"]
+
+
+def test_keras_is_part_of_the_page_where_it_was_run_and_a_file_of_something_else_is_named(notebook, tmp_path):
+    write_keras(notebook, {("batch_norm", "train"): 0.2221})
+    page = study.write(notebook, tmp_path / "none", tmp_path / "none", PRINTED).read_text()
+    assert "### Keras itself" in page and len(pd.read_csv(notebook / "keras_check.csv")) == 1
+    (notebook / "keras.csv").write_text("run,loss\n")
+    with pytest.raises(UserError, match="has no column seed, epoch, split"):
+        study.write(notebook, tmp_path / "none", tmp_path / "none", PRINTED)
 
 
 def runs(tmp_path: Path, losses: Mapping[str, float] = LOSSES) -> Runs:
@@ -187,7 +259,7 @@ def runs(tmp_path: Path, losses: Mapping[str, float] = LOSSES) -> Runs:
 
 
 def verdicts(of: Runs) -> list[str]:
-    return [study.verdict(place, findings) for place, findings in enumerate(study.judge(of))]
+    return [judgement.verdict(findings) for findings in judgement.judge(of)]
 
 
 def with_losses(change: Mapping[str, float]) -> dict[str, float]:
@@ -195,10 +267,10 @@ def with_losses(change: Mapping[str, float]) -> dict[str, float]:
 
 
 def test_there_are_thirteen_conclusions_and_each_can_be_measured(tmp_path):
-    judged = study.judge(runs(tmp_path))
+    judged = judgement.judge(runs(tmp_path))
     assert len(CONCLUSIONS) == len(judged) == 13
     assert not [f.note for findings in judged for f in findings if f.verdict == MISSING]
-    assert [n + 1 for n, findings in enumerate(judged) if study.verdict(n, findings) == OTHER] == [4]
+    assert [n for n, findings in enumerate(judged, 1) if judgement.verdict(findings) == OTHER] == [4]
 
 
 @pytest.mark.parametrize(
@@ -222,8 +294,8 @@ def test_a_verdict_turns_when_its_numbers_turn(tmp_path, conclusion, change):
 def test_a_turned_variance_or_cost_turns_its_verdict(tmp_path):
     of = runs(tmp_path)
     assert of.regularizers is not None and of.cost is not None
-    words = {"lower": "higher", "higher": "lower"}
-    turned = of.regularizers.comparisons.assign(verdict=lambda table: table["verdict"].map(words))
+    table = of.regularizers.comparisons
+    turned = table.assign(difference=-table["difference"], low=-table["high"], high=-table["low"])
     assert verdicts(replace(of, regularizers=replace(of.regularizers, comparisons=turned)))[8] == FAILS
     assert verdicts(of)[2] == HOLDS
     assert verdicts(replace(of, cost=of.cost.rename(columns={"l1": "l2", "l2": "l1"})))[2] == FAILS
@@ -232,10 +304,10 @@ def test_a_turned_variance_or_cost_turns_its_verdict(tmp_path):
 
 
 def test_what_was_not_run_is_not_measured_and_says_how(tmp_path):
-    judged = study.judge(replace(runs(tmp_path), outliers=None, regularizers=None, cost=None))
-    found = [study.verdict(place, findings) for place, findings in enumerate(judged)]
+    judged = judgement.judge(replace(runs(tmp_path), outliers=None, regularizers=None, cost=None))
+    found = [judgement.verdict(findings) for findings in judged]
     assert set(found) == {MISSING, OTHER}
-    page = study.conclusions_section(judged)
+    page = judgement.section(judged)
     for command in ("sweep sweeps/regularizers.toml", "sweep sweeps/outliers.toml", "study --cost"):
         assert f"`python -m jaxreg.{command}`" in page
 
@@ -244,20 +316,43 @@ def claim(p: float, value: float = 1.0, expected: int = 1, counts: bool = True) 
     return Claim(lambda runs: Measured("", value, value - 1, value + 1, p), expected, "", counts)
 
 
-@given(st.lists(st.floats(0.0, 1.0), min_size=1, max_size=8), st.sampled_from([-1, 1]))
+@given(st.lists(st.floats(0.0, 1.0), min_size=1, max_size=8, unique=True), st.sampled_from([-1, 1]))
 def test_a_conclusion_holds_only_if_all_its_numbers_say_so(p, sign):
     findings = decide([claim(value, expected=sign) for value in p], Runs())
-    told = [finding.verdict for finding in findings]
-    adjusted = reproduction.holm(np.array(p))
-    assume(np.abs(adjusted - 0.05).min() > 1e-9)  # where rounding decides
-    assert told == [(HOLDS if sign > 0 else FAILS) if a < 0.05 else OPEN for a in adjusted]
-    assert (together(findings) == HOLDS) == (sign > 0 and max(adjusted) < 0.05)
+    for rule, told in (
+        (benjamini_hochberg, [finding.verdict for finding in findings]),
+        (holm, [finding.under_holm for finding in findings]),
+    ):
+        adjusted = rule(np.array(p))
+        assume(np.abs(adjusted - 0.05).min() > 1e-9)  # where rounding decides
+        assert told == [(HOLDS if sign > 0 else FAILS) if a < 0.05 else OPEN for a in adjusted]
+        assert (together(told) == HOLDS) == (sign > 0 and max(adjusted) < 0.05)
 
 
 def test_what_is_shown_beside_decides_nothing_and_is_not_corrected_for():
     findings = decide([claim(0.04), *[claim(1e-9, expected=-1, counts=False)] * 5], Runs())
-    assert findings[0].p_adjusted == pytest.approx(0.04)
-    assert together(findings) == HOLDS
+    assert findings[0].p_bh == findings[0].p_holm == pytest.approx(0.04)
+    assert judgement.verdict(findings) == HOLDS
+
+
+def test_a_number_that_decides_two_conclusions_is_corrected_for_once():
+    numbers = [claim(p) for p in (0.01, 0.02, 0.04)]
+    alone, twice = decide(numbers, Runs()), decide([*numbers, *numbers[:2]], Runs())
+    assert [f.p_bh for f in twice] == [f.p_bh for f in [*alone, *alone[:2]]]
+    assert "Of the 3 numbers, p is below 0.05 for 3 uncorrected, 3 after" in judgement.corrections([twice])
+
+
+def test_the_page_says_which_verdicts_holm_would_change():
+    judged = [decide([claim(0.03), claim(0.04)], Runs())]
+    assert judgement.verdict(judged[0]) == HOLDS and judgement.verdict(judged[0], holm=True) == OPEN
+    assert judgement.corrections(judged).endswith(f"another on 1 ({OPEN}).")
+
+
+def test_a_variance_without_an_interval_decides_nothing(tmp_path):
+    of = runs(tmp_path)
+    assert of.regularizers is not None
+    bare = of.regularizers.comparisons.assign(low=np.nan, high=np.nan, p=np.nan)
+    assert verdicts(replace(of, regularizers=replace(of.regularizers, comparisons=bare)))[8] == OPEN
 
 
 def test_seeds_of_a_split_are_one_unit_and_networks_of_all_images_are_left_out(tmp_path):
@@ -275,10 +370,12 @@ def test_the_page_has_all_twelve_and_all_thirteen_and_the_report_takes_it_in(tmp
     assert study.main(["--notebook", str(notebook), "--printed", str(PRINTED), *others]) == 0
     page = (notebook / "study.md").read_text()
     assert all(f"| `{run}` " in page for run in TWELVE)
-    assert all(f"### {n + 1}. {conclusion.text}" in page for n, conclusion in enumerate(CONCLUSIONS))
+    assert all(f"### {n}. {conclusion.text}" in page for n, conclusion in enumerate(CONCLUSIONS, 1))
     assert study.report.study(notebook) == page.strip()
     assert len(pd.read_csv(notebook / "twelve.csv")) == 24
-    assert pd.read_csv(notebook / "conclusions.csv")["conclusion"].nunique() == 13
+    judged = pd.read_csv(notebook / "conclusions.csv")
+    assert judged["conclusion"].nunique() == 13 and {"p", "p_bh", "p_holm"} <= set(judged)
+    assert f"`{keras_check.COMMAND}`" in page and "### Keras itself" not in page
     assert study.main(["--notebook", str(tmp_path / "none")]) == 2
     assert "is not a folder" in capsys.readouterr().err
 
