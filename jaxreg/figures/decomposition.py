@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,7 +49,8 @@ def _figure(results: Results, layout: Layout, lines: Sequence[Line], loss: str) 
         "bias": results.against(layout.base, f"bias_{loss}"),
         "variance": results.against(layout.base, f"variance_{loss}"),
     }
-    paired = any(change["difference"].notna().any() for change in changes.values())
+    measured = {part for part, change in changes.items() if change["difference"].notna().any()}
+    paired = bool(measured)
     rows = 2 if paired else 1
     heights = {"height_ratios": [1.25, 1]} if paired else {}
     figure, axes = style.canvas(3.4 * rows - 0.1, rows, len(lines), sharey="row", gridspec_kw=heights)
@@ -75,7 +76,7 @@ def _figure(results: Results, layout: Layout, lines: Sequence[Line], loss: str) 
             errors = changes["error"].reindex(line.cells)["difference"]
             style.cap(axes[1, column], line.positions, errors, high)
         axes[1, 0].set_ylabel(f"Change against {'none' if layout.base == 'plain' else layout.base}")
-        style.legend(axes[1, 0], handles=change_key(), ncols=3, columnspacing=1.2)
+        style.legend(axes[1, 0], handles=change_key(measured), ncols=3, columnspacing=1.2)
     suffix = "-".join(line.axis for line in lines)
     names = " and ".join(SHORT[line.axis] for line in lines)
     caption = (
@@ -195,6 +196,6 @@ def change_limits(drawn: list[pd.DataFrame]) -> tuple[float, float]:
     return float(low - margin), float(high + margin)
 
 
-def change_key() -> list[Patch | Line2D]:
+def change_key(parts: Collection[str]) -> list[Patch | Line2D]:
     """The legend of `change_panel`."""
-    return [Line2D([], [], label=name, **mark) for name, mark in style.MARKS.items()]
+    return [Line2D([], [], label=name, **mark) for name, mark in style.MARKS.items() if name in parts]

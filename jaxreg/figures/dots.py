@@ -34,7 +34,8 @@ def dot_plots(results: Results, layout: Layout, loss: str = "cross_entropy") -> 
         "bias": results.against(layout.base, f"bias_{loss}"),
         "variance": results.against(layout.base, f"variance_{loss}"),
     }
-    paired = len(rows) > 1 and any(change["difference"].notna().any() for change in changes.values())
+    changes = {part: change for part, change in changes.items() if change["difference"].notna().any()}
+    paired = len(rows) > 1 and bool(changes)
     heights, y = [], 0.0
     for _, _, heading in rows:
         y += 1.9 if heading else 1.0
@@ -53,9 +54,11 @@ def dot_plots(results: Results, layout: Layout, loss: str = "cross_entropy") -> 
     if paired:
         _changes(axes[0, 1], heights, names, changes)
         axes[0, 1].set_xlabel(f"Change against {layout.base}")
-        style.legend(axes[0, 1], handles=change_key(), ncols=3, columnspacing=0.8, handlelength=1.4)
+        style.legend(axes[0, 1], handles=change_key(changes), ncols=3, columnspacing=0.8, handlelength=1.4)
     figure.legend(handles=stack_key(table.loc[names]), ncols=2, loc="outside upper left", columnspacing=1.4)
-    caption = f"Bars: bias and variance, which add up to the test {LOSSES[loss]} (dot, with its 95 % interval)."
+    bars = table.loc[names, "bias"].notna().any()
+    caption = f"{'Bars: bias and variance, which add up to t' if bars else 'T'}he test {LOSSES[loss]}"
+    caption += " (dot, with its 95 % interval)." if bars else " with its 95 % interval."
     if paired:
         caption += (
             " Right: what changed, member paired with member; left of the grey line is better, an interval "
@@ -64,7 +67,8 @@ def dot_plots(results: Results, layout: Layout, loss: str = "cross_entropy") -> 
     return [
         Picture(
             f"bias-variance-{loss.replace('_', '-')}-cells",
-            f"Bias and variance of each cell's test {LOSSES[loss]}, and its change against {layout.base}.",
+            f"{'Bias and variance of each' if bars else 'Each'} cell's test {LOSSES[loss]}, and its change against "
+            f"{layout.base}.",
             caption + " Values off the scale are written at the right (\u2192).",
             style.png(figure),
         )
@@ -91,7 +95,9 @@ def _bars(axes: Axes, heights: list[float], rows: pd.DataFrame, loss: str) -> No
 def _changes(axes: Axes, heights: list[float], names: list[str], changes: dict[str, pd.DataFrame]) -> None:
     axes.axvline(0, color=style.QUIET, linewidth=1)
     ends = []
-    for offset, (name, change) in zip((0.24, 0.0, -0.24), changes.items(), strict=True):
+    for offset, (name, change) in zip(
+        (0.24, 0.0, -0.24) if len(changes) > 1 else (0.0,), changes.items(), strict=False
+    ):
         rows = change.loc[names, ["difference", "low", "high"]].astype(float)
         middle = rows["difference"].to_numpy()
         spread = np.abs(rows[["low", "high"]].to_numpy().T - middle)
