@@ -1,4 +1,4 @@
-"""Do the intervals cover? `python -m jaxreg.coverage` repeats an experiment whose truth is known.
+"""Do the intervals cover? `python -m jaxreg.coverage > docs/coverage.md` repeats an experiment whose truth is known.
 
 A test example has a class c, a difficulty t, uniform over `LEVELS`, and two directions f and g on a unit sphere.
 Its label is c with probability 0.9, else one of the others. The model of seed r on split s gives it the
@@ -18,20 +18,26 @@ differences.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import platform
+import sys
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import scipy
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from scipy import stats
 
 from jaxreg.decomposition import SHARES
+from jaxreg.formatting import fixed
 from jaxreg.intervals import Estimate, TwoWay
 from jaxreg.losses import LOSSES, MEASURES, Design, design, lse, sums_of, terms
 
 CLASSES = 3
 LEVELS = np.arange(6.0)
 NOISE = 0.1
+ACCEPTED = (92, 98)  # per cent of the 95 % intervals
 
 
 class Cell(NamedTuple):
@@ -206,22 +212,85 @@ def _pairs(found: Estimate) -> list[tuple[float, float]]:
     return list(zip(found.value, half, strict=True))
 
 
-def summary(plans: Sequence[Plan], repetitions: int) -> str:
-    """A markdown table: coverage in per cent, a row a quantity, a column a plan."""
+def title(plan: Plan) -> str:
+    """A plan as the head of a column."""
+    return f"{plan.splits} × {plan.seeds}, {plan.examples:,}, {plan.directions}"
+
+
+def percentages(tables: Mapping[Plan, pd.DataFrame]) -> pd.DataFrame:
+    """Coverage in per cent, a row a quantity, a column a plan; nan where a plan has no such interval."""
     columns = {}
-    for plan in plans:
-        rows = cover(plan, repetitions).set_index("quantity")
-        columns[f"{plan.splits} x {plan.seeds}, {plan.examples}, {plan.directions}"] = 100 * rows["coverage"]
-    table = pd.DataFrame(columns)
-    return str(table.map(lambda x: "" if np.isnan(x) else f"{x:.1f}").to_markdown(disable_numparse=True))
+    for plan, table in tables.items():
+        rows = table.set_index("quantity")
+        columns[title(plan)] = 100 * rows["coverage"].where(rows["half_width"].notna())
+    longest = max(columns.values(), key=len)
+    return pd.DataFrame(columns).reindex(longest.index).rename_axis(None).rename(index=_words)
+
+
+def page(tables: Mapping[Plan, pd.DataFrame], repetitions: int) -> str:
+    """docs/coverage.md: what was simulated, how to read it, the tables of `cover`, how it was made."""
+    covered = percentages(tables)
+    shown = max(tables, key=lambda plan: (plan.seeds > 1, plan.splits == 5, plan.examples))
+    digits = {"truth": 4, "bias": 5, "spread": 5, "half_width": 5}
+    rows = tables[shown].set_index("quantity")
+    estimators = rows[list(digits)].apply(lambda column: column.map(lambda x: fixed(x, digits[str(column.name)])))
+    estimators["bias"] += [f" ± {fixed(2 * error, 5)}" for error in rows["bias_error"]]
+    estimators = estimators.rename_axis(None)
+    estimators.columns = pd.Index(["truth", "estimates less truth", "spread", "half width"])
+    return (
+        Environment(loader=PackageLoader("jaxreg"), undefined=StrictUndefined)
+        .get_template("coverage.md.j2")
+        .render(
+            repetitions=f"{repetitions:,}",
+            classes=CLASSES,
+            noise=fixed(100 * NOISE, 0),
+            chance=fixed(200 * np.sqrt(0.95 * 0.05 / repetitions), 1),
+            outside=_outside(covered),
+            coverage=_markdown(covered.map(lambda x: "" if np.isnan(x) else fixed(x, 1))),
+            shown=title(shown),
+            estimators=_markdown(estimators),
+            command=f"python -m jaxreg.coverage --repetitions {repetitions}",
+            versions=f"Python {platform.python_version()}, NumPy {np.__version__}, SciPy {scipy.__version__}",
+        )
+    )
+
+
+def _outside(covered: pd.DataFrame) -> str:
+    """Which intervals are outside `ACCEPTED`, in a sentence."""
+    low, high = ACCEPTED
+    wrong = covered[(covered < low) | (covered > high)]
+    span = f"{fixed(covered.min().min(), 1)} to {fixed(covered.max().max(), 1)}"
+    if wrong.isna().all(axis=None):
+        return f"Here all are between {low} and {high}: {span}."
+    listed = []
+    for quantity, row in wrong.dropna(how="all").iterrows():
+        values = ", ".join(f"{fixed(value, 1)} ({plan})" for plan, value in row.dropna().items())
+        listed.append(f"{quantity} {values}")
+    return f"All are {span}; outside {low} to {high}: {'; '.join(listed)}."
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _markdown(table: pd.DataFrame) -> str:
+    return str(
+        table.rename(index=_words).to_markdown(disable_numparse=True, colalign=["left"] + ["right"] * table.shape[1])
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The full table."""
+    """The full page, to be sent to a file."""
     parser = argparse.ArgumentParser(prog="python -m jaxreg.coverage", description=__doc__.splitlines()[0])
-    parser.add_argument("--repetitions", type=int, default=1000, help="of every plan (1000)")
+    parser.add_argument(
+        "--repetitions", type=int, default=1000, help="of every design (1000, about ten minutes on one core)"
+    )
     given = parser.parse_args(arguments)
-    print(summary(FULL, given.repetitions))
+    tables = {}
+    for plan in FULL:
+        print(f"{title(plan)} ...", file=sys.stderr, flush=True)
+        tables[plan] = cover(plan, given.repetitions)
+    print(page(tables, given.repetitions))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from jaxreg.corruption import brier_rise
 from jaxreg.formatting import count, estimate, known, listing, number, swapped
 from jaxreg.layout import SHORT, Layout, Line
 from jaxreg.results import Results
@@ -154,6 +155,28 @@ def _moved(change: Row, name: str, points: bool) -> str:
     if points:
         text = text.replace(" (", " points (")
     return f"{'lowered' if fell else 'raised'} {name} by {text}"
+
+
+def wrong_labels(results: Results, layout: Layout) -> str:
+    """What wrong training labels add to bias by theory (`brier_rise`), beside what they added; empty without any."""
+    classes = results.classes["class"].nunique() if "class" in results.classes else 0
+    found, expected = [], []
+    for line in layout.lines:
+        if line.axis != "label_noise" or layout.base not in line.cells or float(line.label(layout.base)) != 0:
+            continue
+        for cell, rate in zip(line.cells, line.labels, strict=True):
+            change = results.change(layout.base, cell, "bias_brier")
+            if cell != layout.base and change is not None and classes > 1:
+                expected.append(f"{number(brier_rise(float(rate), classes))} at {rate}")
+                found.append(f"{_difference(change)} at {rate}")
+    if not found:
+        return ""
+    return (
+        "**Wrong labels**: in networks that learn the share of wrong training labels exactly, the Brier bias rises by "
+        f"{listing(expected)} where the image settles the class, and by less where it does not. "
+        f"Measured, against {called(layout.base, layout)}: {listing(found)}. Networks that ignore wrong labels rise "
+        "less; those that also fit worse, for having fewer right labels, rise more."
+    )
 
 
 def turned(results: Results, layout: Layout) -> list[str]:

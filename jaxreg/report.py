@@ -61,6 +61,7 @@ def render(results: Results, layout: Layout, pictures: dict[str, list[figures.Pi
         looked_for=LOOKED_FOR,
         pictures=pictures,
         reading=reading(results),
+        wrong_labels=findings.wrong_labels(results, layout),
         choices=tables.choices(results),
         turned=findings.turned(results, layout),
         comparisons=[(cell, table) for cell in references if (table := tables.comparisons(results, cell))],

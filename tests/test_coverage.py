@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 
-from jaxreg.coverage import CELLS, CLASSES, Plan, cover, draw, main, truth
+from jaxreg.coverage import ACCEPTED, CELLS, CLASSES, FULL, Plan, cover, draw, main, page, title, truth
 from jaxreg.losses import MEASURES, design, sums_of, terms
 
 PLANS = [Plan(5, 1, 400, 50), Plan(5, 4, 400, 20)]
@@ -44,8 +47,32 @@ def test_fewer_than_three_splits_have_no_interval_for_variance():
     assert np.isfinite(table.loc["brier error", "half_width"])
 
 
-def test_command_prints_a_table(capsys, monkeypatch):
-    monkeypatch.setattr("jaxreg.coverage.FULL", (Plan(3, 1, 20, 2),))
+def test_command_prints_the_page(capsys, monkeypatch):
+    monkeypatch.setattr("jaxreg.coverage.FULL", (Plan(3, 1, 20, 2), Plan(3, 2, 20, 2)))
     main(["--repetitions", "3"])
     printed = capsys.readouterr().out
-    assert "3 x 1, 20, 2" in printed and "cross_entropy variance, difference" in printed
+    assert " 3 × 1, 20, 2 |" in printed and "| cross entropy variance, difference" in printed
+    assert "python -m jaxreg.coverage --repetitions 3 > docs/coverage.md" in printed
+    assert "nan" not in printed and "brier variance seed" in printed
+
+
+def test_the_page_names_every_interval_outside_what_is_accepted():
+    rows = pd.DataFrame({"quantity": ["brier error", "brier bias"], "coverage": [0.95, 0.91], "half_width": 0.1})
+    rows = rows.assign(truth=1.0, bias=0.0, bias_error=0.01, spread=0.1)
+    plan = Plan(5, 1, 1000, 50)
+    text = page({plan: rows}, 1000)
+    assert "All are 91.0 to 95.0; outside 92 to 98: brier bias 91.0 (5 × 1, 1,000, 50)." in text
+    assert "Here all are between 92 and 98: 95.0 to 95.0." in page({plan: rows.iloc[:1]}, 1000)
+
+
+def test_the_committed_page_is_of_the_designs_and_shows_no_interval_that_promises_too_much():
+    committed = (Path(__file__).parents[1] / "docs" / "coverage.md").read_text(encoding="utf-8")
+    lines = next(part for part in committed.split("\n\n") if part.startswith("|")).splitlines()
+    head, _, *body = [[entry.strip() for entry in line.split("|")[1:-1]] for line in lines]
+    rows = {name: [float(x) for x in entries if x] for name, *entries in body}
+    assert head[1:] == [title(plan) for plan in FULL]
+    assert len(rows) == 30 and min(min(row) for row in rows.values()) >= ACCEPTED[0]
+    # Wide where first-order terms vanish, as jaxreg.intervals says.
+    assert {name for name, row in rows.items() if max(row) > ACCEPTED[1]} <= {
+        "brier bias, difference", "cross entropy bias, difference",
+    }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -9,7 +10,9 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
+from jaxreg.corruption import brier_rise
 from jaxreg.decomposition import LOSSES, MEASURES, PARTS, Accumulator, decompose
 from jaxreg.errors import UserError
 from jaxreg.losses import design, lse, sums_of, terms
@@ -292,6 +295,68 @@ def test_test_label_noise_is_all_in_the_bias():
     assert after.loc["brier", "bias"] - clean.loc["brier", "bias"] == pytest.approx(expected, abs=0.02)
 
 
+# The class probabilities of six kinds of image, in twentieths, and how many labels a model sees of each.
+KINDS = np.array([[17, 1, 1, 1], [2, 12, 3, 3], [5, 5, 5, 5], [1, 4, 14, 1], [1, 1, 8, 10], [4, 1, 1, 14]])
+SEEN = 400
+
+
+def flips(rate: float) -> np.ndarray:
+    """Chance of a label [true class, label] where a share is wrong, uniformly over the other classes."""
+    return np.where(np.eye(CLASSES, dtype=bool), 1 - rate, rate / (CLASSES - 1))
+
+
+def frequencies(random: np.random.Generator, splits: int, rate: float) -> tuple[np.ndarray, np.ndarray]:
+    """Models that quote the shares of the labels they saw [split, kind, class]: of right ones, and after flips."""
+    right = random.multinomial(SEEN, KINDS / 20, size=(splits, len(KINDS)))
+    return right / SEEN, random.multinomial(right, flips(rate)).sum(-2) / SEEN
+
+
+def mean_log(p: np.ndarray) -> np.ndarray:
+    """E log(X / n) of binomial counts X with chance p, exactly."""
+    counts = np.arange(1, SEEN + 1)
+    return stats.binom.pmf(counts, SEEN, p[..., None]) @ np.log(counts / SEEN)
+
+
+@pytest.mark.parametrize("rate", [0.3, 0.6])
+def test_training_label_noise_raises_bias_as_theory_says(rate):
+    """Shares are unbiased, so the main prediction of such models is the distribution of the labels they saw.
+
+    With K classes, probabilities eta, c = rate K/(K-1) and eta' = eta + c (1/K - eta), bias is, where test
+    labels are right / just as noisy, larger by (means over x)
+
+        brier            c^2 (|eta|^2 - 1/K)  /  (1 - (1 - c)^2) (|eta|^2 - 1/K)
+        cross_entropy    KL(eta | eta')       /  H(eta') - H(eta)        as the number of labels grows
+    """
+    random, splits = np.random.default_rng(8), 5
+    where = design(np.arange(splits), np.zeros(splits))
+    eta, noisy = KINDS / 20, KINDS / 20 @ flips(rate)
+    entropy = [-(p * np.log(p)).sum(-1).mean() for p in (eta, noisy)]
+    learnt = [log_softmax(mean_log(p)) for p in (eta, noisy)]  # the geometric-mean centres, exactly
+    step, spread = rate * CLASSES / (CLASSES - 1), np.square(eta).sum(-1).mean() - 1 / CLASSES
+    limit = {
+        "brier": (step**2 * spread, (1 - (1 - step) ** 2) * spread),
+        "cross_entropy": ((eta * np.log(eta / noisy)).sum(-1).mean(), entropy[1] - entropy[0]),
+    }
+    exact = {
+        "brier": limit["brier"],
+        "cross_entropy": tuple((eta * learnt[0] - p * learnt[1]).sum(-1).mean() for p in (eta, noisy)),
+    }
+    assert brier_rise(rate, CLASSES, spread + 1 / CLASSES) == pytest.approx(limit["brier"][0])
+    kind, label = (x.ravel() for x in np.indices(KINDS.shape))  # one example of each; means by their probability
+    measures = [MEASURES.index((loss, "bias")) for loss in LOSSES[:2]]
+    found = []
+    for _ in range(200):
+        both = frequencies(random, splits, rate)
+        right, wrong = (terms(sums_of(x[:, kind], "probabilities", where), label, splits)[0][measures] for x in both)
+        found.append([(wrong @ p.ravel() - right @ eta.ravel()) / len(KINDS) for p in (eta, noisy)])
+    rises = np.array(found).swapaxes(1, 2)
+    error = rises.std(0) / np.sqrt(len(rises))
+    for loss, mean, doubt in zip(LOSSES[:2], rises.mean(0), error, strict=True):
+        np.testing.assert_allclose(exact[loss], limit[loss], rtol=0.02)
+        assert (np.abs(mean - exact[loss]) < 4 * doubt).all(), (loss, mean, exact[loss], doubt)
+        assert (doubt < 0.02 * mean).all()  # else the test says nothing
+
+
 def test_duplicated_models_keep_the_uncorrected_terms_only():
     outputs, labels, *_ = models(3, 1)
     p = np.exp(outputs)
@@ -378,6 +443,23 @@ def test_blocks_of_examples_give_the_same_table(monkeypatch, tmp_path):
     pd.testing.assert_frame_equal(
         decompose(mapped, labels, split, seed, "log_probabilities"), whole, rtol=1e-9, atol=1e-12
     )
+
+
+@pytest.mark.parametrize(("splits", "seeds"), [(25, 4), (4, 25), (100, 1)])
+def test_memory_does_not_grow_with_the_examples(monkeypatch, splits, seeds):
+    """What is held besides the predictions is some blocks, most where every model is a unit."""
+    block = 2**17
+    monkeypatch.setattr("jaxreg.decomposition._BLOCK_BYTES", block)
+    split, seed = np.repeat(np.arange(splits), seeds), np.tile(np.arange(seeds), splits)
+    peaks = []
+    for number in (200, 600):
+        outputs = np.full((splits * seeds, number, CLASSES), 1 / CLASSES, dtype=np.float32)
+        tracemalloc.start()
+        decompose(outputs, np.zeros(number, dtype=int), split, seed)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert max(peaks) < 24 * block
+    assert peaks[1] < 1.2 * peaks[0]
 
 
 def test_float32_predictions_lose_nothing_that_matters():

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from written_runs import GOLDEN, L1_L2, with_examples, write_run
 
-from jaxreg import report
+from jaxreg import findings, report
 from jaxreg.caveats import caveats
 from jaxreg.figures import style
 from jaxreg.layout import arrange
@@ -178,6 +178,16 @@ def test_caveats_are_not_raised_without_cause(tmp_path: Path) -> None:
     text = "\n".join(found(write_run(tmp_path, splits=5, epochs=40)))
     for words in ("diverged", "tried**", "Still improving", "are few", "seeds only", "told apart", "Too few"):
         assert words not in text
+
+
+def test_the_rise_from_wrong_labels_stands_beside_what_theory_says(tmp_path: Path) -> None:
+    noise: list = [(f"label_noise={rate}", {"label_noise": rate}) for rate in (0.2, 0.4)]
+    results = read(write_run(tmp_path, cells=[*L1_L2, *noise], grid="l1,l2,label_noise"))
+    text = findings.wrong_labels(results, arrange(results))
+    assert "by 0.0444 at 0.2 and 0.178 at 0.4" in text  # rate^2 K/(K - 1), K = 10
+    assert re.search(r"Measured, against none: \+0\.000 \(.0\.00[56] to \+0\.00[56]\) at 0\.2 and .* at 0\.4\. ", text)
+    clean = read(write_run(tmp_path / "clean"))
+    assert findings.wrong_labels(clean, arrange(clean)) == ""
 
 
 def test_all_diverged_is_said_first(tmp_path: Path) -> None:
