@@ -11,8 +11,8 @@ from jaxreg.summaries import diverged, means
 # On these axes more is harm done on purpose: their edge is no place to look for an optimum.
 HARMS = ("label_noise", "pixel_noise")
 LOOKED_FOR = (
-    "diverged members, a best cell on the edge of the grid, members still improving at the last epoch, "
-    "too few splits or seeds, flattery by choosing"
+    "diverged members, members that only guess, a best cell on the edge of the grid, members still improving at the "
+    "last epoch, a gain that fewer epochs give as well, too few splits or seeds, flattery by choosing"
 )
 
 
@@ -20,8 +20,10 @@ def caveats(results: Results, layout: Layout) -> list[str]:
     """Every caveat that applies, the gravest first."""
     return [
         *_diverged(results),
+        *_guessing(results),
         *_edge(results, layout),
         *_unfinished(results, layout),
+        *_fewer_epochs(results, layout),
         *_replication(results),
         *_too_few(results, layout),
         *_flattery(results),
@@ -39,6 +41,22 @@ def _diverged(results: Results) -> list[str]:
         f"**{count(int(lost['diverged'].sum()), 'member')} of {len(results.members)} diverged**: {cells}; "
         f"the first at epoch {results.members['diverged_at'].min():.0f}. They are left out of every mean, "
         "so these cells look better than they are."
+    ]
+
+
+def _guessing(results: Results) -> list[str]:
+    """Members that put every test image into one class: they did not diverge, and are in every mean."""
+    classes = results.classes["class"].nunique() if "class" in results.classes else 0
+    if classes < 2:
+        return []
+    guess = results.sound["test_accuracy"] < 1.2 / classes
+    cells = results.sound["cell"]
+    rows = [f"`{cell}` {guess[cells == cell].sum()} of {(cells == cell).sum()}" for cell in cells[guess].unique()]
+    if not rows:
+        return []
+    return [
+        f"**{count(int(guess.sum()), 'member')} learned nothing** (accuracy of guessing): {', '.join(rows)}. They are "
+        "in every mean; where only some of a cell's members are such, its mean and interval describe neither kind."
     ]
 
 
@@ -81,6 +99,28 @@ def _unfinished(results: Results, layout: Layout) -> list[str]:
     return [
         f"**Still improving at the last epoch**: test cross-entropy fell {epochs}, {listing(falling)}. "
         "More epochs may change the ranking."
+    ]
+
+
+def _fewer_epochs(results: Results, layout: Layout) -> list[str]:
+    """Whether the base cell was half as good an epoch or more ago as the best cell is now."""
+    best = results.choice("all", "best")
+    if best is None or best["cell"] == layout.base or results.history.empty:
+        return []
+    if results.sound.loc[results.sound["cell"] == best["cell"], "stopped_at"].notna().any():
+        return []  # it has fewer epochs itself
+    history = results.history.merge(results.sound[["member", "cell"]], on="member")
+    curves = history.groupby(["cell", "epoch"])["test_cross_entropy"].mean()
+    if not {layout.base, best["cell"]} <= set(curves.index.get_level_values("cell")):
+        return []
+    base, other = curves[layout.base], curves[best["cell"]]
+    rise, gain = base.iloc[-1] - base.min(), base.iloc[-1] - other.iloc[-1]
+    if not (gain > 0 and rise >= gain / 2):
+        return []
+    return [
+        f"**Fewer epochs may do as well**: by the learning curves, `{layout.base}` was at {fixed(base.min(), 3)} after "
+        f"epoch {base.idxmin()} and ends at {fixed(base.iloc[-1], 3)}; `{best['cell']}` ends at "
+        f"{fixed(other.iloc[-1], 3)}. Sweeping `early_stopping` beside it would tell the two apart."
     ]
 
 

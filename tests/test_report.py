@@ -174,9 +174,41 @@ def test_caveats_are_found(tmp_path: Path, options: dict, words: str) -> None:
     assert words in "\n".join(found(write_run(tmp_path, **options)))
 
 
+def test_members_that_only_guess_are_named(tmp_path: Path) -> None:
+    folder = write_run(tmp_path)
+    members = pd.read_csv(folder / "members.csv")
+    members.loc[members["cell"].eq("l1=1e-3") & members["seed"].eq(0), "test_accuracy"] = 0.1
+    members.to_csv(folder / "members.csv", index=False)
+    assert "**3 members learned nothing** (accuracy of guessing): `l1=1e-3` 3 of 6." in "\n".join(found(folder))
+
+
+def test_a_gain_that_fewer_epochs_give_is_called_that(tmp_path: Path) -> None:
+    """The plain network's curve turns up after epoch 2, by more than the best cell gains."""
+    folder = write_run(tmp_path)
+    history = pd.read_csv(folder / "history.csv")
+    plain = history["member"].str.startswith("plain/")
+    history.loc[plain, "test_cross_entropy"] = history.loc[plain, "epoch"].map({1: 0.9, 2: 0.3, 3: 0.5, 4: 0.7})
+    history.to_csv(folder / "history.csv", index=False)
+    text = "\n".join(found(folder))
+    assert (
+        "**Fewer epochs may do as well**: by the learning curves, `plain` was at 0.300 after epoch 2 and ends at"
+        in text
+    )
+
+
 def test_caveats_are_not_raised_without_cause(tmp_path: Path) -> None:
     text = "\n".join(found(write_run(tmp_path, splits=5, epochs=40)))
-    for words in ("diverged", "tried**", "Still improving", "are few", "seeds only", "told apart", "Too few"):
+    for words in (
+        "diverged",
+        "tried**",
+        "Still improving",
+        "are few",
+        "seeds only",
+        "told apart",
+        "Too few",
+        "nothing",
+        "Fewer",
+    ):
         assert words not in text
 
 
