@@ -105,7 +105,7 @@ def _unfinished(results: Results, layout: Layout) -> list[str]:
 def _fewer_epochs(results: Results, layout: Layout) -> list[str]:
     """Whether the base cell was half as good an epoch or more ago as the best cell is now."""
     best = results.choice("all", "best")
-    if best is None or best["cell"] == layout.base or results.history.empty:
+    if best is None or layout.base is None or best["cell"] == layout.base or results.history.empty:
         return []
     if results.sound.loc[results.sound["cell"] == best["cell"], "stopped_at"].notna().any():
         return []  # it has fewer epochs itself
