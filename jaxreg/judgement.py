@@ -97,4 +97,6 @@ def line(finding: Finding) -> str:
         return f"- *{measured.what}: {shown}*"
     says = {HOLDS: "says so", FAILS: "says otherwise"}.get(finding.verdict, "undecided")
     p = "" if np.isnan(finding.p_bh) else f", p = {number(finding.p_bh, 2)}"
+    if measured.margin and max(abs(measured.low), abs(measured.high)) < measured.margin:
+        says += f", since the whole interval is below {number(100 * measured.margin, 1)} %, which is as good as none"
     return f"- {measured.what}: **{shown}**{p}: {says} ({finding.claim.source})"

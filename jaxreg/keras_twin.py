@@ -129,7 +129,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m jaxreg.keras_twin", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("sweep", nargs="?", default="sweeps/notebook.toml", help="a sweep file with [[run]] tables")
     parser.add_argument("--runs", default="simple_normalized,batch_norm_normalized", help="which of them, by commas")
-    parser.add_argument("--seeds", type=_seeds, default="0,1,2,3", help="by commas, as in 0,1,2,3")
+    parser.add_argument("--seeds", type=_seeds, default="0,1,2,3,4,5,6,7,8,9", help="by commas, as in 0,1,2,3")
     parser.add_argument("--out", type=Path, default=Path("reports/notebook/keras.csv"), metavar="CSV")
     given = parser.parse_args(arguments)
     try:
