@@ -108,19 +108,24 @@ class Folder:
         tables = self._from_tables() if len(found) < len(ids) else {}
         return {name: tables[name] for name in ids if name in tables} | found
 
-    def write_tables(self, members: Sequence[Member], finished: Mapping[str, Finished], labels: np.ndarray) -> None:
-        """members.csv, history.csv and predictions.npz, in the order of ``members``."""
+    def write_tables(self, members: Sequence[Member], finished: dict[str, Finished], labels: np.ndarray) -> np.ndarray:
+        """Writes members.csv, history.csv and predictions.npz, in the order of ``members``.
+
+        Returns:
+            The log-probabilities ``[member, image, class]``; those in `finished` become views of it.
+        """
+        predictions = _stacked(members, finished)
         rows = [settings_columns(member) | finished[member.id].row for member in members]
         epochs = [{"member": member.id} | row for member in members for row in finished[member.id].history]
-        log_probabilities = np.stack([finished[member.id].log_probabilities for member in members])
         # Log-probabilities: a float32 probability rounds to 0 or 1 where its logarithm is still exact.
         names = np.array([member.id for member in members])
-        arrays = {"members": names, "labels": labels, "log_probabilities": log_probabilities}
+        arrays = {"members": names, "labels": labels, "log_probabilities": predictions}
         write_npz(self.path / "predictions.npz", arrays)
         history = pd.DataFrame(epochs)
         write_csv(self.path / "history.csv", history)
         table = pd.DataFrame(rows)
         write_csv(self.path / "members.csv", table.astype(dict.fromkeys(EPOCHS, "Int64")))
+        return predictions
 
     def tidy(self) -> None:
         """Removes the members' own files, once the tables hold them."""
@@ -200,6 +205,16 @@ def settings_columns(member: Member) -> dict[str, Any]:
         "split": member.split,
         "seed": member.seed,
     }
+
+
+def _stacked(members: Sequence[Member], finished: dict[str, Finished]) -> np.ndarray:
+    """All log-probabilities, copied one by one and let go of, so that memory holds none twice."""
+    first = finished[members[0].id].log_probabilities
+    whole = np.empty((len(members), *first.shape), first.dtype)
+    for place, member in enumerate(members):
+        whole[place] = finished[member.id].log_probabilities
+        finished[member.id] = finished[member.id]._replace(log_probabilities=whole[place])
+    return whole
 
 
 def _flat(tree: Any, prefix: str = "weights") -> Iterable[tuple[str, np.ndarray]]:

@@ -140,12 +140,12 @@ def run(
                 about |= facts
         progress.announce("analysing and writing the report")
         started = time.perf_counter()
-        folder.write_tables(wanted, finished, dataset.test_labels)
+        predictions = folder.write_tables(wanted, finished, dataset.test_labels)
         from jaxreg import analysis
 
         tables = analysis.analyse(
             pd.read_csv(folder.path / "members.csv"),
-            np.stack([finished[member.id].log_probabilities for member in wanted]),
+            predictions,
             dataset.test_labels,
             [member.id for member in wanted],
             dataset.test_images,

@@ -108,7 +108,10 @@ def test_tables_hold_every_member(folder, wanted):
     finished = {member.id: made(member, number) for number, member in enumerate(wanted)}
     for member in finished.values():
         folder.keep(member, with_weights=False)
-    folder.write_tables(wanted, finished, LABELS)
+    predictions = folder.write_tables(wanted, finished, LABELS)
+    for member, log_probabilities in zip(wanted, predictions, strict=True):
+        np.testing.assert_array_equal(log_probabilities, finished[member.id].log_probabilities)
+        assert np.shares_memory(log_probabilities, finished[member.id].log_probabilities)
     folder.tidy()
     assert not (folder.path / "finished").exists()
     found = folder.finished([member.id for member in wanted])

@@ -53,6 +53,8 @@ def bench(options: argparse.Namespace, command: str) -> None:
     same = ("device", "devices", "cores", "versions")
     if all(earlier.get("about", {}).get(key) == result["about"][key] for key in same):
         result = earlier | result
+        if set(options.only) < set(SECTIONS) and command not in earlier["about"]["command"]:
+            result["about"]["command"] = f"{earlier['about']['command']}; {command}"
     on_cpu = result["about"]["platform"] == "cpu"
     flags = {"grid": options.grid} | ({"epochs": options.epochs} if options.epochs else {})
 

@@ -15,7 +15,10 @@ def _range(value: dict[str, float], places: int = 2, factor: float = 1.0) -> str
 def write(bench: dict[str, Any]) -> str:
     """A section for each thing that was measured."""
     about = bench["about"]
-    versions = ", ".join(f"{name} {version}" for name, version in sorted(about["versions"].items()))
+    packages = dict(about["versions"])
+    for peer in bench.get("peers", {}).get("peers", {}).values():
+        packages |= peer.get("versions", {})  # of interpreters of their own
+    versions = ", ".join(f"{name} {version}" for name, version in sorted(packages.items()))
     parts = [
         "# Speed",
         f"{about['device']}, {about['devices']} {about['platform']} device(s) on {about['cores']} core(s), "

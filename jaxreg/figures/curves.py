@@ -39,6 +39,8 @@ def learning(results: Results, layout: Layout) -> list[Picture]:
 
 
 def _figure(means: pd.DataFrame, columns: Sequence[Column], images: int | None) -> Picture:
+    shown = {cell for _, cells, _ in columns for cell in cells}
+    means = means[means.index.get_level_values("cell").isin(shown)]
     figure, axes = style.canvas(6.2, 2, len(columns), sharey="row", sharex=True)
     for column, (title, cells, labels) in enumerate(columns):
         for row, measure in enumerate(MEASURES):
