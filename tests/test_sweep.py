@@ -158,6 +158,11 @@ def test_an_interrupted_run_ends_with_130_and_says_how_to_go_on(engine, capsys):
 def test_a_signal_is_an_interruption(engine, capsys, number):
     before = signal.getsignal(signal.SIGTERM)
     engine.act = lambda: signal.raise_signal(number)
-    assert sweep.main(["--grid", "l1"]) == 130
+    # A shell starts what it puts in the background with SIGINT ignored, the tests among it.
+    inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        assert sweep.main(["--grid", "l1"]) == 130
+    finally:
+        signal.signal(signal.SIGINT, inherited)
     assert "interrupted" in capsys.readouterr().err
     assert signal.getsignal(signal.SIGTERM) is before
