@@ -240,6 +240,7 @@ def _train(
     facts = hardware.describe(mesh)
     earlier = {name: float(about.get(f"{name}_seconds", 0.0)) for name in ("compile", "train")}
     kinds = cohorts.prepare(missing, sweep, dataset)
+    followed = {member.predecessor for member in missing}
     progress.start(sum(kind.epochs * len(group) for kind, group in kinds.items()))
     started = time.perf_counter()
     weights = {name: member.weights for name, member in finished.items() if member.weights}
@@ -262,7 +263,7 @@ def _train(
                 progress.warn(f"the device is out of memory: {programs.block} members at a time from here on")
                 continue
             group = group[len(chunk) :]
-            weights |= {member.id: member.weights for member in done}
+            weights |= {member.id: member.weights for member in done if member.id in followed}
             spent = time.perf_counter() - started - programs.compile_seconds
             facts |= {
                 "programs": programs.count,
