@@ -13,7 +13,7 @@ from jaxreg.files import write_csv, write_npz, write_text
 
 
 def test_what_is_written_reads_back_the_same(tmp_path):
-    table = pd.DataFrame({"a": [1e-5, 0.1 + 0.2, np.nan], "b": ["x", "y, z", "\"é\""]})
+    table = pd.DataFrame({"a": [1e-5, 0.1 + 0.2, np.nan], "b": ["x", "y, z", '"é"']})
     pd.testing.assert_frame_equal(pd.read_csv(write_csv(tmp_path / "new" / "t.csv", table)), table)
     arrays = {"a": np.arange(3, dtype=np.float32), "names": np.array(["x", "long"])}
     with np.load(write_npz(tmp_path / "t.npz", arrays)) as found:

@@ -35,10 +35,11 @@ def learning(results: Results, layout: Layout) -> list[Picture]:
         elif len(layout.groups) == 1:
             columns.append((group.title, group.cells, group.labels))
     images = results.record["sweep"].get("curve_images")
-    return [_figure(means, columns[i : i + 2], images) for i in range(0, len(columns), 2)]
+    stopped = set(results.sound.loc[results.sound["stopped_at"].notna(), "cell"])
+    return [_figure(means, columns[i : i + 2], images, stopped) for i in range(0, len(columns), 2)]
 
 
-def _figure(means: pd.DataFrame, columns: Sequence[Column], images: int | None) -> Picture:
+def _figure(means: pd.DataFrame, columns: Sequence[Column], images: int | None, stopped: set[str]) -> Picture:
     shown = {cell for _, cells, _ in columns for cell in cells}
     means = means[means.index.get_level_values("cell").isin(shown)]
     figure, axes = style.canvas(6.2, 2, len(columns), sharey="row", sharex=True)
@@ -62,7 +63,12 @@ def _figure(means: pd.DataFrame, columns: Sequence[Column], images: int | None) 
         f"Learning curves: test and train cross-entropy after each epoch, {' and '.join(names)}.",
         f"Mean over a cell's members; the test curve is over {f'{images:,}' if images else 'the'} test images, the "
         "train curve the epoch's running mean, without the penalty. "
-        "A test curve that turns up is overfitting; one that still falls has not finished.",
+        "A test curve that turns up is overfitting; one that still falls has not finished."
+        + (
+            " After the first member of a cell has stopped, its curve is the mean of the others."
+            if shown & stopped
+            else ""
+        ),
         style.png(figure),
     )
 
