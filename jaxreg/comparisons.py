@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from jaxreg.intervals import Estimate, p_value
 
@@ -61,13 +62,9 @@ def holm(p: np.ndarray, number: int | None = None) -> np.ndarray:
 
 def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
     """Benjamini and Hochberg's adjusted p-values (1995); nan stays nan and is no test."""
-    p = np.asarray(p, dtype=np.float64)
-    adjusted = np.full(p.size, np.nan)
-    order = [i for i in np.argsort(p, kind="stable") if not np.isnan(p[i])]
-    lowest = 1.0
-    for rank in range(len(order), 0, -1):
-        lowest = min(lowest, p[order[rank - 1]] * len(order) / rank)
-        adjusted[order[rank - 1]] = lowest
+    adjusted = np.array(p, dtype=np.float64)
+    known = ~np.isnan(adjusted)
+    adjusted[known] = stats.false_discovery_control(adjusted[known])
     return adjusted
 
 

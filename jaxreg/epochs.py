@@ -88,7 +88,7 @@ def train(
     # A fifth of the test images: on all of them each epoch, evaluating took 16 % of the default sweep's time.
     curve = balanced_rows(dataset.test_labels, sweep.curve_images, sweep.seed)
     on_curve = evaluation(lambda _: curve, data[2:])
-    on_validation = evaluation(lambda prepared: prepared.validation, data[:2])
+    on_validation = evaluation(lambda prepared: prepared.validation, data[:2]) if kind.stops else None
     if kind.generation:
         weights = Weights(**_stack([inherited[slot.prepared.member.predecessor or ""] for slot in slots]))
         state = programs(training.restart, kind.model, knobs, programs.per_member(weights))
@@ -103,7 +103,7 @@ def train(
             training.train_epoch_if, kind.model, knobs, state, active, order, shared=data[:2], donate=1
         )
         tested = on_curve(state.weights)._replace(log_probabilities=())
-        watched = on_validation(state.weights)._replace(log_probabilities=()) if kind.stops else None
+        watched = on_validation(state.weights)._replace(log_probabilities=()) if on_validation else None
         losses, tested, watched = jax.tree.map(np.asarray, (losses, tested, watched))
         trained = [place for place, slot in enumerate(slots) if slot.active]
         rows = {place: _epoch_row(slots[place].prepared, epoch, place, losses, tested, watched) for place in trained}
@@ -112,12 +112,12 @@ def train(
             # As in Keras, the latest weights stay until an epoch has been the best.
             newer = np.array([improved.get(place, False) or _never_best(slot) for place, slot in enumerate(slots)])
             best = programs(keep_better, kind.model, programs.per_member(newer), state.weights, best, donate=2)
-        _tell(progress, _label(kind, members), [slots[place] for place in trained])
+        loss = _tell(progress, _label(members), [slots[place] for place in trained])
         if not any(slot.active for slot in slots):
             break
     left = sum(kind.epochs - len(slot.history) for slot in slots[: len(members)])
     if left:
-        progress.advance(left, _label(kind, members), slots[0].history[-1]["train_loss"])
+        progress.advance(left, _label(members), loss)
 
     weights = state.weights if best is None else best
     tested = evaluation(lambda _: np.arange(dataset.test_labels.size), data[2:])(weights)
@@ -148,10 +148,12 @@ def _never_best(slot: Slot) -> bool:
     return slot.patience is None or slot.patience.best is None
 
 
-def _tell(progress: Progress, label: str, trained: Sequence[Slot]) -> None:
+def _tell(progress: Progress, label: str, trained: Sequence[Slot]) -> float:
+    """Reports an epoch; returns the mean loss of those that have not diverged."""
     finite = [slot.history[-1]["train_loss"] for slot in trained if slot.diverged_at is None]
     loss = float(np.mean(finite)) if finite else float("nan")
     progress.advance(len(trained), label, loss, len(trained) - len(finite))
+    return loss
 
 
 def _epoch_row(
@@ -199,7 +201,7 @@ def _member_row(
     }
 
 
-def _label(kind: Kind, members: Sequence[Prepared]) -> str:
+def _label(members: Sequence[Prepared]) -> str:
     cells = list(dict.fromkeys(prepared.member.cell.name for prepared in members))
     return cells[0] if len(cells) == 1 else f"{cells[0]} … {cells[-1]}"
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
+
 
 class UserError(Exception):
     """Wrong input. The message says what was wrong, what was expected and what to type (exit code 2)."""
@@ -9,3 +12,13 @@ class UserError(Exception):
 
 class Interrupted(Exception):
     """The run was stopped from outside. The message says what is on disk and how to go on (exit code 130)."""
+
+
+def exit_code(command: Callable[[], object]) -> int:
+    """Runs a command: 0, or 2 once it is told what was wrong with its input."""
+    try:
+        command()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0

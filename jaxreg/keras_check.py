@@ -20,10 +20,10 @@ from jaxreg import reproduction
 from jaxreg.comparisons import benjamini_hochberg
 from jaxreg.errors import UserError
 from jaxreg.formatting import count, fixed, listing, number
+from jaxreg.keras_twin import COLUMNS
 from jaxreg.results import Results
 from jaxreg.tables import markdown
 
-COLUMNS = ["run", "seed", "epoch", "split", "loss", "backend", "keras"]
 COMMAND = "KERAS_BACKEND=tensorflow python -m jaxreg.keras_twin"
 OWN_SETTING = "older Keras or TensorFlow, code that the page cuts off, cells run twice or in another order"
 TOLD = 0.05

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from jaxreg import fashion
-from jaxreg.errors import UserError
+from jaxreg.errors import UserError, exit_code
 from jaxreg.files import write_csv
 from jaxreg.settings import CLASSES, PIXELS, Settings
 from jaxreg.spec import Cell, Sweep, load
@@ -132,16 +132,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seeds", type=_seeds, default="0,1,2,3,4,5,6,7,8,9", help="by commas, as in 0,1,2,3")
     parser.add_argument("--out", type=Path, default=Path("reports/notebook/keras.csv"), metavar="CSV")
     given = parser.parse_args(arguments)
-    try:
+
+    def command() -> None:
         sweep, dataset = load(given.sweep), fashion.load()
         for seed in given.seeds:
             for run in given.runs.split(","):
                 if add(given.out, sweep, run, seed, dataset):
                     print(f"{run}, seed {seed}: written to {given.out}", flush=True)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+
+    return exit_code(command)
 
 
 if __name__ == "__main__":

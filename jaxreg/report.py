@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from jaxreg import figures, findings, tables
 from jaxreg.caveats import LOOKED_FOR, caveats
-from jaxreg.errors import UserError
+from jaxreg.errors import UserError, exit_code
 from jaxreg.files import write_bytes, write_text
 from jaxreg.formatting import count, listing, strength
 from jaxreg.layout import Layout, arrange
@@ -150,12 +150,8 @@ def main(arguments: list[str] | None = None) -> int:
     """The command: 0 done, 2 wrong input."""
     parser = argparse.ArgumentParser(prog="python -m jaxreg.report", description="Write a run's report again.")
     parser.add_argument("folder", type=Path, help="the folder of a run, such as reports/l1-l2")
-    try:
-        print(f"wrote {write(parser.parse_args(arguments).folder)}")
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    folder = parser.parse_args(arguments).folder
+    return exit_code(lambda: print(f"wrote {write(folder)}"))
 
 
 if __name__ == "__main__":

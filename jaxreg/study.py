@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from jaxreg import judgement, keras_check, report, reproduction, step_cost, twelve_runs
-from jaxreg.errors import UserError
+from jaxreg.errors import exit_code
 from jaxreg.evidence import Runs
 from jaxreg.files import write_csv, write_text
 from jaxreg.results import Results, read
@@ -87,13 +87,12 @@ def main(arguments: list[str] | None = None) -> int:
         "--cost", action="store_true", help=f"time a step without penalty, with L1 and with L2, and keep {COST}"
     )
     given = parser.parse_args(arguments)
-    try:
+
+    def command() -> None:
         print(f"wrote {write(given.notebook, given.regularizers, given.outliers, given.printed, given.cost)}")
         print(f"wrote {report.write(given.notebook)}")
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+
+    return exit_code(command)
 
 
 if __name__ == "__main__":

@@ -72,6 +72,10 @@ def test_holm_is_the_step_down_rule(p):
 def test_benjamini_and_hochberg_agrees_with_scipy_and_is_never_stricter_than_holm(p):
     adjusted = benjamini_hochberg(np.array(p))
     assert adjusted == pytest.approx(stats.false_discovery_control(p))
+    for level in (0.01, 0.05, 0.2):  # the step-up procedure as the paper has it
+        passed = [rank for rank, value in enumerate(sorted(p), 1) if value <= level * rank / len(p) * (1 - 1e-9)]
+        limit = sorted(p)[max(passed) - 1] if passed else -1.0
+        assert all(adjusted[np.array(p) <= limit] <= level)
     assert (adjusted <= holm(np.array(p)) + 1e-12).all()
     assert benjamini_hochberg(np.array([*p, np.nan]))[:-1].tolist() == adjusted.tolist()
 

@@ -20,7 +20,7 @@ from typing import Any
 from jaxreg import files
 from jaxreg.bench.peers import PEERS
 from jaxreg.devices import configure
-from jaxreg.errors import UserError
+from jaxreg.errors import exit_code
 
 SECTIONS = {
     "peers": "member-steps a second next to JAX, Keras and PyTorch, and the machine's limit",
@@ -34,12 +34,7 @@ SECTIONS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code."""
     given = list(sys.argv[1:] if argv is None else argv)
-    try:
-        bench(_parsed(given), shlex.join(["python", "-m", "jaxreg.bench", *given]))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return exit_code(lambda: bench(_parsed(given), shlex.join(["python", "-m", "jaxreg.bench", *given])))
 
 
 def bench(options: argparse.Namespace, command: str) -> None:

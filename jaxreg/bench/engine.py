@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -74,6 +74,11 @@ class Engine:
         self.epochs += 1
         return float(np.mean(np.asarray(losses.cross_entropy)))
 
+    def counted_epoch(self) -> int:
+        """Trains every member for one epoch; the member-steps that this was."""
+        self.epoch()
+        return self.member_steps
+
     def text(self) -> str:
         """The optimised HLO of the epoch's program; to be asked for after an epoch."""
         (program,) = (
@@ -84,14 +89,3 @@ class Engine:
             and any(shape == (len(self.slots), self.member_steps // len(self.slots), job.BATCH) for shape, _ in key[5:])
         )
         return str(program.as_text())
-
-
-def at_block(hidden: str, block: int, steps: int) -> tuple[Callable[[], int], int]:
-    """An epoch of a network (`128-64`) that counts its member-steps, and its block: the engine's choice for 0."""
-    chunk = Engine(tuple(map(int, hidden.split("-"))), steps, block or None)
-
-    def epoch() -> int:
-        chunk.epoch()
-        return chunk.member_steps
-
-    return epoch, chunk.programs.block

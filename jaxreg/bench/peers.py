@@ -33,13 +33,7 @@ def engine(job: Job) -> Epoch:
     """This package: every member of a chunk for an epoch."""
     from jaxreg.bench.engine import Engine
 
-    chunk = Engine(steps=job.steps)
-
-    def epoch() -> int:
-        chunk.epoch()
-        return chunk.member_steps
-
-    return epoch
+    return Engine(steps=job.steps).counted_epoch
 
 
 def vmap(job: Job) -> Epoch:
@@ -47,13 +41,7 @@ def vmap(job: Job) -> Epoch:
     from jaxreg.bench.engine import Engine
     from jaxreg.devices import member_mesh
 
-    chunk = Engine(steps=max(1, job.steps // 4), block=ENSEMBLE, mesh=member_mesh(1))
-
-    def epoch() -> int:
-        chunk.epoch()
-        return chunk.member_steps
-
-    return epoch
+    return Engine(steps=max(1, job.steps // 4), block=ENSEMBLE, mesh=member_mesh(1)).counted_epoch
 
 
 def _flax(job: Job) -> tuple[Any, Any, Any, Any]:

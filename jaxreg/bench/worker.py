@@ -111,9 +111,11 @@ def serve(name: str, steps: int, cores: tuple[int, ...]) -> None:
             configure()
         about: dict[str, Any] = {}
         if kind == "block":
-            from jaxreg.bench.engine import at_block
+            from jaxreg.bench.engine import Engine
 
-            epoch, about["block"] = at_block(details[0], int(details[1]), steps)
+            hidden = tuple(map(int, details[0].split("-")))
+            chunk = Engine(hidden, steps, int(details[1]) or None)  # block 0: as the engine chooses
+            epoch, about["block"] = chunk.counted_epoch, chunk.programs.block
         else:
             about["versions"] = versions(PEERS[kind].packages)
             epoch = PEERS[kind].prepare(job.load(steps))
