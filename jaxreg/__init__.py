@@ -11,9 +11,9 @@ __all__ = ["Run", "Sweep", "UserError", "configure", "load", "run"]
 _HOMES = {
     "Run": "run",
     "run": "run",
-    "Sweep": "spec",
-    "load": "spec",
-    "configure": "devices",
+    "Sweep": "spec.sweep",
+    "load": "spec.load",
+    "configure": "engine.devices",
     "UserError": "errors",
 }
 

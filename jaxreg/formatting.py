@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, TypeGuard
-
-from jaxreg.checked import shortest
 
 MINUS = "\u2212"
 NOTHING = "\u2013"
@@ -99,3 +99,29 @@ def listing(items: list[str]) -> str:
 def count(n: int, noun: str) -> str:
     """`1 member`, `3 members`."""
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def spelled(value: Any) -> str:
+    """A value as a person would write it in a sweep file."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return shortest(value)
+    if isinstance(value, str):
+        return f'"{value}"'
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(spelled, value)) + "]"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key} = {spelled(item)}" for key, item in value.items()) + "}"
+    return str(value)
+
+
+def shortest(number: int | float) -> str:
+    """The shortest decimal text that reads back as the same number: 0, 0.3, 0.01, 1e-3, 3.16e-5."""
+    if isinstance(number, int) or not math.isfinite(number):
+        return str(number)
+    plain = repr(number).removesuffix(".0")
+    sign, digits, exponent = Decimal(repr(number)).normalize().as_tuple()
+    first, rest = digits[0], "".join(map(str, digits[1:]))
+    scientific = f"{'-' * sign}{first}{'.' * bool(rest)}{rest}e{int(exponent) + len(rest)}"
+    return scientific if "e" in plain or len(scientific) < len(plain) else plain

@@ -21,15 +21,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from jaxreg import __version__, fashion, kaggle, report
-from jaxreg import devices as hardware
-from jaxreg.corruption import corrupt
+from jaxreg import __version__
+from jaxreg.data import fashion, kaggle
+from jaxreg.data.corruption import corrupt
+from jaxreg.data.dataset import Dataset
+from jaxreg.engine import devices as hardware
+from jaxreg.engine.forecast import Plan
+from jaxreg.engine.progress import Progress, Silent
 from jaxreg.errors import Interrupted
-from jaxreg.forecast import Plan
-from jaxreg.members import Member, members
-from jaxreg.progress import Progress, Silent
-from jaxreg.records import SMALL_WEIGHT, Finished, Folder
-from jaxreg.spec import Sweep, load
+from jaxreg.report import page as report
+from jaxreg.spec.load import load
+from jaxreg.spec.members import Member, members
+from jaxreg.spec.sweep import Sweep
+from jaxreg.store.records import SMALL_WEIGHT, Folder, MemberResult
 
 
 class Run:
@@ -93,7 +97,7 @@ def run(
     sweep: Sweep | str | Path,
     *,
     out: str | Path | None = None,
-    dataset: fashion.Dataset | None = None,
+    dataset: Dataset | None = None,
     block: int | None = None,
     devices: int | None = None,
     progress: Progress | None = None,
@@ -141,7 +145,7 @@ def run(
         progress.announce("analysing and writing the report")
         started = time.perf_counter()
         predictions = folder.write_tables(wanted, finished, dataset.test_labels)
-        from jaxreg import analysis
+        from jaxreg.statistics import analysis
 
         tables = analysis.analyse(
             pd.read_csv(folder.path / "members.csv"),
@@ -169,7 +173,7 @@ def run(
     return Run(folder.path)
 
 
-def _keep(done: list[Finished], folder: Folder, followed: set[str | None]) -> None:
+def _keep(done: list[MemberResult], folder: Folder, followed: set[str | None]) -> None:
     """Puts members on disk; Ctrl-C in between waits until all of them are there."""
     left = list(done)
     try:
@@ -210,7 +214,7 @@ CORE_SECONDS = 0.45e-3
 BASE_BYTES = 600_000_000  # Python, JAX and its compiler
 
 
-def _data(sweep: Sweep, progress: Progress) -> fashion.Dataset:
+def _data(sweep: Sweep, progress: Progress) -> Dataset:
     if sweep.data is not None and sweep.test is not None:
         return kaggle.load(sweep.data, sweep.test)
     return fashion.load(sweep.data, progress.announce)
@@ -219,19 +223,20 @@ def _data(sweep: Sweep, progress: Progress) -> fashion.Dataset:
 def _train(
     sweep: Sweep,
     missing: list[Member],
-    finished: Mapping[str, Finished],
-    dataset: fashion.Dataset,
+    finished: Mapping[str, MemberResult],
+    dataset: Dataset,
     block: int | None,
     devices: int | None,
     progress: Progress,
     about: Mapping[str, Any],
-) -> Iterator[tuple[list[Finished], dict[str, Any]]]:
+) -> Iterator[tuple[list[MemberResult], dict[str, Any]]]:
     """Trains the missing members; yields those that finish together, with the facts of the run so far."""
     hardware.configure(devices)
     import jax
 
-    from jaxreg import cohorts, epochs, training
-    from jaxreg.programs import Programs
+    from jaxreg.engine import chunk as epochs
+    from jaxreg.engine import grouping, training
+    from jaxreg.engine.programs import Programs
 
     traced = sum(training.traces.values())
     mesh = hardware.member_mesh(devices)
@@ -239,7 +244,7 @@ def _train(
         progress.warn(slower)
     facts = hardware.describe(mesh)
     earlier = {name: float(about.get(f"{name}_seconds", 0.0)) for name in ("compile", "train")}
-    kinds = cohorts.prepare(missing, sweep, dataset)
+    kinds = grouping.prepare(missing, sweep, dataset)
     followed = {member.predecessor for member in missing}
     progress.start(sum(kind.epochs * len(group) for kind, group in kinds.items()))
     started = time.perf_counter()
@@ -274,7 +279,7 @@ def _train(
             yield done, facts
 
 
-def _about(sweep: Sweep, dataset: fashion.Dataset) -> dict[str, Any]:
+def _about(sweep: Sweep, dataset: Dataset) -> dict[str, Any]:
     """What run.json says before anything has been measured."""
     packages = ("jax", "jaxlib", "flax", "optax", "numpy")
     return {

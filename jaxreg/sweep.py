@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from jaxreg import __version__
-from jaxreg.checked import nearest, shortest
 from jaxreg.errors import Interrupted, UserError
-from jaxreg.grid import AXES, DEFAULTS, label
-from jaxreg.spec import Settings, Sweep, load
+from jaxreg.formatting import shortest
+from jaxreg.spec.checked import nearest
+from jaxreg.spec.grid import AXES, DEFAULTS, label
+from jaxreg.spec.load import load
+from jaxreg.spec.settings import Settings
+from jaxreg.spec.sweep import Sweep
 
 DESCRIPTION = """\
 Train every strength of regularisation at once and write a report: which to use,
@@ -75,7 +78,7 @@ def _command(arguments: list[str]) -> int:
     if like is not None and not dry:
         raise UserError("--like: goes with --dry-run, which says what the sweep could detect.")
 
-    from jaxreg.devices import configure
+    from jaxreg.engine.devices import configure
 
     configure(devices)  # before anything starts JAX
     if dry:
@@ -83,8 +86,8 @@ def _command(arguments: list[str]) -> int:
     folder = Path("reports", sweep.name) if out is None else Path(out)
     _writable(folder)
 
-    from jaxreg.progress import suited
-    from jaxreg.report import headline
+    from jaxreg.engine.progress import suited
+    from jaxreg.report.page import headline
     from jaxreg.run import run
 
     shown = suited(sys.stderr, quiet)
@@ -98,9 +101,9 @@ def _command(arguments: list[str]) -> int:
 
 
 def _dry_run(sweep: Sweep, like: str | None) -> int:
-    from jaxreg.forecast import forecast, foresight
-    from jaxreg.power import outlook
+    from jaxreg.engine.forecast import forecast, foresight
     from jaxreg.run import plan
+    from jaxreg.statistics.power import outlook
 
     print(forecast(sweep, plan(sweep)))
     if sweep.splits * sweep.seeds > 1:

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import settings
 
 import jaxreg
-from jaxreg import fashion
-from jaxreg.progress import Silent
-from jaxreg.spec import read
+from jaxreg.data import fashion
+from jaxreg.data.dataset import subset
+from jaxreg.engine.progress import Silent
+from jaxreg.spec.load import read
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 settings.register_profile("untimed", deadline=None)  # no test asserts a time
@@ -37,7 +38,7 @@ def whole():
 @pytest.fixture(scope="session")
 def dataset(whole):
     """20 training and 10 test images of each class."""
-    return fashion.subset(whole, 20, 10)
+    return subset(whole, 20, 10)
 
 
 @pytest.fixture(scope="session")
@@ -46,9 +47,10 @@ def train(dataset):
 
     It does what `jaxreg.run` does between reading the data and writing the folder.
     """
-    from jaxreg import cohorts, devices, epochs
-    from jaxreg.members import members
-    from jaxreg.programs import Programs
+    from jaxreg.engine import chunk as epochs
+    from jaxreg.engine import devices, grouping
+    from jaxreg.engine.programs import Programs
+    from jaxreg.spec.members import members
 
     programs = {}
 
@@ -58,7 +60,7 @@ def train(dataset):
         programs[block].progress = progress or Silent()
         arrays = programs[block].shared(epochs.Arrays(*data[1:5]))
         finished = {}
-        for kind, group in cohorts.prepare(members(sweep), sweep, data).items():
+        for kind, group in grouping.prepare(members(sweep), sweep, data).items():
             width = programs[block].width
             for first in range(0, len(group), width):
                 inherited = {name: member.weights for name, member in finished.items()}
@@ -76,8 +78,8 @@ def train(dataset):
 @pytest.fixture(scope="session")
 def small():
     """A sweep of small networks: `small(l1=[0, 1e-4])`; keys that are no axis go into the recipe or the top."""
-    from jaxreg.grid import AXES
-    from jaxreg.settings import Settings
+    from jaxreg.spec.grid import AXES
+    from jaxreg.spec.settings import Settings
 
     def sweep(run=(), **given):
         recipe = {"hidden": [8], "epochs": 2}

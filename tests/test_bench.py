@@ -12,7 +12,7 @@ from jaxreg.bench.__main__ import main
 from jaxreg.bench.limits import step_seconds
 from jaxreg.bench.peers import PEERS
 from jaxreg.bench.worker import Worker
-from jaxreg.models import MLP
+from jaxreg.engine.networks import MLP
 
 
 def weights(hidden):

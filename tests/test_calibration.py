@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jaxreg.calibration import BINS, bins, confidence, gaps, reliability
+from jaxreg.statistics.calibration import BINS, bins, confidence, gaps, reliability
 
 
 def test_bins_are_of_equal_size_and_ordered():

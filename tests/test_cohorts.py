@@ -6,9 +6,9 @@ import jax
 import numpy as np
 import pytest
 
-from jaxreg import cohorts, training
-from jaxreg.corruption import corrupt
-from jaxreg.members import members
+from jaxreg.data.corruption import corrupt
+from jaxreg.engine import grouping, training
+from jaxreg.spec.members import members
 
 
 def same(one, other):
@@ -99,7 +99,7 @@ def test_a_diverged_member_is_recorded_and_leaves_the_others_alone(train, small,
 
 
 def test_progress_hears_of_every_member_epoch(train, small):
-    from jaxreg.progress import Silent
+    from jaxreg.engine.progress import Silent
 
     class Heard(Silent):
         done = lost = 0
@@ -132,7 +132,7 @@ def test_another_architecture_is_another_program(train, small, plain):
 
 
 def prepared(sweep, dataset):
-    groups = cohorts.prepare(members(sweep), sweep, dataset)
+    groups = grouping.prepare(members(sweep), sweep, dataset)
     return {one.member.id: one for group in groups.values() for one in group}
 
 
@@ -144,9 +144,9 @@ def test_cells_are_paired(small, dataset):
     for name, other in wide.items():
         paired = name.endswith("/split0/seed0")
         for epoch in range(2):
-            orders = [cohorts.epoch_order(one, 0, epoch) for one in (reference, other)]
+            orders = [grouping.epoch_order(one, 0, epoch) for one in (reference, other)]
             assert np.array_equal(*orders) == paired
-        assert np.array_equal(other.knobs.identity, reference.knobs.identity) == paired
+        assert np.array_equal(other.hyper.identity, reference.hyper.identity) == paired
     assert len(wide) == 12
 
 
@@ -166,7 +166,7 @@ def test_cells_start_from_the_same_weights(train, small):
 
 def test_an_epoch_is_every_row_once(small, dataset):
     (one, _) = prepared(small(batch_size=30), dataset).values()
-    orders = [cohorts.epoch_order(one, 0, epoch) for epoch in range(3)]
+    orders = [grouping.epoch_order(one, 0, epoch) for epoch in range(3)]
     for order in orders:
         assert order.shape == (4, 30)
         assert (order[:-1] >= 0).all() and order[-1].tolist().count(-1) == 20
@@ -180,15 +180,15 @@ def test_scaling(small, dataset, scaling, expected):
     for one in prepared(small(scaling=scaling), dataset).values():
         pixels = dataset.train_images[one.rows].astype(np.float64)
         shift, scale = expected or (pixels.mean(), pixels.std())
-        assert float(one.knobs.shift) == pytest.approx(shift, rel=1e-6)
-        assert float(one.knobs.scale) == pytest.approx(scale, rel=1e-6)
+        assert float(one.hyper.shift) == pytest.approx(shift, rel=1e-6)
+        assert float(one.hyper.scale) == pytest.approx(scale, rel=1e-6)
 
 
 def test_standardised_by_the_pixels_that_are_trained_on(small, dataset):
     for one in prepared(small(scaling="standard", pixel_noise=0.4), dataset).values():
         pixels = corrupt(dataset, 0.0, 0.4, 0).train_images[one.rows].astype(np.float64)
-        assert float(one.knobs.shift) == pytest.approx(pixels.mean(), rel=1e-6)
-        assert float(one.knobs.scale) == pytest.approx(pixels.std(), rel=1e-6)
+        assert float(one.hyper.shift) == pytest.approx(pixels.mean(), rel=1e-6)
+        assert float(one.hyper.scale) == pytest.approx(pixels.std(), rel=1e-6)
 
 
 def test_a_follower_goes_on_from_its_predecessor(train, small):
@@ -214,10 +214,10 @@ def test_a_follower_has_batches_and_dropout_masks_of_its_own(small, dataset):
     epochs = {"a": 3, "b": 2, "c": 2}
     mine = {name: all_of_them[f"{name}/split0/seed0"] for name in epochs}
     orders = {
-        cohorts.epoch_order(one, 0, epoch).tobytes() for name, one in mine.items() for epoch in range(epochs[name])
+        grouping.epoch_order(one, 0, epoch).tobytes() for name, one in mine.items() for epoch in range(epochs[name])
     }
     assert len(orders) == 7
-    assert [int(one.knobs.identity[3]) for one in mine.values()] == [0, 1, 2]
+    assert [int(one.hyper.identity[3]) for one in mine.values()] == [0, 1, 2]
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from jaxreg.comparisons import (
+from jaxreg.statistics.comparisons import (
     UNDECIDED,
     Difference,
     benjamini_hochberg,
@@ -17,7 +17,7 @@ from jaxreg.comparisons import (
     holm,
     verdict,
 )
-from jaxreg.intervals import Estimate, TwoWay
+from jaxreg.statistics.intervals import Estimate, TwoWay
 
 
 def losses(random: np.random.Generator, cells: int, units: int, examples: int, apart: float) -> np.ndarray:

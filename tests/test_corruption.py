@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaxreg.corruption import corrupt
+from jaxreg.data.corruption import corrupt
+from jaxreg.data.dataset import Dataset
+from jaxreg.data.fashion import CLASS_NAMES
 from jaxreg.errors import UserError
-from jaxreg.fashion import CLASS_NAMES, Dataset
 
 ROWS = 900
 rates = st.floats(0, 1)

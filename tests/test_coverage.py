@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jaxreg.coverage import ACCEPTED, CELLS, CLASSES, FULL, Plan, cover, draw, main, page, title, truth
-from jaxreg.losses import MEASURES, design, sums_of, terms
+from jaxreg.statistics.coverage import ACCEPTED, CELLS, CLASSES, FULL, Plan, cover, draw, main, page, title, truth
+from jaxreg.statistics.losses import MEASURES, design, sums_of, terms
 
 PLANS = [Plan(5, 1, 400, 50), Plan(5, 4, 400, 20)]
 
@@ -48,7 +48,7 @@ def test_fewer_than_three_splits_have_no_interval_for_variance():
 
 
 def test_command_prints_the_page(capsys, monkeypatch):
-    monkeypatch.setattr("jaxreg.coverage.FULL", (Plan(3, 1, 20, 2), Plan(3, 2, 20, 2)))
+    monkeypatch.setattr("jaxreg.statistics.coverage.FULL", (Plan(3, 1, 20, 2), Plan(3, 2, 20, 2)))
     main(["--repetitions", "3"])
     printed = capsys.readouterr().out
     assert " 3 × 1, 20, 2 |" in printed and "| cross entropy variance, difference" in printed

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from jaxreg.corruption import brier_rise
-from jaxreg.decomposition import LOSSES, MEASURES, PARTS, Accumulator, decompose
+from jaxreg.data.corruption import brier_rise
 from jaxreg.errors import UserError
-from jaxreg.losses import design, lse, sums_of, terms
+from jaxreg.statistics.decomposition import LOSSES, MEASURES, PARTS, Accumulator, decompose
+from jaxreg.statistics.losses import design, lse, sums_of, terms
 
 CLASSES = 4
 
@@ -438,7 +438,7 @@ def test_blocks_of_examples_give_the_same_table(monkeypatch, tmp_path):
     outputs, labels, split, seed = models(5, 2)
     whole = decompose(outputs, labels, split, seed, "log_probabilities")
     np.save(tmp_path / "outputs.npy", outputs)
-    monkeypatch.setattr("jaxreg.decomposition._BLOCK_BYTES", 8 * len(outputs) * CLASSES * 7)
+    monkeypatch.setattr("jaxreg.statistics.decomposition._BLOCK_BYTES", 8 * len(outputs) * CLASSES * 7)
     mapped = np.load(tmp_path / "outputs.npy", mmap_mode="r")
     pd.testing.assert_frame_equal(
         decompose(mapped, labels, split, seed, "log_probabilities"), whole, rtol=1e-9, atol=1e-12
@@ -449,7 +449,7 @@ def test_blocks_of_examples_give_the_same_table(monkeypatch, tmp_path):
 def test_memory_does_not_grow_with_the_examples(monkeypatch, splits, seeds):
     """What is held besides the predictions is some blocks, most where every model is a unit."""
     block = 2**17
-    monkeypatch.setattr("jaxreg.decomposition._BLOCK_BYTES", block)
+    monkeypatch.setattr("jaxreg.statistics.decomposition._BLOCK_BYTES", block)
     split, seed = np.repeat(np.arange(splits), seeds), np.tile(np.arange(seeds), splits)
     peaks = []
     for number in (200, 600):

@@ -11,7 +11,7 @@ import pytest
 
 ASK = """
 import json, os
-from jaxreg.devices import configure
+from jaxreg.engine.devices import configure
 configure({devices})
 import jax
 print(json.dumps([os.environ["XLA_FLAGS"].split(), jax.device_count(), jax.config.jax_default_matmul_precision]))

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from jaxreg import report, sweep
-from jaxreg.grid import AXES
-from jaxreg.members import members
-from jaxreg.spec import load
+from jaxreg import sweep
+from jaxreg.report import page as report
+from jaxreg.spec.grid import AXES
+from jaxreg.spec.load import load
+from jaxreg.spec.members import members
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaxreg.early_stopping import Patience
-from jaxreg.settings import EarlyStopping
+from jaxreg.engine.early_stopping import Patience
+from jaxreg.spec.settings import EarlyStopping
 
 GRID = st.integers(0, 6).map(lambda n: n / 4)  # few values, so that ties and steps of exactly min_delta occur
 VALUES = st.lists(st.one_of(GRID, st.just(math.nan)), min_size=1, max_size=12)
@@ -117,11 +117,11 @@ def test_its_neighbours_do_not_notice(stopped):
 
 
 def test_training_and_validation_share_nothing(small, dataset):
-    from jaxreg import cohorts
-    from jaxreg.members import members
+    from jaxreg.engine import grouping
+    from jaxreg.spec.members import members
 
     sweep = small(early_stopping=RULE)
-    for group in cohorts.prepare(members(sweep), sweep, dataset).values():
+    for group in grouping.prepare(members(sweep), sweep, dataset).values():
         for prepared in group:
             assert prepared.validation.size == 20 and prepared.rows.size == 80
             assert not set(prepared.rows) & set(prepared.validation)

@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxreg import download, fashion
+from jaxreg.data import download, fashion
+from jaxreg.data.dataset import digest, subset
 from jaxreg.errors import UserError
 
 REAL = fashion.CLONE
@@ -58,7 +59,7 @@ def test_the_arrays(dataset):
 
 
 def test_the_digest_is_that_of_the_arrays(dataset):
-    assert fashion.digest(*dataset[1:5]) == dataset.digest
+    assert digest(*dataset[1:5]) == dataset.digest
 
 
 def test_the_readme_beside_the_data_gives_the_digests_of_its_content():
@@ -76,14 +77,14 @@ def test_another_wrapper_of_the_same_bytes_is_as_good(folder, dataset):
 
 
 def test_subset_is_the_first_of_each_class_in_file_order(dataset):
-    small = fashion.subset(dataset, 5, 2)
+    small = subset(dataset, 5, 2)
     assert (np.bincount(small.train_labels) == 5).all() and (np.bincount(small.test_labels) == 2).all()
     assert (small.train_images[0] == dataset.train_images[0]).all()
     sevens = np.flatnonzero(dataset.train_labels == 7)[:5]
     assert (small.train_images[small.train_labels == 7] == dataset.train_images[sevens]).all()
-    assert small.digest == fashion.digest(*small[1:5]) != dataset.digest
+    assert small.digest == digest(*small[1:5]) != dataset.digest
     with pytest.raises(UserError, match="6001 training images per class .* 1 to 6000"):
-        fashion.subset(dataset, 6001, 1)
+        subset(dataset, 6001, 1)
 
 
 def damaged(kind: str, path: Path) -> None:
@@ -251,7 +252,7 @@ def test_without_the_downloader_the_data_is_still_found(monkeypatch, dataset):
 
 
 def test_loading_from_the_clone_imports_neither_jax_nor_the_downloader():
-    code = "import sys; from jaxreg import fashion as f; f.load(); print({'jax', 'pooch'} & set(sys.modules))"
+    code = "import sys; from jaxreg.data import fashion as f; f.load(); print({'jax', 'pooch'} & set(sys.modules))"
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, cwd=REAL.parent.parent)
     assert done.stdout.strip() == "set()", done.stderr

@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 from written_runs import L1_L2, with_examples, write_run
 
-from jaxreg import figures
-from jaxreg.figures import style
-from jaxreg.layout import arrange
-from jaxreg.results import read
+from jaxreg.report import figures
+from jaxreg.report.figures import style
+from jaxreg.report.layout import arrange
+from jaxreg.store.results import read
 
 
 @pytest.fixture(autouse=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from jaxreg.forecast import Plan, duration, forecast
-from jaxreg.spec import read
+from jaxreg.engine.forecast import Plan, duration, forecast
+from jaxreg.spec.load import read
 
 
 def test_every_cell_and_every_kind_of_member_is_named():

@@ -7,7 +7,8 @@ import gzip
 import numpy as np
 import pytest
 
-from jaxreg import fashion, kaggle
+from jaxreg.data import fashion, kaggle
+from jaxreg.data.dataset import subset
 from jaxreg.errors import UserError
 
 HEADER = ",".join(kaggle.COLUMNS)
@@ -28,7 +29,7 @@ def write(path, images, labels, newline="\n"):
 @pytest.fixture
 def pair(tmp_path, dataset):
     """Thirty and ten real images as CSV files."""
-    small = fashion.subset(dataset, 3, 1)
+    small = subset(dataset, 3, 1)
     return (
         small,
         write(tmp_path / "train.csv", small.train_images, small.train_labels),

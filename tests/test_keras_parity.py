@@ -14,10 +14,10 @@ import numpy as np
 import optax
 import pytest
 
-from jaxreg import penalties, training
-from jaxreg.cohorts import in_batches
-from jaxreg.models import MLP
-from jaxreg.training import Knobs
+from jaxreg.engine import optimizers, training
+from jaxreg.engine.grouping import in_batches
+from jaxreg.engine.networks import MLP
+from jaxreg.engine.training import Hyperparameters
 
 keras = pytest.importorskip("keras")
 
@@ -26,10 +26,10 @@ ROWS = 424  # 13 batches of 32 and one of 8
 EPOCHS = 8  # 112 steps
 
 
-def knobs(l1=0.0, l2=0.0, scale=255.0, dropout=(0.0, 0.0), dtype=jnp.float32):
+def hyper(l1=0.0, l2=0.0, scale=255.0, dropout=(0.0, 0.0), dtype=jnp.float32):
     numbers = (jnp.asarray(number, dtype) for number in (l1, l2, 1e-3))
     rates, shift, scale = (jnp.asarray(number, dtype) for number in (dropout, 0.0, scale))
-    return Knobs(*numbers, rates, shift, scale, jnp.array([3, 0, 1, 0], jnp.uint32))
+    return Hyperparameters(*numbers, rates, shift, scale, jnp.array([3, 0, 1, 0], jnp.uint32))
 
 
 def keras_model(hidden, l1=0.0, l2=0.0, batch_norm=False, rates=()):
@@ -95,7 +95,7 @@ def ours(model, chosen, rows, state=None, order=None):
     """Penalised loss of every step and the final state: `train_epoch` over one step at a time."""
     if state is None:
         state = training.start(model, chosen)
-    step = step_of(model, penalties.scale_by_keras_adam)
+    step = step_of(model, optimizers.scale_by_keras_adam)
     losses, images, labels = [], jnp.asarray(rows.images), jnp.asarray(rows.labels)
     for batch in rows.order if order is None else order:
         state, loss = step(chosen, state, jnp.asarray(batch[None]), images, labels)
@@ -139,7 +139,7 @@ def test_every_step_has_the_loss_that_keras_has(case, rows):
     """112 steps, every 14th a partial batch, and the same weights and moving statistics at the end."""
     settings = dict(CASES[case])
     batch_norm = settings.pop("batch_norm", False)
-    model, chosen = MLP(HIDDEN, batch_norm), knobs(**settings)
+    model, chosen = MLP(HIDDEN, batch_norm), hyper(**settings)
     start = training.start(model, chosen)
     reference = keras_model(HIDDEN, **settings, batch_norm=batch_norm)
     reference.set_weights(to_keras(start.weights, HIDDEN, batch_norm))
@@ -152,7 +152,7 @@ def test_every_step_has_the_loss_that_keras_has(case, rows):
         np.testing.assert_allclose(array, other, rtol=1e-3, atol=2e-4)
     # An epoch as a whole is what Keras prints for it: the mean over its batches, weighted by size.
     images, labels = jnp.asarray(rows.images), jnp.asarray(rows.labels)
-    _, epoch = step_of(model, penalties.scale_by_keras_adam)(
+    _, epoch = step_of(model, optimizers.scale_by_keras_adam)(
         chosen, start, jnp.asarray(rows.order[:14]), images, labels
     )
     printed = np.average(expected[:14], weights=[32] * 13 + [8])
@@ -162,7 +162,7 @@ def test_every_step_has_the_loss_that_keras_has(case, rows):
 @pytest.mark.slow
 def test_raw_pixels_in_double_precision(rows, keras_float64):
     """Raw pixels make losses of 100 and more, on which float32 is no test."""
-    chosen = knobs(l1=1e-2, l2=1e-2, scale=1.0, dtype=jnp.float64)
+    chosen = hyper(l1=1e-2, l2=1e-2, scale=1.0, dtype=jnp.float64)
     model = MLP(HIDDEN)
     weights = jax.tree.map(lambda leaf: leaf.astype(jnp.float64), training.start(model, chosen).weights)
     start = training.restart(model, chosen, weights)
@@ -178,7 +178,7 @@ def test_raw_pixels_in_double_precision(rows, keras_float64):
 @pytest.mark.slow
 def test_restart_is_compiling_again(rows):
     """The weights and moving statistics stay, Adam's moments and count do not."""
-    model, chosen, half = MLP(HIDDEN, batch_norm=True), knobs(l2=1e-3), rows.order[:28]
+    model, chosen, half = MLP(HIDDEN, batch_norm=True), hyper(l2=1e-3), rows.order[:28]
     start = training.start(model, chosen)
     reference = keras_model(HIDDEN, l2=1e-3, batch_norm=True)
     reference.set_weights(to_keras(start.weights, HIDDEN, True))
@@ -195,7 +195,7 @@ def test_restart_is_compiling_again(rows):
 @pytest.mark.slow
 def test_evaluate_of_keras_is_our_cross_entropy_and_penalty(whole, rows):
     """Over 1,123 images: neither Keras's batches of 32 nor ours of 1,000 come out even."""
-    model, chosen = MLP(HIDDEN, batch_norm=True), knobs(l1=1e-4, l2=1e-3)
+    model, chosen = MLP(HIDDEN, batch_norm=True), hyper(l1=1e-4, l2=1e-3)
     _, state = ours(model, chosen, rows, order=rows.order[:14])
     reference = keras_model(HIDDEN, l1=1e-4, l2=1e-3, batch_norm=True)
     reference.set_weights(to_keras(state.weights, HIDDEN, True))
@@ -215,7 +215,7 @@ def test_evaluate_of_keras_is_our_cross_entropy_and_penalty(whole, rows):
 def test_control_other_adam(rows, monkeypatch):
     """Optax's Adam must fail where gradients are tiny: dark pixels' weights have the gradient of L1 only."""
     tiny = 3e-7
-    model, chosen, order = MLP(HIDDEN), knobs(l1=tiny), rows.order[:50]
+    model, chosen, order = MLP(HIDDEN), hyper(l1=tiny), rows.order[:50]
     start = training.start(model, chosen)
     reference = keras_model(HIDDEN, l1=tiny)
     reference.set_weights(to_keras(start.weights, HIDDEN, False))
@@ -242,7 +242,7 @@ def test_control_other_adam(rows, monkeypatch):
         return optax.GradientTransformation(lambda p: {"steps": jnp.int32(0), "inner": adam.init(p)}, update)
 
     for eps in (1e-8, 1e-7):
-        monkeypatch.setattr(penalties, "scale_by_keras_adam", partial(optax_adam, eps))
+        monkeypatch.setattr(optimizers, "scale_by_keras_adam", partial(optax_adam, eps))
         assert np.median(np.abs(mine() / moved)) > 1.2
 
 
@@ -250,12 +250,12 @@ def test_control_other_adam(rows, monkeypatch):
 def test_control_half_a_penalty(rows):
     """A penalty with a factor 1/2 must fail, each of the two."""
     for name in ("l1", "l2"):
-        start = training.start(MLP(HIDDEN), knobs())
+        start = training.start(MLP(HIDDEN), hyper())
         reference = keras_model(HIDDEN, **{name: 1e-3})
         reference.set_weights(to_keras(start.weights, HIDDEN, False))
         expected = theirs(reference, rows, order=rows.order[:5])
-        right, _ = ours(MLP(HIDDEN), knobs(**{name: 1e-3}), rows, start, rows.order[:5])
-        wrong, _ = ours(MLP(HIDDEN), knobs(**{name: 5e-4}), rows, start, rows.order[:5])
+        right, _ = ours(MLP(HIDDEN), hyper(**{name: 1e-3}), rows, start, rows.order[:5])
+        wrong, _ = ours(MLP(HIDDEN), hyper(**{name: 5e-4}), rows, start, rows.order[:5])
         assert same(right, expected, 1e-4) and not same(wrong, expected, 1e-4)
 
 
@@ -267,11 +267,11 @@ def test_dropout_trains_as_keras_does_in_distribution(rows):
     """
     rates, seeds, order = (0.3, 0.5), 30, rows.order[:14]
     model = MLP(HIDDEN, dropout=True)
-    start = training.start(model, knobs())
+    start = training.start(model, hyper())
     images, labels = jnp.asarray(rows.images), jnp.asarray(rows.labels)
 
     def mean_loss(seed, rates):
-        chosen = knobs(dropout=rates)._replace(identity=jnp.stack([jnp.uint32(9), jnp.uint32(0), seed, jnp.uint32(0)]))
+        chosen = hyper(dropout=rates)._replace(identity=jnp.stack([jnp.uint32(9), jnp.uint32(0), seed, jnp.uint32(0)]))
         return training.train_epoch(model, chosen, start, jnp.asarray(order), images, labels)[1].cross_entropy
 
     many = jax.jit(jax.vmap(mean_loss, in_axes=(0, None)))

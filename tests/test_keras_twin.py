@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jaxreg import keras_twin
 from jaxreg.errors import UserError
+from jaxreg.study import keras_twin
 
 keras = pytest.importorskip("keras")
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from written_runs import L1_L2, write_run
 
-from jaxreg.layout import Layout, arrange
-from jaxreg.results import read
+from jaxreg.report.layout import Layout, arrange
+from jaxreg.store.results import read
 
 
 def layout(folder: Path, **options: object) -> Layout:

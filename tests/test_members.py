@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaxreg.members import members
-from jaxreg.spec import load, read
+from jaxreg.spec.load import load, read
+from jaxreg.spec.members import members
 
 
 def test_a_member_for_each_cell_split_and_seed():

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxreg.models import MLP, dropout
+from jaxreg.engine.networks import MLP, dropout
 
 
 def shapes(model):

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxreg.models import MLP
-from jaxreg.penalties import add_l1, add_l2, hidden_kernels, penalised_adam, scale_by_keras_adam, weight_norms
+from jaxreg.engine.networks import MLP
+from jaxreg.engine.optimizers import add_l1, add_l2, hidden_kernels, penalised_adam, scale_by_keras_adam, weight_norms
 
 MODEL = MLP((6, 5), batch_norm=True)
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from jaxreg.errors import UserError
-from jaxreg.intervals import Estimate, TwoWay
-from jaxreg.power import PRIOR, Spread, detectable, needed, outlook, read, review, spread
+from jaxreg.statistics.intervals import Estimate, TwoWay
+from jaxreg.statistics.power import PRIOR, Spread, detectable, needed, outlook, read, review, spread
 
 
 @pytest.mark.parametrize(("splits", "seeds", "tests"), [(5, 1, 1), (5, 4, 10), (3, 2, 1), (1, 6, 4)])

@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from jaxreg.progress import Bar, Clock, Lines, Silent, suited
+from jaxreg.engine.progress import Bar, Clock, Lines, Silent, suited
 
 
 class Hands:

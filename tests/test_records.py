@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from jaxreg.errors import UserError
-from jaxreg.members import members
-from jaxreg.records import Finished, Folder
+from jaxreg.spec.members import members
+from jaxreg.store.records import Folder, MemberResult
 
 LABELS = np.array([3, 0, 9], np.uint8)
 
@@ -33,7 +33,7 @@ def made(member, number, weights=None, epochs=2):
         "seconds": 1 / 3,
     }
     log_p = np.random.default_rng(number).normal(size=(3, 10)).astype(np.float32) * 90
-    return Finished(member.id, row, history, log_p, weights)
+    return MemberResult(member.id, row, history, log_p, weights)
 
 
 def same(one, other):

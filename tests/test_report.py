@@ -11,11 +11,12 @@ import pandas as pd
 import pytest
 from written_runs import GOLDEN, L1_L2, with_examples, write_run
 
-from jaxreg import findings, report
-from jaxreg.caveats import caveats
-from jaxreg.figures import style
-from jaxreg.layout import arrange
-from jaxreg.results import read
+from jaxreg.report import __main__, findings
+from jaxreg.report import page as report
+from jaxreg.report.caveats import caveats
+from jaxreg.report.figures import style
+from jaxreg.report.layout import arrange
+from jaxreg.store.results import read
 
 SECTIONS = [
     "Verdict", "Caveats", "Bias and variance", "Generalisation gap", "Learning curves", "Weights", "Accuracy",
@@ -253,7 +254,7 @@ def test_the_command_needs_neither_jax_nor_predictions(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run")
     code = (
         "import sys; sys.modules['jax'] = sys.modules['matplotlib.pyplot'] = None\n"
-        f"from jaxreg import report; sys.exit(report.main([{str(folder)!r}]))"
+        f"from jaxreg.report import __main__ as report; sys.exit(report.main([{str(folder)!r}]))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
@@ -280,7 +281,7 @@ def test_the_command_needs_neither_jax_nor_predictions(tmp_path: Path) -> None:
 def test_wrong_input_is_told_in_two_lines(tmp_path: Path, capsys: pytest.CaptureFixture, spoil, words: str) -> None:
     folder = write_run(tmp_path)
     spoil(folder)
-    assert report.main([str(folder)]) == 2
+    assert __main__.main([str(folder)]) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ") and words in error
     assert len(error.splitlines()) <= 2

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jaxreg.selection import ORDER, Scores, choices, choose, halves, layout, lines, strength, strengths
+from jaxreg.statistics.selection import ORDER, Scores, choices, choose, halves, layout, lines, strength, strengths
 
 NAMES = ("plain", "l1=1e-4", "l1=1e-3", "l2=1e-4")
 SETTINGS = pd.DataFrame({"l1": [0, 1e-4, 1e-3, 0], "l2": [0, 0, 0, 1e-4], "dropout": "0"})

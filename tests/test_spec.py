@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxreg.checked import shortest
 from jaxreg.errors import UserError
-from jaxreg.grid import AXES, value_of
-from jaxreg.spec import EarlyStopping, Settings, load, read
+from jaxreg.formatting import shortest
+from jaxreg.spec.grid import AXES, value_of
+from jaxreg.spec.load import load, read
+from jaxreg.spec.settings import EarlyStopping, Settings
 
 SWEEPS = sorted((Path(__file__).parents[1] / "sweeps").glob("*.toml"))
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jaxreg.data.splits import balanced_rows, split_rows, validation_share
 from jaxreg.errors import UserError
-from jaxreg.splits import balanced_rows, split_rows, validation_share
 
 seeds = st.integers(0, 2**32)
 

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jaxreg.analysis import AXES, analyse, write
-from jaxreg.comparisons import COMPARED, UNDECIDED, holm
-from jaxreg.decomposition import LOSSES, PARTS, SHARES
+from jaxreg.statistics.analysis import AXES, analyse, write
+from jaxreg.statistics.comparisons import COMPARED, UNDECIDED, holm
+from jaxreg.statistics.decomposition import LOSSES, PARTS, SHARES
 
 CELLS = {"plain": (0.0, 0.0), "l1=1e-4": (1e-4, 0.0), "l2=1e-3": (0.0, 1e-3), "l2=0.1": (0.0, 0.1)}
 WORSE = {"plain": 0.3, "l1=1e-4": 0.0, "l2=1e-3": 0.1, "l2=0.1": 2.0}

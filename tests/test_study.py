@@ -14,11 +14,13 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from jaxreg import judgement, keras_check, reproduction, step_cost, study, twelve_runs
-from jaxreg.comparisons import benjamini_hochberg, holm
-from jaxreg.conclusions import CONCLUSIONS
 from jaxreg.errors import UserError
-from jaxreg.evidence import (
+from jaxreg.statistics.comparisons import benjamini_hochberg, holm
+from jaxreg.store.results import read
+from jaxreg.study import __main__, judgement, keras_check, reproduction, step_cost, twelve_runs
+from jaxreg.study import page as study
+from jaxreg.study.conclusions import CONCLUSIONS
+from jaxreg.study.evidence import (
     FAILS,
     HOLDS,
     MISSING,
@@ -31,7 +33,6 @@ from jaxreg.evidence import (
     decide,
     together,
 )
-from jaxreg.results import read
 
 PRINTED = Path(__file__).parents[1] / "sweeps" / "notebook-printed.csv"
 TWELVE = [
@@ -366,8 +367,8 @@ def test_seeds_of_a_split_are_one_unit_and_networks_of_all_images_are_left_out(t
 def test_the_page_has_all_twelve_and_all_thirteen_and_the_report_takes_it_in(tmp_path, notebook, monkeypatch, capsys):
     runs(tmp_path)
     others = ["--regularizers", str(tmp_path / "regularizers"), "--outliers", str(tmp_path / "none")]
-    monkeypatch.setattr(study.report, "write", lambda folder: folder / "report.md")
-    assert study.main(["--notebook", str(notebook), "--printed", str(PRINTED), *others]) == 0
+    monkeypatch.setattr("jaxreg.report.page.write", lambda folder: folder / "report.md")
+    assert __main__.main(["--notebook", str(notebook), "--printed", str(PRINTED), *others]) == 0
     page = (notebook / "study.md").read_text()
     assert all(f"| `{run}` " in page for run in TWELVE)
     assert all(f"### {n}. {conclusion.text}" in page for n, conclusion in enumerate(CONCLUSIONS, 1))
@@ -376,7 +377,7 @@ def test_the_page_has_all_twelve_and_all_thirteen_and_the_report_takes_it_in(tmp
     judged = pd.read_csv(notebook / "conclusions.csv")
     assert judged["conclusion"].nunique() == 13 and {"p", "p_bh", "p_holm"} <= set(judged)
     assert f"`{keras_check.COMMAND}`" in page and "### Keras itself" not in page
-    assert study.main(["--notebook", str(tmp_path / "none")]) == 2
+    assert __main__.main(["--notebook", str(tmp_path / "none")]) == 2
     assert "is not a folder" in capsys.readouterr().err
 
 

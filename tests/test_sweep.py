@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from jaxreg import sweep
+from jaxreg.engine.forecast import Plan
 from jaxreg.errors import Interrupted
-from jaxreg.forecast import Plan
-from jaxreg.grid import AXES
+from jaxreg.spec.grid import AXES
 
 
 def started(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -43,8 +43,8 @@ def engine(monkeypatch, tmp_path):
     fake = types.ModuleType("jaxreg.run")
     fake.run, fake.plan = run, plan
     monkeypatch.setitem(sys.modules, "jaxreg.run", fake)
-    monkeypatch.setattr("jaxreg.devices.configure", lambda devices: calls.order.append(("configure", devices)))
-    monkeypatch.setattr("jaxreg.report.headline", lambda folder: f"The verdict of {folder.name}.")
+    monkeypatch.setattr("jaxreg.engine.devices.configure", lambda devices: calls.order.append(("configure", devices)))
+    monkeypatch.setattr("jaxreg.report.page.headline", lambda folder: f"The verdict of {folder.name}.")
     monkeypatch.chdir(tmp_path)
     return calls
 

@@ -200,7 +200,7 @@ def with_examples(folder: Path) -> Path:
 if __name__ == "__main__":
     import tempfile
 
-    from jaxreg import report
+    from jaxreg.report import page as report
 
     with tempfile.TemporaryDirectory() as temporary:
         page = report.write(write_run(Path(temporary) / "reports" / "tiny")).read_text()

@@ -19,7 +19,7 @@ from typing import Any
 
 from jaxreg import files
 from jaxreg.bench.peers import PEERS
-from jaxreg.devices import configure
+from jaxreg.engine.devices import configure
 from jaxreg.errors import exit_code
 
 SECTIONS = {
@@ -58,10 +58,10 @@ def bench(options: argparse.Namespace, command: str) -> None:
         result["peers"] = rounds.compare(options.rounds, options.steps, python, options.peers, _say)
 
     def where() -> None:
-        from jaxreg import spec
-        from jaxreg.members import members
+        from jaxreg.spec.load import load
+        from jaxreg.spec.members import members
 
-        sweep = spec.load(flags=flags)
+        sweep = load(flags=flags)
         result["phases"] = phases.shares(flags) | {"grid": options.grid}
         recipe = sweep.recipe
         steps = 60_000 // sweep.splits // recipe.batch_size
@@ -102,7 +102,7 @@ def _markdown(result: dict[str, Any]) -> str:
 
 def _about(command: str) -> dict[str, Any]:
     configure()
-    from jaxreg import devices
+    from jaxreg.engine import devices
 
     packages = {}
     for name in ("jaxreg", "jax", "jaxlib", "flax", "optax", "numpy", "keras", "torch"):

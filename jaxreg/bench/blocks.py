@@ -66,7 +66,7 @@ def precisions(rounds: int, steps: int, block: int, epochs: int = 5) -> list[dic
     engines, losses = {}, {}
     for name in names:
         with jax.default_matmul_precision(name):
-            from jaxreg.programs import Programs
+            from jaxreg.engine.programs import Programs
 
             Programs._compiled.clear()  # the precision is no part of what a program is known by
             engines[name] = Engine(steps=steps, block=block)

@@ -8,11 +8,14 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxreg import cohorts, devices, fashion, spec, training
 from jaxreg.bench import job
-from jaxreg.members import members
-from jaxreg.programs import Programs
-from jaxreg.progress import Silent
+from jaxreg.data import fashion
+from jaxreg.engine import devices, grouping, training
+from jaxreg.engine.programs import Programs
+from jaxreg.engine.progress import Silent
+from jaxreg.spec.load import load
+from jaxreg.spec.members import members
+from jaxreg.spec.settings import Settings
 
 
 class Engine:
@@ -29,10 +32,10 @@ class Engine:
         self, hidden: Sequence[int] = job.HIDDEN, steps: int = 375, block: int | None = None, mesh: Any = None
     ):
         mesh = mesh or devices.member_mesh()
-        self.network = cohorts.network(spec.Settings(hidden=tuple(hidden)))
+        self.network = grouping.network(Settings(hidden=tuple(hidden)))
         block = block or devices.block(mesh, self.network, 60)
         self.programs = Programs(mesh, Silent(), block)
-        sweep = spec.load(
+        sweep = load(
             flags={
                 "grid": "l1",
                 "l1": [job.L1],
@@ -43,13 +46,13 @@ class Engine:
             }
         )
         dataset = fashion.load()
-        (group,) = cohorts.prepare(members(sweep), sweep, dataset).values()
+        (group,) = grouping.prepare(members(sweep), sweep, dataset).values()
         self.slots = [slot._replace(rows=slot.rows[: steps * job.BATCH]) for slot in group]
         self.data = self.programs.shared((dataset.train_images.copy(), dataset.train_labels.copy()))
-        knobs = jax.tree.map(lambda *leaves: np.stack(leaves), *(slot.knobs for slot in self.slots))
-        self.knobs = self.programs.per_member(knobs)
+        hyper = jax.tree.map(lambda *leaves: np.stack(leaves), *(slot.hyper for slot in self.slots))
+        self.hyper = self.programs.per_member(hyper)
         self.active = self.programs.per_member(np.ones(len(self.slots), bool))
-        self.state = self.programs(training.start, self.network, self.knobs)
+        self.state = self.programs(training.start, self.network, self.hyper)
         self.epochs = 0
 
     @property
@@ -59,12 +62,12 @@ class Engine:
 
     def epoch(self) -> float:
         """Trains every member for one epoch; their mean cross-entropy."""
-        orders = np.stack([cohorts.epoch_order(slot, 0, self.epochs) for slot in self.slots])
+        orders = np.stack([grouping.epoch_order(slot, 0, self.epochs) for slot in self.slots])
         order = self.programs.per_member(orders)
         self.state, losses = self.programs(
             training.train_epoch_if,
             self.network,
-            self.knobs,
+            self.hyper,
             self.state,
             self.active,
             order,

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxreg import fashion
+from jaxreg.data import fashion
 
 HIDDEN = (225, 256, 128)
 BATCH = 32

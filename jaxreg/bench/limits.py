@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from jaxreg.bench import job
-from jaxreg.devices import cores
+from jaxreg.engine.devices import cores
 
 
 def measure() -> dict[str, float]:

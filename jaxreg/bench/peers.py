@@ -39,7 +39,7 @@ def engine(job: Job) -> Epoch:
 def vmap(job: Job) -> Epoch:
     """The engine's own step under plain `jax.vmap`: 16 members side by side on JAX's default device."""
     from jaxreg.bench.engine import Engine
-    from jaxreg.devices import member_mesh
+    from jaxreg.engine.devices import member_mesh
 
     return Engine(steps=max(1, job.steps // 4), block=ENSEMBLE, mesh=member_mesh(1)).counted_epoch
 

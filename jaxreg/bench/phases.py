@@ -64,11 +64,15 @@ class Clock:
 def watched(began: float, flags: dict[str, Any], out: str, devices: int | None, first_epoch_only: bool) -> None:
     """Runs a sweep under the clock and prints its phases as JSON. ``began`` is when the process was started."""
     clock = Clock(began)
-    from jaxreg import devices as hardware
+    from jaxreg.engine import devices as hardware
 
     hardware.configure(devices)
     import jaxreg
-    from jaxreg import analysis, programs, records, report, spec, training
+    from jaxreg.engine import programs, training
+    from jaxreg.report import page as report
+    from jaxreg.spec.load import load
+    from jaxreg.statistics import analysis
+    from jaxreg.store import records
 
     def of_program(self: Any, function: Any, *_: Any) -> str:
         return "train" if function is training.train_epoch_if else "evaluate"
@@ -95,7 +99,7 @@ def watched(began: float, flags: dict[str, Any], out: str, devices: int | None, 
     clock.around(analysis, "analyse", lambda *_: "decompose")
     clock.around(report, "write", lambda *_: "report")
     try:
-        run = jaxreg.run(spec.load(flags=flags), out=out, devices=devices)
+        run = jaxreg.run(load(flags=flags), out=out, devices=devices)
     except jaxreg.errors.Interrupted:  # type: ignore[attr-defined]
         print(json.dumps(clock.seconds))
         return

@@ -16,10 +16,10 @@ def script(models: int, steps: int) -> None:
     """Trains a few models for two epochs each, validated on as many images as a sweep; prints each epoch's seconds."""
     import numpy as np
 
-    from jaxreg import fashion
     from jaxreg.bench import job
     from jaxreg.bench.peers import keras_model
-    from jaxreg.spec import Sweep
+    from jaxreg.data import fashion
+    from jaxreg.spec.sweep import Sweep
 
     data = job.load(steps)
     dataset, curve = fashion.load(), Sweep.model_fields["curve_images"].default

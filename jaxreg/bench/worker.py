@@ -104,7 +104,7 @@ def serve(name: str, steps: int, cores: tuple[int, ...]) -> None:
             return
         from jaxreg.bench import job
         from jaxreg.bench.peers import PEERS
-        from jaxreg.devices import configure
+        from jaxreg.engine.devices import configure
 
         kind, *details = name.split(":")
         if kind in ("engine", "block"):

@@ -1,0 +1,88 @@
+"""Outliers on purpose: a share of wrong labels or of wrong pixels in the training set, never in the test set.
+
+Noise is nested: what is wrong at one rate is wrong in the same way at every higher rate, so that two rates
+differ only by what was added. The two kinds are drawn independently of each other and of the splits.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import UInt8
+
+from jaxreg.data.dataset import Dataset
+from jaxreg.errors import UserError
+
+# Streams of random numbers: one seed gives unrelated ones for the labels and the pixels.
+LABELS, PIXELS = 1, 2
+
+
+def corrupt(dataset: Dataset, label_noise: float, pixel_noise: float, seed: int) -> Dataset:
+    """The data set with noise in its training part; the very same object if both rates are 0.
+
+    Args:
+        dataset: left as it is; the test arrays, names and digest (the source's) are shared with the result.
+        label_noise: share of training images with a wrong label. Exactly round(rate * n) of the whole
+            training set, so a split has about this share. A wrong label is uniform over the other classes.
+        pixel_noise: probability of each pixel, by itself, to be replaced by a value uniform over 0-255, so an
+            image has about this share (binomial). One replacement in 256 is the old value by chance.
+        seed: not negative. Equal seeds give equal noise.
+
+    Raises:
+        UserError: a rate is not from 0 to 1.
+    """
+    for name, rate in (("label_noise", label_noise), ("pixel_noise", pixel_noise)):
+        if not 0 <= rate <= 1:
+            raise UserError(f"{name} is {rate:g}, expected a share from 0 to 1, for example 0.1.")
+    assert seed >= 0
+    if label_noise == 0 and pixel_noise == 0:
+        return dataset
+    labels, images = dataset.train_labels, dataset.train_images
+    if label_noise > 0:
+        labels = _wrong_labels(labels, label_noise, len(dataset.class_names), seed)
+    if pixel_noise > 0:
+        images = _wrong_pixels(images, pixel_noise, seed)
+    return dataset._replace(train_labels=labels, train_images=images)
+
+
+def brier_rise(rate: float, classes: int, sharpness: float = 1.0) -> float:
+    """How much `label_noise` adds to the Brier bias on right labels, of models that learn it exactly.
+
+    Labels of probabilities eta become eta' = eta + c (1/K - eta), with c = rate K/(K - 1): a step towards
+    uniform. A model whose main prediction is eta' instead of eta has a bias larger by
+
+        |eta' - eta|^2 = c^2 (|eta|^2 - 1/K)
+
+    Args:
+        rate: share of wrong labels.
+        classes: K.
+        sharpness: mean |eta|^2 over the examples; 1, the most there is, where the image settles the class.
+    """
+    step = rate * classes / (classes - 1)
+    return step**2 * (sharpness - 1 / classes)
+
+
+def _wrong_labels(
+    labels: UInt8[np.ndarray, " example"], rate: float, classes: int, seed: int
+) -> UInt8[np.ndarray, " example"]:
+    rank, shift = _bits([seed, LABELS], 2 * labels.size).reshape(2, -1)
+    wrong = np.argsort(rank, kind="stable")[: round(rate * labels.size)]
+    noisy = labels.copy()
+    # A step of 1 to classes - 1 round the circle of classes reaches each of the others, never the label
+    # itself.
+    noisy[wrong] = (labels[wrong] + 1 + shift[wrong] % np.uint64(classes - 1)) % np.uint64(classes)
+    return noisy
+
+
+def _wrong_pixels(
+    images: UInt8[np.ndarray, "example pixel"], rate: float, seed: int
+) -> UInt8[np.ndarray, "example pixel"]:
+    # 16 bits decide (a rate is met to 1 in 65,536), 8 bits are the new value.
+    decide = _bits([seed, PIXELS, 0], -(-images.size // 4)).astype("<u8", copy=False).view("<u2")
+    value = _bits([seed, PIXELS, 1], -(-images.size // 8)).astype("<u8", copy=False).view(np.uint8)
+    wrong = decide[: images.size] < round(rate * 65536)
+    return np.where(wrong, value[: images.size], images.reshape(-1)).reshape(images.shape)
+
+
+def _bits(entropy: list[int], count: int) -> np.ndarray:
+    """Random uint64 that NumPy promises to be the same in all versions, as it does not for `Generator`."""
+    return np.random.PCG64(entropy).random_raw(count)

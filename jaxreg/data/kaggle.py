@@ -1,0 +1,132 @@
+"""The data as a pair of CSV files in Kaggle's layout: `label,pixel1,...,pixel784`, integers, an image a line.
+
+Parsed here with NumPy rather than by pandas, which fills short rows up, skips blank lines and cannot say on
+which line a value is that does not fit.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import re
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from jaxreg.data.dataset import Dataset, digest
+from jaxreg.data.fashion import CLASS_NAMES, DIGEST
+from jaxreg.errors import UserError
+
+COLUMNS = ("label", *(f"pixel{number}" for number in range(1, 785)))
+BLOCK = 1 << 23  # bytes parsed at a time: what is needed on the way is about ten times as large
+COMMA, NEWLINE, ZERO = b",\n0"
+
+
+def load(train_csv: str | Path, test_csv: str | Path) -> Dataset:
+    """The images of two CSV files (.csv or .csv.gz), in the order of their lines.
+
+    Written from the IDX files, they give bit for bit the arrays, and so the digest, of `fashion.load`. The
+    classes are taken to be those of Fashion-MNIST.
+
+    Raises:
+        UserError: a file is not there or not in this layout; the message names the first line that is wrong.
+    """
+    train_csv, test_csv = Path(train_csv), Path(test_csv)
+    if train_csv.resolve() == test_csv.resolve():
+        raise UserError(
+            f"{train_csv} is given for training and for testing, expected two files.\n"
+            "  Type --data TRAIN.csv --test TEST.csv."
+        )
+    arrays = (*_read(train_csv), *_read(test_csv))
+    found = digest(*arrays)
+    name = "fashion-mnist" if found == DIGEST else f"{train_csv.name} and {test_csv.name}"
+    return Dataset(name, *arrays, CLASS_NAMES, found)
+
+
+def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """A file's images, uint8 [example, 784], and labels, uint8 [example]."""
+    tables, line = [], 2
+    try:
+        with _open(path) as file:
+            _check_header(path, file.readline(1 << 16))
+            for text in _blocks(file):
+                tables.append(_parse(path, text, line))
+                line += text.count(b"\n")
+    except (OSError, EOFError, zlib.error) as error:  # the last two, and BadGzipFile, from a damaged .gz
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UserError(
+            f"{path} cannot be read ({reason}), expected a CSV file in Kaggle's layout.\n"
+            "  Type --data TRAIN.csv --test TEST.csv."
+        ) from None
+    if not tables:
+        raise UserError(f"{path} has a header and no rows, expected an image a line.")
+    table = np.concatenate(tables)
+    return np.ascontiguousarray(table[:, 1:]), np.ascontiguousarray(table[:, 0])
+
+
+def _open(path: Path) -> io.BufferedIOBase:
+    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
+
+
+def _check_header(path: Path, header: bytes) -> None:
+    names = header.removeprefix(b"\xef\xbb\xbf").decode("latin-1").strip().replace('"', "").split(",")
+    if tuple(names) == COLUMNS:
+        return
+    wrong = next((i for i, pair in enumerate(zip(names, COLUMNS, strict=False)) if pair[0] != pair[1]), None)
+    fault = (
+        f"{len(names)} columns, expected {len(COLUMNS)}"
+        if wrong is None
+        else f"column {wrong + 1} is {names[wrong][:20]!r}, expected {COLUMNS[wrong]!r}"
+    )
+    raise UserError(f"{path} line 1: {fault}. Kaggle's layout begins with the line label,pixel1,...,pixel784.")
+
+
+def _blocks(file: io.BufferedIOBase) -> Iterator[bytes]:
+    """The rest of a file in blocks of whole lines, each ending in a newline."""
+    rest = b""
+    while chunk := file.read(BLOCK):
+        whole, newline, tail = chunk.rpartition(b"\n")
+        if newline:
+            yield (rest + whole + newline).replace(b"\r\n", b"\n")
+            rest = tail
+        else:
+            rest += tail
+    if rest:
+        yield rest.rstrip(b"\r") + b"\n"
+
+
+def _parse(path: Path, text: bytes, first_line: int) -> np.ndarray:
+    """Whole lines as a table, uint8 [row, 785], label first."""
+    characters = np.frombuffer(text, np.uint8)
+    separator = (characters == COMMA) | (characters == NEWLINE)
+    ends = np.flatnonzero(separator)
+    rows, left_over = divmod(ends.size, len(COLUMNS))
+    lengths = np.diff(ends, prepend=-1) - 1
+    digits = characters - np.uint8(ZERO)  # wraps round, so that every character but a digit is above 9
+    values = digits[ends - 1].astype(np.uint16)
+    for place, factor in ((2, 10), (3, 100)):
+        # Where a field is shorter than this the index reaches into its neighbour: times False.
+        values += digits[ends - place] * (lengths >= place) * np.uint16(factor)
+    table = values[: rows * len(COLUMNS)].reshape(rows, len(COLUMNS))
+    whole = left_over == 0 and text.count(b"\n") == rows and (characters[ends[784::785]] == NEWLINE).all()
+    integers = lengths.min() >= 1 and lengths.max() <= 3 and ((digits <= 9) | separator).all()
+    if not (whole and integers and table.max() <= 255 and table[:, 0].max() <= 9):
+        raise UserError(_first_fault(path, text, first_line))
+    return table.astype(np.uint8)
+
+
+def _first_fault(path: Path, text: bytes, first_line: int) -> str:
+    """Which line is wrong, and how: looked for slowly, once it is known that there is one."""
+    for number, line in enumerate(text.decode("latin-1").split("\n")[:-1], first_line):
+        fields = line.split(",") if line else []
+        if len(fields) != len(COLUMNS):
+            found = f"{len(fields)} values, expected {len(COLUMNS)} (label,pixel1,...,pixel784)"
+            return f"{path} line {number}: {found}."
+        for column, field in zip(COLUMNS, fields, strict=True):
+            highest = 9 if column == "label" else 255
+            if not re.fullmatch("[0-9]{1,3}", field) or int(field) > highest:
+                found = f"{column} is {field[:20]!r}, expected an integer from 0 to {highest}"
+                return f"{path} line {number}: {found}."
+    raise AssertionError("the fast and the slow check of a CSV file disagree")

@@ -1,0 +1,68 @@
+"""What a sweep would train and what that costs, said before anything is trained. Needs no JAX."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from jaxreg.formatting import count
+from jaxreg.spec.sweep import Sweep
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Plan(NamedTuple):
+    """What a sweep would need."""
+
+    members: int
+    programs: int
+    bytes: int
+    seconds: float
+
+
+def forecast(sweep: Sweep, plan: Plan) -> str:
+    """The members, a line for each cell, and the programs, memory and time they need."""
+    repeats = f"{count(sweep.splits, 'split')} x {count(sweep.seeds, 'seed')}"
+    ids = [f"split{_range(sweep.splits)}/seed{_range(sweep.seeds)}"]
+    if sweep.full_seeds:
+        repeats += f", {count(sweep.full_seeds, 'seed')} on the whole training set"
+        ids.append(f"all/seed{_range(sweep.full_seeds)}")
+    width = max(len(cell.name) for cell in sweep.cells)
+    cells = [
+        f"  {cell.name:{width}}  {cell.settings.architecture}{f'  after {cell.after}' if cell.after else ''}"
+        for cell in sweep.cells
+    ]
+    total, programs = count(plan.members, "member"), count(plan.programs, "program")
+    lines = [
+        f"{sweep.name}: {count(len(sweep.cells), 'cell')}, each {repeats}: {total}",
+        *cells,
+        f"each of them as {' and '.join(ids)}",
+        f"{programs} to compile, {_size(plan.bytes)} of memory, {duration(plan.seconds)}",
+    ]
+    return "\n".join(lines)
+
+
+def foresight(outlook: pd.DataFrame) -> str:
+    """What the sweep will be able to tell apart, from `jaxreg.power.outlook`."""
+    found = outlook.set_index("measure")["detectable_difference"]
+    first = outlook.iloc[0]
+    return (
+        f"a true difference from the plain cell is found in 80 % of such sweeps if it is at least "
+        f"{found['test_cross_entropy']:.2g} nats of test cross-entropy or {100 * found['test_error']:.2g} points of "
+        f"accuracy ({count(int(first['comparisons']), 'comparison')}, {first['basis']})"
+    )
+
+
+def duration(seconds: int | float) -> str:
+    """A rough time, as in "about 40 s", "about 5 min", "about 1.5 h"."""
+    if seconds < 90:
+        return f"about {max(round(seconds, -1), 10):.0f} s"
+    return f"about {seconds / 60:.0f} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h"
+
+
+def _size(size: int) -> str:
+    return f"about {size / 1e9:.1f} GB" if size >= 1e9 else f"about {size / 1e6:.0f} MB"
+
+
+def _range(n: int) -> str:
+    return "0" if n == 1 else f"0..{n - 1}"

@@ -1,0 +1,182 @@
+"""What a reader should know before believing a report, found from its tables."""
+
+from __future__ import annotations
+
+from jaxreg.formatting import count, fixed, known, listing, number
+from jaxreg.report.findings import UNDECIDED, called
+from jaxreg.report.layout import SHORT, Layout
+from jaxreg.report.summaries import diverged, means
+from jaxreg.store.results import Results
+
+# On these axes more is harm done on purpose: their edge is no place to look for an optimum.
+HARMS = ("label_noise", "pixel_noise")
+LOOKED_FOR = (
+    "diverged members, members that only guess, a best cell on the edge of the grid, members still improving at the "
+    "last epoch, a gain that fewer epochs give as well, too few splits or seeds, flattery by choosing"
+)
+
+
+def caveats(results: Results, layout: Layout) -> list[str]:
+    """Every caveat that applies, the gravest first."""
+    return [
+        *_diverged(results),
+        *_guessing(results),
+        *_edge(results, layout),
+        *_unfinished(results, layout),
+        *_fewer_epochs(results, layout),
+        *_replication(results),
+        *_too_few(results, layout),
+        *_flattery(results),
+    ]
+
+
+def _diverged(results: Results) -> list[str]:
+    lost = diverged(results)
+    lost = lost[lost["diverged"] > 0]
+    if lost.empty:
+        return []
+    counts = zip(lost.index, lost["diverged"], lost["members"], strict=True)
+    cells = ", ".join(f"`{cell}` {some} of {all_}" for cell, some, all_ in counts)
+    return [
+        f"**{count(int(lost['diverged'].sum()), 'member')} of {len(results.members)} diverged**: {cells}; "
+        f"the first at epoch {results.members['diverged_at'].min():.0f}. They are left out of every mean, "
+        "so these cells look better than they are."
+    ]
+
+
+def _guessing(results: Results) -> list[str]:
+    """Members that put every test image into one class: they did not diverge, and are in every mean."""
+    classes = results.classes["class"].nunique() if "class" in results.classes else 0
+    if classes < 2:
+        return []
+    guess = results.sound["test_accuracy"] < 1.2 / classes
+    cells = results.sound["cell"]
+    rows = [f"`{cell}` {guess[cells == cell].sum()} of {(cells == cell).sum()}" for cell in cells[guess].unique()]
+    if not rows:
+        return []
+    return [
+        f"**{count(int(guess.sum()), 'member')} learned nothing** (accuracy of guessing): {', '.join(rows)}. They are "
+        "in every mean; where only some of a cell's members are such, its mean and interval describe neither kind."
+    ]
+
+
+def _edge(results: Results, layout: Layout) -> list[str]:
+    found = []
+    for line in layout.lines:
+        best = results.choice(line.axis, "best")
+        modest = results.choice(line.axis, "one_standard_error")
+        if line.axis in HARMS or best is None:
+            continue
+        name, least, largest = SHORT[line.axis], line.labels[0], line.labels[-1]
+        if best["cell"] == line.cells[-1]:
+            found.append(f"**The best {name}, {largest}, is the largest tried**: the optimum may lie beyond it.")
+        elif modest is not None and modest["cell"] == line.cells[-1]:
+            found.append(f"The strongest {name} within one standard error, {largest}, is the largest tried.")
+        if best["cell"] == line.cells[0] and least != "0":
+            found.append(f"**The best {name}, {least}, is the smallest tried**: the optimum may lie below it.")
+    return found
+
+
+def _unfinished(results: Results, layout: Layout) -> list[str]:
+    """Cells of interest whose test cross-entropy fell over the last epochs, beyond its standard error."""
+    window = 2 if results.history["epoch"].max() >= 6 else 1
+    cells = list(dict.fromkeys([layout.base, *(row["cell"] for row in results.chosen())]))
+    kept = results.sound[results.sound["cell"].isin(cells)]
+    history = results.history[results.history["member"].isin(kept["member"])].sort_values("epoch")
+    # A member that stopped early stopped improving by its own rule.
+    if history.empty or history["epoch"].max() < 2 * window:
+        return []
+    losses = history.groupby("member")["test_cross_entropy"]
+    late = losses.apply(lambda loss: loss.iloc[-window:].mean())
+    early = losses.apply(lambda loss: loss.iloc[-2 * window : -window].mean())
+    falls = kept.assign(fall=kept["member"].map(early - late), late=kept["member"].map(late))
+    table = means(falls, ["fall", "late"])
+    table = table[(table["fall"] > 0.002 * table["late"]) & ~(table["fall_low"] <= 0)]
+    falling = [f"`{cell}` by {number(table['fall'][cell], 2)}" for cell in cells if cell in table.index]
+    if not falling:
+        return []
+    epochs = "in the last epoch" if window == 1 else "from the two epochs before to the last two"
+    return [
+        f"**Still improving at the last epoch**: test cross-entropy fell {epochs}, {listing(falling)}. "
+        "More epochs may change the ranking."
+    ]
+
+
+def _fewer_epochs(results: Results, layout: Layout) -> list[str]:
+    """Whether the base cell was half as good an epoch or more ago as the best cell is now."""
+    best = results.choice("all", "best")
+    if best is None or layout.base is None or best["cell"] == layout.base or results.history.empty:
+        return []
+    if results.sound.loc[results.sound["cell"] == best["cell"], "stopped_at"].notna().any():
+        return []  # it has fewer epochs itself
+    history = results.history.merge(results.sound[["member", "cell"]], on="member")
+    curves = history.groupby(["cell", "epoch"])["test_cross_entropy"].mean()
+    if not {layout.base, best["cell"]} <= set(curves.index.get_level_values("cell")):
+        return []
+    base, other = curves[layout.base], curves[best["cell"]]
+    rise, gain = base.iloc[-1] - base.min(), base.iloc[-1] - other.iloc[-1]
+    if not (gain > 0 and rise >= gain / 2):
+        return []
+    return [
+        f"**Fewer epochs may do as well**: by the learning curves, `{layout.base}` was at {fixed(base.min(), 3)} after "
+        f"epoch {base.idxmin()} and ends at {fixed(base.iloc[-1], 3)}; `{best['cell']}` ends at "
+        f"{fixed(other.iloc[-1], 3)}. Sweeping `early_stopping` beside it would tell the two apart."
+    ]
+
+
+def _replication(results: Results) -> list[str]:
+    rows = results.loss("cross_entropy")
+    splits, seeds = float(rows["splits"].max()), float(rows["seeds"].max())
+    if not (known(splits) and known(seeds)):
+        return []
+    if splits <= 1 and seeds <= 1:
+        return [
+            "**One member a cell: variance is undefined**, and so is every interval over training runs. "
+            "Two splits are the least: `--splits 2`."
+        ]
+    if splits <= 1:
+        return [
+            f"**One training set: the variance here is between its {seeds:.0f} seeds only.** What another "
+            "training set would have changed is not in it; `--splits 5` puts it in."
+        ]
+    if seeds <= 1:
+        return [
+            "With one seed a split, variance from data and variance from seeds can't be told apart; "
+            "`--seeds 2` separates them."
+        ]
+    return []
+
+
+def _too_few(results: Results, layout: Layout) -> list[str]:
+    best = results.choice("all", "best")
+    splits = float(results.loss("cross_entropy")["splits"].max())
+    found = []
+    if 1 < splits < 4:
+        rest = "one degree" if splits == 2 else "two degrees"
+        found.append(f"{splits:.0f} splits are few: intervals over training sets rest on {rest} of freedom.")
+    change = None if best is None else results.change(layout.base, best["cell"], "test_cross_entropy")
+    if best is None or change is None or change["verdict"] != UNDECIDED:
+        return found
+    smallest = ""
+    if {"measure", "detectable_difference"} <= set(results.power):
+        rows = results.power[results.power["measure"] == "test_cross_entropy"]
+        limits = rows["detectable_difference"].dropna()
+        if len(limits):
+            smallest = f" Four times in five this design detects {number(limits.iloc[0], 2)} or more."
+    return [
+        *found,
+        f"**Too few training runs for the difference claimed**: `{best['cell']}` against "
+        f"{called(layout.base, layout)} is {number(change['difference'], 2)} in cross-entropy, which may be "
+        f"chance.{smallest}",
+    ]
+
+
+def _flattery(results: Results) -> list[str]:
+    best = results.choice("all", "best")
+    if best is None or not known(best.get("flattery")):
+        return []
+    return [
+        "The best cell was chosen on the test images. Chosen on one half of them and quoted on the other, "
+        f"its cross-entropy is {fixed(best['honest_cross_entropy'], 4)} instead of "
+        f"{fixed(best['test_cross_entropy'], 4)}: choosing flatters by {fixed(best['flattery'], 4)}."
+    ]

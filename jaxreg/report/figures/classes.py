@@ -1,0 +1,67 @@
+"""Which classes carry the error: bias and variance of each class in the base cell and in the best."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from jaxreg.formatting import listing
+from jaxreg.report.figures import style
+from jaxreg.report.figures.decomposition import LOSSES, parted, stack_key
+from jaxreg.report.figures.maps import chosen
+from jaxreg.report.figures.style import Picture
+from jaxreg.report.layout import Layout
+from jaxreg.store.results import Results
+
+FASHION = (
+    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+)  # fmt: skip
+
+
+def class_names(results: Results) -> dict[int, str]:
+    """The names in the table where it has them, else Fashion-MNIST's."""
+    table = results.classes
+    if "class_name" in table and table["class_name"].notna().any():
+        return dict(zip(table["class"].astype(int), table["class_name"], strict=True))
+    return dict(enumerate(FASHION))
+
+
+def shown_cells(results: Results, layout: Layout) -> list[str]:
+    """The base cell and the best one, each once."""
+    best, _ = chosen(results)
+    return list(dict.fromkeys(cell for cell in (layout.base, best) if cell))
+
+
+def per_class(results: Results, layout: Layout, loss: str = "brier") -> list[Picture]:
+    """Bars of bias and variance by class, the hardest class on top."""
+    if not {"class", "loss", "bias", "variance"} <= set(results.classes):
+        return []
+    table = results.classes[results.classes["loss"] == loss]
+    cells = [cell for cell in shown_cells(results, layout) if table.loc[table["cell"] == cell, "error"].notna().any()]
+    if not cells:
+        return []
+    names = class_names(results)
+    order = table[table["cell"] == cells[0]].set_index("class")["error"].sort_values().index
+    figure, axes = style.canvas(4.3, 1, len(cells), sharex=True, sharey=True)
+    for panel, cell in zip(axes[0], cells, strict=True):
+        rows = table[table["cell"] == cell].set_index("class").reindex(order)
+        parts = ["bias", "variance_split", "variance_seed"] if parted(results.loss(loss)) else ["bias", "variance"]
+        left = np.zeros(len(rows))
+        for part, colour in zip(parts, (style.BIAS_AREA, style.DATA_AREA, style.SEED_AREA), strict=False):
+            width = np.clip(np.nan_to_num(rows[part].to_numpy(float)), 0, None)
+            panel.barh(range(len(rows)), width, 0.72, left=left, color=colour, linewidth=0)
+            left = left + width
+        panel.plot(rows["error"], range(len(rows)), "o", color=style.INK, markersize=4.5)
+        panel.set_yticks(range(len(rows)), [names.get(int(k), str(k)) for k in order])
+        panel.grid(axis="y", visible=False)
+        panel.set_title(cell if len(cells) == 1 or cell == layout.base else f"{cell} (best)")
+        panel.set_xlabel(f"Test {LOSSES[loss]}")
+    figure.legend(handles=stack_key(results.loss(loss)), ncols=2, loc="outside upper left", columnspacing=1.4)
+    hardest = [names.get(int(k), str(k)) for k in order[::-1][:3]]
+    return [
+        Picture(
+            "classes",
+            f"Bias and variance of each class in {listing(cells)}; the hardest are {listing(hardest)}.",
+            f"Each bar is a class's mean test {LOSSES[loss]} in its parts, hardest on top.",
+            style.png(figure),
+        )
+    ]

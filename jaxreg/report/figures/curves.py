@@ -1,0 +1,82 @@
+"""Learning curves: one line a strength, light to dark as it grows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from jaxreg.report.figures import style
+from jaxreg.report.figures.style import Picture
+from jaxreg.report.layout import SHORT, Layout
+from jaxreg.store.results import Results
+
+GREYS = ["#b9cfe8", "#8fb3d9", "#6493c4", "#3f73aa", "#23548a", "#0f3765", "#06203f"]
+DASHES = ["-", (0, (6, 1.5)), (0, (3, 1.2)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)), (0, (8, 3))]
+
+
+Column = tuple[str, tuple[str, ...], tuple[str, ...]]  # title, cells, their labels
+MEASURES = {"test_cross_entropy": "Test cross-entropy", "train_cross_entropy": "Train cross-entropy"}
+
+
+def learning(results: Results, layout: Layout) -> list[Picture]:
+    """Mean test and train cross-entropy after each epoch, a column per axis, or one for unordered cells."""
+    history = results.history.merge(results.sound[["member", "cell"]], on="member")
+    if history["epoch"].nunique() < 2:
+        return []
+    means = history.groupby(["cell", "epoch"])[list(MEASURES)].mean()
+    columns: list[Column] = [(SHORT[line.axis], line.cells, line.labels) for line in layout.lines]
+    for group in layout.groups:
+        if group.title and layout.base:
+            columns.append((group.title, (layout.base, *group.cells), (layout.base, *group.labels)))
+        elif len(layout.groups) == 1:
+            columns.append((group.title, group.cells, group.labels))
+    images = results.record["sweep"].get("curve_images")
+    stopped = set(results.sound.loc[results.sound["stopped_at"].notna(), "cell"])
+    return [_figure(means, columns[i : i + 2], images, stopped) for i in range(0, len(columns), 2)]
+
+
+def _figure(means: pd.DataFrame, columns: Sequence[Column], images: int | None, stopped: set[str]) -> Picture:
+    shown = {cell for _, cells, _ in columns for cell in cells}
+    means = means[means.index.get_level_values("cell").isin(shown)]
+    figure, axes = style.canvas(6.2, 2, len(columns), sharey="row", sharex=True)
+    for column, (title, cells, labels) in enumerate(columns):
+        for row, measure in enumerate(MEASURES):
+            _curves(axes[row, column], means[measure], cells, labels)
+        axes[1, column].set_xlabel("Epoch")
+        axes[1, column].xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        key = {"title": title, "alignment": "left"} if title else {}
+        across = 3 if len(columns) == 1 else 2
+        style.legend(axes[0, column], fontsize=9, ncols=across, columnspacing=1, handlelength=2.8, **key)
+    final = means.groupby("cell").last()["test_cross_entropy"].min()
+    for row, (measure, title) in enumerate(MEASURES.items()):
+        top = max(2.2 * final, 1.05 * float(np.nanmedian(means[measure])))
+        floor = 0.0 if row else 0.9 * float(means[measure].min())
+        axes[row, 0].set_ylim(floor, min(top, 1.05 * float(means[measure].max())))
+        axes[row, 0].set_ylabel(title)
+    names = [title for title, _, _ in columns if title] or ["all runs"]
+    return Picture(
+        "learning-" + "-".join(name.lower().replace(",", "").replace(" ", "-") for name in names),
+        f"Learning curves: test and train cross-entropy after each epoch, {' and '.join(names)}.",
+        f"Mean over a cell's members; the test curve is over {f'{images:,}' if images else 'the'} test images, the "
+        "train curve the epoch's running mean, without the penalty. "
+        "A test curve that turns up is overfitting; one that still falls has not finished."
+        + (
+            " After the first member of a cell has stopped, its curve is the mean of the others."
+            if shown & stopped
+            else ""
+        ),
+        style.png(figure),
+    )
+
+
+def _curves(axes: Axes, means: pd.Series, cells: tuple[str, ...], labels: tuple[str, ...]) -> None:
+    for i, (cell, label) in enumerate(zip(cells, labels, strict=True)):
+        if cell not in means.index.get_level_values("cell"):
+            continue
+        curve = means.loc[cell]
+        shade = GREYS[round(i * (len(GREYS) - 1) / max(len(cells) - 1, 1))]
+        axes.plot(curve.index, curve, color=shade, linestyle=DASHES[i % len(DASHES)], label=label)

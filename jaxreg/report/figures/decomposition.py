@@ -1,0 +1,201 @@
+"""The figure that matters: error in its parts against strength, and what each part changed against none."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from jaxreg.report.figures import style
+from jaxreg.report.figures.style import Picture
+from jaxreg.report.layout import SHORT, Layout, Line
+from jaxreg.report.summaries import diverged
+from jaxreg.store.results import Results
+
+LOSSES = {"cross_entropy": "cross-entropy", "brier": "Brier score", "zero_one": "0-1 error"}
+TOTAL = {"cross_entropy": "test_cross_entropy", "brier": "test_brier", "zero_one": "test_error"}
+PARTS = ["bias", "variance_split", "variance_seed"]
+
+
+def parted(table: pd.DataFrame) -> bool:
+    """Whether the variance between training sets and that between seeds could be told apart."""
+    return bool(table["variance_split"].notna().any() and table["variance_seed"].notna().any())
+
+
+def source(table: pd.DataFrame) -> str:
+    """What an undivided variance is over: training sets with their seeds, or seeds alone."""
+    return "from seeds (one training set)" if (table["splits"].fillna(0) <= 1).all() else "from data and seeds"
+
+
+def pairs(lines: Sequence[Line]) -> Iterable[Sequence[Line]]:
+    """The lines two by two: a figure holds no more than two panels side by side."""
+    return (lines[i : i + 2] for i in range(0, len(lines), 2))
+
+
+def strength_figures(results: Results, layout: Layout, loss: str) -> list[Picture]:
+    """Bias and variance against strength, a column per axis; below, the paired change against the base."""
+    return [_figure(results, layout, lines, loss) for lines in pairs(layout.lines)]
+
+
+def _figure(results: Results, layout: Layout, lines: Sequence[Line], loss: str) -> Picture:
+    table = results.loss(loss)
+    changes = {
+        "error": results.against(layout.base, TOTAL[loss]),
+        "bias": results.against(layout.base, f"bias_{loss}"),
+        "variance": results.against(layout.base, f"variance_{loss}"),
+    }
+    measured = {part for part, change in changes.items() if change["difference"].notna().any()}
+    paired = bool(measured)
+    rows = 2 if paired else 1
+    heights = {"height_ratios": [1.25, 1]} if paired else {}
+    figure, axes = style.canvas(3.4 * rows - 0.1, rows, len(lines), sharey="row", gridspec_kw=heights)
+    cells = list(dict.fromkeys(cell for line in lines for cell in line.cells))
+    top = style.ceiling(table.loc[cells, "error"])
+    drawn: list[pd.DataFrame] = []
+    for column, line in enumerate(lines):
+        stack(axes[0, column], line, table, top)
+        style.crosses(axes[0, column], line, diverged(results))
+        mark_choices(axes[0, column], results, line)
+        style.strength_axis(axes[0, column], line, label=not paired)
+        if paired:
+            drawn += change_panel(axes[1, column], line, changes, layout.base)
+            style.strength_axis(axes[1, column], line)
+    axes[0, 0].set_ylabel(f"Test {LOSSES[loss]}")
+    figure.legend(
+        handles=stack_key(table), ncols=2, loc="outside upper left", columnspacing=1.4, handlelength=2.2
+    )  # fmt: skip
+    if paired:
+        low, high = change_limits(drawn)
+        for column, line in enumerate(lines):
+            axes[1, column].set_ylim(low, high)
+            errors = changes["error"].reindex(line.cells)["difference"]
+            style.cap(axes[1, column], line.positions, errors, high)
+        axes[1, 0].set_ylabel(f"Change against {'none' if layout.base == 'plain' else layout.base}")
+        style.legend(axes[1, 0], handles=change_key(measured), ncols=3, columnspacing=1.2)
+    suffix = "-".join(line.axis for line in lines)
+    names = " and ".join(SHORT[line.axis] for line in lines)
+    caption = (
+        f"Top: mean test {LOSSES[loss]} as the sum of its parts; the dark line is their total, the error. "
+        "The best strength and the strongest within one standard error (1 SE) of it are marked."
+    )
+    if paired:
+        caption += " Bottom: what each part changed, member paired with member; below the grey line is better."
+    if top is not None:
+        caption += " Cells off the scale have their error written at the top (\u2191)."
+    if diverged(results).loc[cells, "diverged"].any():
+        caption += " Crosses: diverged members, of how many."
+    alt = f"Bias, variance and their sum, the test {LOSSES[loss]}, against {names}" + (
+        ", with the paired change against no regularisation below." if paired else "."
+    )
+    return Picture(
+        f"bias-variance-{loss.replace('_', '-')}-{suffix}",
+        alt,
+        caption + " Bands: 95 % intervals.",
+        style.png(figure),
+    )
+
+
+def stack(axes: Axes, line: Line, table: pd.DataFrame, top: float | None) -> None:
+    """Bias below, the variances on it; the upper edge is the error. A negative part is drawn as nothing."""
+    rows = table.loc[list(line.cells)]
+    x = np.asarray(line.positions)
+    keep = rows["error"].notna().to_numpy()
+    rows, x = rows[keep], x[keep]
+    if not len(rows):
+        axes.set_ylim(0, 1)
+        return
+    bias = rows["bias"].to_numpy(float)
+    axes.fill_between(x, 0, bias, color=style.BIAS_AREA, linewidth=0)
+    if parted(table):
+        data = bias + np.clip(rows["variance_split"].to_numpy(float), 0, None)
+        error = rows["error"].to_numpy(float)
+        data = np.where(np.isfinite(data), np.minimum(data, error), error)
+        axes.fill_between(x, bias, data, color=style.DATA_AREA, linewidth=0)
+        axes.fill_between(x, data, np.maximum(error, data), color=style.SEED_AREA, linewidth=0)
+    else:
+        axes.fill_between(x, bias, rows["error"], color=style.DATA_AREA, linewidth=0)
+    style.curve(axes, x, rows, "bias", band_alpha=0.2, **style.MARKS["bias"])
+    style.curve(axes, x, rows, "error", band_alpha=0.13, **style.MARKS["error"])
+    axes.set_ylim(0, None)
+    if top is not None:
+        style.cap(axes, x, rows["error"], top)
+
+
+def stack_key(table: pd.DataFrame) -> list[Patch | Line2D]:
+    """The legend of `stack`."""
+    error = Line2D([], [], label="error = bias + variance", **style.MARKS["error"])
+    bias = Patch(facecolor=style.BIAS_AREA, edgecolor=style.BIAS, linestyle="--", label="bias")
+    if table["bias"].isna().all():
+        return [Line2D([], [], label="error", **style.MARKS["error"])]
+    if parted(table):
+        return [
+            error, bias,
+            Patch(color=style.DATA_AREA, label="variance from data"),
+            Patch(color=style.SEED_AREA, label="variance from seeds"),
+        ]  # fmt: skip
+    return [error, bias, Patch(color=style.DATA_AREA, label=f"variance {source(table)}")]
+
+
+def mark_choices(axes: Axes, results: Results, line: Line) -> None:
+    """Upright lines at the best cell of the axis and at the strongest within one standard error of it."""
+    best, modest = results.choice(line.axis, "best"), results.choice(line.axis, "one_standard_error")
+    for choice, text, dashes in ((best, "best", "-"), (modest, "1 SE", (0, (2, 2)))):
+        if choice is None or choice["cell"] not in line.cells:
+            continue
+        if text == "1 SE" and best is not None and best["cell"] == choice["cell"]:
+            continue
+        if text == "best" and modest is not None and modest["cell"] == choice["cell"]:
+            text = "best = 1 SE"
+        x = line.positions[line.cells.index(choice["cell"])]
+        side = beside(line, best, modest) if len(text) < 6 else 0
+        align = {0: "center", 1: "left", -1: "right"}[side if text == "1 SE" else -side]
+        axes.axvline(x, color=style.INK, linewidth=1.0, linestyle=dashes)  # type: ignore[arg-type]
+        axes.annotate(
+            text, (x, 1.0), xycoords=axes.get_xaxis_transform(), ha=align, va="bottom", fontsize=9.5,
+            xytext=(0, 1), textcoords="offset points",
+        )  # fmt: skip
+
+
+def beside(line: Line, best: dict[str, Any] | None, modest: dict[str, Any] | None) -> int:
+    """The side (1, -1) to which the modest choice's name must give way to that of the best; 0: neither."""
+    if best is None or modest is None or not {best["cell"], modest["cell"]} <= set(line.cells):
+        return 0
+    first, second = (line.positions[line.cells.index(choice["cell"])] for choice in (best, modest))
+    near = abs(second - first) < 0.2 * (max(line.positions) - min(line.positions))
+    return (1 if second > first else -1) if near else 0
+
+
+def change_panel(axes: Axes, line: Line, changes: dict[str, pd.DataFrame], base: str | None) -> list[pd.DataFrame]:
+    """The paired differences of error, bias and variance against the base cell, with their intervals."""
+    axes.axhline(0, color=style.QUIET, linewidth=1)
+    drawn = []
+    for name, change in changes.items():
+        rows = change.loc[list(line.cells), ["difference", "low", "high"]].astype(float)
+        if base in line.cells and rows["difference"].notna().any():
+            rows.loc[base] = 0.0  # a cell does not differ from itself
+        rows = rows.rename(columns={"low": "difference_low", "high": "difference_high"})
+        keep = rows["difference"].notna().to_numpy()
+        style.curve(axes, np.asarray(line.positions)[keep], rows[keep], "difference", **style.MARKS[name])
+        drawn.append(rows)
+    return drawn
+
+
+def change_limits(drawn: list[pd.DataFrame]) -> tuple[float, float]:
+    """Limits that show what improved and as much again of what grew: a ruined cell would flatten the rest."""
+    ends = pd.concat(drawn)[["difference_low", "difference_high"]].to_numpy(float)
+    ends = ends[np.isfinite(ends)]
+    low, high = (ends.min(), ends.max()) if ends.size else (-1.0, 1.0)
+    if low < 0:
+        high = min(high, -1.5 * low)
+    margin = 0.08 * max(high - low, 1e-9)
+    return float(low - margin), float(high + margin)
+
+
+def change_key(parts: Collection[str]) -> list[Patch | Line2D]:
+    """The legend of `change_panel`."""
+    return [Line2D([], [], label=name, **mark) for name, mark in style.MARKS.items() if name in parts]

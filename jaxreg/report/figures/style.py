@@ -1,0 +1,172 @@
+"""How every figure looks: sizes legible on a phone, marks that stay apart in grey, axes of strengths."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+
+from jaxreg.report.layout import Line
+
+WIDTH = 6.6  # inches; 11 points at this width are 8 pixels on a phone of 375
+DPI = 140
+
+RC: Any = {
+    "font.size": 11,
+    "axes.titlesize": 11,
+    "axes.labelsize": 11,
+    "xtick.labelsize": 10,
+    "ytick.labelsize": 10,
+    "legend.fontsize": 10,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e3e3e3",
+    "grid.linewidth": 0.7,
+    "lines.linewidth": 1.8,
+    "lines.markersize": 5.5,
+    "figure.constrained_layout.use": True,
+    "figure.facecolor": "white",
+}
+
+# One meaning, one mark. The areas differ in lightness too, so they stay apart in grey.
+INK, QUIET, WARN = "#1a1a1a", "#6b6b6b", "#b3001b"
+BIAS, BIAS_AREA = "#2f6db3", "#d3e1f1"
+VARIANCE, DATA_AREA, SEED_AREA = "#b8570f", "#eda964", "#a8480a"
+MARKS: dict[str, dict[str, Any]] = {
+    "error": {"color": INK, "linestyle": "-", "marker": "o"},
+    "bias": {"color": BIAS, "linestyle": (0, (5, 1.5)), "marker": "s"},
+    "variance": {"color": VARIANCE, "linestyle": (0, (1.5, 1)), "marker": "^"},
+}
+PATCH: dict[str, Any] = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 0.8}
+
+
+class Picture(NamedTuple):
+    """A figure: its file's name without suffix, words for those who can't see it, how to read it."""
+
+    name: str
+    alt: str
+    caption: str
+    png: bytes
+
+
+def canvas(height: float, rows: int = 1, columns: int = 1, **kwargs: Any) -> tuple[Figure, np.ndarray]:
+    """A figure of the common width and its axes [rows, columns]; not by pyplot, whose state is global."""
+    figure = Figure(figsize=(WIDTH, height))
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots(rows, columns, squeeze=False, **kwargs)
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as PNG bytes in 256 colours, the same for the same input."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+    small = io.BytesIO()
+    Image.open(buffer).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(small, format="png", optimize=True)
+    return small.getvalue()
+
+
+def strength_axis(axes: Axes, line: Line, label: bool = True) -> None:
+    """Ticks at the values trained; on a logarithmic axis 0 stands apart, with the axis broken after it."""
+    labels = [text if _shown(line, i) else "" for i, text in enumerate(line.labels)]
+    axes.set_xticks(line.positions, labels)
+    axes.margins(x=0.04)
+    axes.grid(axis="x", visible=False)
+    if label:
+        axes.set_xlabel(line.title)
+    if line.logarithmic and line.labels[0] == "0" and len(line.positions) > 1:
+        slash = [(-0.5, -1.0), (0.5, 1.0)]
+        axes.plot(
+            [line.positions[0] + 0.42, line.positions[0] + 0.54],
+            [0, 0],
+            transform=axes.get_xaxis_transform(),
+            marker=slash,  # type: ignore[arg-type]
+            linestyle="none",
+            color=INK,
+            markersize=9,
+            clip_on=False,
+        )
+
+
+def _shown(line: Line, i: int) -> bool:
+    """Whether the i-th value gets its label: all up to seven, else 0 and the powers of ten."""
+    if len(line.labels) <= 7:
+        return True
+    if line.logarithmic:
+        return line.labels[i] == "0" or abs(line.positions[i] - round(line.positions[i])) < 1e-6
+    return i % 2 == 0
+
+
+def curve(axes: Axes, x: Sequence[float] | np.ndarray, table: Any, name: str, **kwargs: Any) -> None:
+    """A line through `table[name]` with `name_low` to `name_high` as a band."""
+    band_alpha = kwargs.pop("band_alpha", 0.22)
+    drawn = axes.plot(x, table[name], **kwargs)
+    if f"{name}_low" in table:
+        low, high = (table[f"{name}_{end}"].to_numpy(float) for end in ("low", "high"))
+        axes.fill_between(x, low, high, color=drawn[0].get_color(), alpha=band_alpha, linewidth=0)
+
+
+def crosses(axes: Axes, line: Line, diverged: Any) -> None:
+    """A cross on the foot of the panel for every cell with diverged members, with how many of how many."""
+    for x, cell in zip(line.positions, line.cells, strict=True):
+        lost, total = int(diverged.loc[cell, "diverged"]), int(diverged.loc[cell, "members"])
+        if lost:
+            foot = axes.get_xaxis_transform()
+            axes.plot([x], [0.05], "x", color=WARN, markersize=8, mew=2.2, transform=foot)
+            axes.text(x, 0.1, f"{lost}/{total}", transform=foot, ha="center", color=WARN, fontsize=9)
+
+
+def cap(axes: Axes, x: Sequence[float] | np.ndarray, values: Any, top: float) -> None:
+    """End the panel at `top`; write what lies above it, so that one bad cell does not flatten the rest."""
+    low = axes.get_ylim()[0]
+    axes.set_ylim(low, top)
+    for place, value in zip(x, np.asarray(values, float), strict=True):
+        if np.isfinite(value) and value > top:
+            axes.annotate(
+                f"{value:.3g}\u2191", (place, 0.995), xycoords=axes.get_xaxis_transform(), ha="center",
+                va="top", fontsize=9, bbox=PATCH,
+            )  # fmt: skip
+
+
+def foot(axes: Axes, x: Sequence[float] | np.ndarray, values: Any, bottom: float) -> None:
+    """As `cap`, for a panel whose bad values lie low."""
+    values = np.asarray(values, float)
+    if not (values[np.isfinite(values)] < bottom).any():
+        return
+    axes.set_ylim(bottom, axes.get_ylim()[1])
+    for place, value in zip(x, values, strict=True):
+        if np.isfinite(value) and value < bottom:
+            axes.annotate(
+                f"{value:.3g}\u2193", (place, 0.01), xycoords=axes.get_xaxis_transform(), ha="center",
+                va="bottom", fontsize=9, bbox=PATCH,
+            )  # fmt: skip
+
+
+def ceiling(values: Any, factor: float = 2.0) -> float | None:
+    """Where to cap a panel of non-negative values: `factor` times the least, if something lies above that."""
+    finite = np.asarray(values, float)
+    finite = finite[np.isfinite(finite)]
+    if not finite.size or finite.max() <= factor * finite.min():
+        return None
+    return float(factor * finite.min())
+
+
+def legend(axes: Axes, **kwargs: Any) -> None:
+    """A legend without a frame above the panel."""
+    axes.legend(
+        **{
+            "loc": "lower left",
+            "bbox_to_anchor": (0, 1.0),
+            "borderaxespad": 0.2,
+            "handlelength": 2.2,
+            **kwargs,
+        }
+    )

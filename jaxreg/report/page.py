@@ -1,0 +1,146 @@
+"""The page: report.md and its figures, from the files of a run.
+
+Needs neither JAX nor the predictions. The text is in templates/report.md.j2, its sentences come from
+`findings` and `caveats`, its tables from `tables`, its pictures from `figures`.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from jaxreg.errors import UserError
+from jaxreg.files import write_bytes, write_text
+from jaxreg.formatting import count, listing, strength
+from jaxreg.report import figures, findings, tables
+from jaxreg.report.caveats import LOOKED_FOR, caveats
+from jaxreg.report.layout import Layout, arrange
+from jaxreg.store.results import Results, read
+
+
+def write(path: str | Path) -> Path:
+    """Write report.md and figures/*.png into a run folder, each atomically, and return the report's path.
+
+    Raises `UserError` where a file of the run is missing or can't be read, or the folder can't be written.
+    """
+    results = read(path)
+    layout = arrange(results)
+    pictures = figures.draw(results, layout)
+    page = render(results, layout, pictures)
+    try:
+        for picture in (picture for part in pictures.values() for picture in part):
+            write_bytes(results.path / "figures" / f"{picture.name}.png", picture.png)
+        return write_text(results.path / "report.md", page)
+    except OSError as error:
+        raise UserError(f"{results.path} can't be written: {error.strerror}. Copy it to where you may write.") from None
+
+
+def headline(path: str | Path) -> str:
+    """The first sentence of the verdict without markup, for a terminal. Raises `UserError` like `write`."""
+    results = read(path)
+    return findings.verdict(results, arrange(results))[0].replace("**", "").replace("`", "")
+
+
+def render(results: Results, layout: Layout, pictures: dict[str, list[figures.Picture]]) -> str:
+    """The text of report.md."""
+    environment = Environment(
+        loader=PackageLoader("jaxreg.report"), undefined=StrictUndefined, keep_trailing_newline=True
+    )
+    references = dict.fromkeys(results.comparisons["reference"].dropna())
+    threshold = results.record.get("small_weight_threshold")
+    return environment.get_template("report.md.j2").render(
+        title=results.sweep.get("name") or results.path.resolve().name,
+        subtitle=subtitle(results),
+        verdict=findings.verdict(results, layout),
+        bought=tables.bought(results, layout),
+        base=findings.called(layout.base, layout),
+        caveats=caveats(results, layout),
+        study=study(results.path),
+        looked_for=LOOKED_FOR,
+        pictures=pictures,
+        reading=reading(results),
+        wrong_labels=findings.wrong_labels(results, layout),
+        choices=tables.choices(results),
+        turned=findings.turned(results, layout),
+        comparisons=[(cell, table) for cell in references if (table := tables.comparisons(results, cell))],
+        cells=tables.cells(results),
+        small=f"Small weights: below {strength(threshold)} in size. " if threshold else "",
+        power=tables.power(results),
+        made=made(results),
+        sweep=json.dumps(results.sweep, indent=2),
+        folder=path_to_type(results.path),
+    )
+
+
+def study(folder: Path) -> str:
+    """What `python -m jaxreg.study` left in the folder, to be taken in; empty where it left nothing."""
+    file = folder / "study.md"
+    return file.read_text(encoding="utf-8").strip() if file.exists() else ""
+
+
+def path_to_type(path: Path) -> str:
+    """The folder as somebody in a clone would type it, or its last two parts."""
+    path = path.resolve()
+    try:
+        return path.relative_to(Path.cwd()).as_posix()
+    except ValueError:
+        return "/".join(path.parts[-2:])
+
+
+def subtitle(results: Results) -> str:
+    """What was trained, in one line."""
+    members = results.members
+    parts = [count(len(results.cells), "cell")]
+    on_splits = members[members["split"] != "all"]
+    if len(on_splits):
+        parts += [count(on_splits["split"].nunique(), "split"), count(on_splits["seed"].nunique(), "seed")]
+    text = " \u00d7 ".join(parts) + f": {count(len(members), 'network')}"
+    if "architecture" in members and members["architecture"].nunique() == 1:
+        text += f" {members['architecture'].iloc[0]}"
+    if "train_examples" in members and members["train_examples"].notna().any():
+        sizes = [f"{int(size):,}" for size in sorted(members["train_examples"].unique())]
+        text += f", trained on {listing(sizes)} images"
+    if "epochs" in members and members["epochs"].nunique() == 1:
+        text += f" for {count(int(members['epochs'].iloc[0]), 'epoch')}"
+    return f"{text}; every test image is scored."
+
+
+def reading(results: Results) -> str:
+    """What bias and variance mean here, and of which networks they speak."""
+    on_splits = results.members[results.members["split"] != "all"]
+    size = ""
+    if "train_examples" in on_splits and on_splits["train_examples"].nunique() == 1:
+        images = f"{int(on_splits['train_examples'].iloc[0]):,}"
+        size = f" Both speak of networks trained on {images} images."
+    return (
+        "**Variance** is how much of the error comes from which training set and which seed a network "
+        "happened to get: the cross-entropy that averaging such networks' log-probabilities would save. "
+        f"**Bias** is what remains, with the label noise in it: one label an image can't part the two.{size}"
+    )
+
+
+def made(results: Results) -> list[tuple[str, str]]:
+    """How the run was made, from run.json; what it does not say is left out."""
+    record = results.record
+    data, versions = record.get("data") or {}, record.get("versions") or {}
+    spent = {"run": "in all", "train": "training", "compile": "compiling", "report": "analysing"}
+    hours = [
+        f"{words} {float(record[key]):,.1f} s" for name, words in spent.items() if (key := f"{name}_seconds") in record
+    ]
+    compiled = [count(int(record[f"{noun}s"]), noun) for noun in ("program", "trace") if f"{noun}s" in record]
+    machine = [str(record[key]) for key in ("device", "platform") if key in record]
+    machine += [count(int(record[f"{noun}s"]), noun) for noun in ("device", "core") if f"{noun}s" in record]
+    if "precision" in record:
+        machine.append(f"matrix precision {record['precision']}")
+    entries = {
+        "command": f"`{record['command']}`" if "command" in record else "",
+        "when": " to ".join(str(record[key]) for key in ("started", "finished") if key in record),
+        "time": ", ".join(hours),
+        "compiled": ", ".join(compiled),
+        "machine": ", ".join(machine),
+        "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
+        "data": f"{data.get('name', 'images')}, SHA-256 `{data['digest']}`" if "digest" in data else "",
+    }
+    return [(name, text) for name, text in entries.items() if text]

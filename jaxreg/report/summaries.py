@@ -1,0 +1,35 @@
+"""Means over the members of a cell with 95 % intervals over independent training runs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy.stats import t
+
+from jaxreg.store.results import Results
+
+
+def means(members: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """Mean, `_low` and `_high` of each column, by cell.
+
+    The unit is the split, since seeds on one split share its images; with a single split it is the seed.
+    Student's t on units - 1 degrees of freedom; nan where a cell has one unit.
+    """
+    keys = ["cell", "split"] if members["split"].nunique() > 1 else ["cell", "seed"]
+    units = members.groupby(keys, sort=False)[columns].mean().groupby(level="cell", sort=False)
+    mean, n = units.mean(), units.count()
+    half = units.std(ddof=1) / np.sqrt(n) * t.ppf(0.975, np.maximum(n - 1, 1))
+    return pd.concat([mean, (mean - half).add_suffix("_low"), (mean + half).add_suffix("_high")], axis=1)
+
+
+def by_cell(results: Results, columns: list[str]) -> pd.DataFrame:
+    """`means` of the sound members, every cell of the sweep in order."""
+    present = [column for column in columns if column in results.members]
+    table = means(results.sound, present).reindex(results.cells)
+    return table
+
+
+def diverged(results: Results) -> pd.DataFrame:
+    """How many members of each cell diverged, of how many: `diverged`, `members`."""
+    groups = results.members.groupby("cell", sort=False)["diverged_at"]
+    return pd.DataFrame({"diverged": groups.count(), "members": groups.size()}).reindex(results.cells)

@@ -1,0 +1,152 @@
+"""The tables of the report: numbers rounded to what their intervals support, in markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from jaxreg.formatting import NOTHING, estimate, fixed, known, listing, number, swapped
+from jaxreg.report.findings import UNDECIDED
+from jaxreg.report.layout import SHORT, Layout
+from jaxreg.report.summaries import by_cell, diverged
+from jaxreg.store.results import Results
+
+CURRENCIES = {
+    "test_cross_entropy": "Cross-entropy",
+    "test_error": "Accuracy, points",
+    "bias_cross_entropy": "Bias",
+    "variance_cross_entropy": "Variance",
+    "test_brier": "Brier score",
+    "bias_brier": "Bias (Brier)",
+    "variance_brier": "Variance (Brier)",
+}
+RULES = {"best": "best", "one_standard_error": "1 SE"}
+
+
+def markdown(rows: Iterable[dict[str, str]]) -> str:
+    """A markdown table, its first column to the left and the others to the right; empty without rows."""
+    table = pd.DataFrame(list(rows)).fillna(NOTHING)
+    if table.empty:
+        return ""
+    align = ["left"] + ["right"] * (table.shape[1] - 1)
+    return table.to_markdown(index=False, disable_numparse=True, colalign=align)
+
+
+def changes(results: Results, cell: str, reference: str | None, measures: Iterable[str]) -> dict[str, str]:
+    """The paired differences of a cell, bold where told from 0; an error rate as accuracy in points."""
+    shown = {}
+    for measure in measures:
+        change, points = results.change(reference, cell, measure), measure == "test_error"
+        if change is None:
+            shown[CURRENCIES[measure]] = NOTHING
+            continue
+        change = swapped(change) if points else change
+        text = estimate(change["difference"], change["low"], change["high"], signed=True, percent=points)
+        if change["verdict"] != UNDECIDED:
+            head, bracket, rest = text.partition(" (")
+            text = f"**{head}**{bracket}{rest}"
+        shown[CURRENCIES[measure]] = text
+    return shown
+
+
+def bought(results: Results, layout: Layout) -> str:
+    """What each chosen cell changed against the base cell, in each currency."""
+    chosen: dict[str, list[str]] = {}
+    for axis in dict.fromkeys(results.choices["axis"]):
+        rules: dict[str, list[str]] = {}
+        for rule, words in RULES.items():
+            row = results.choice(axis, rule)
+            if row is not None and row["cell"] != layout.base:
+                rules.setdefault(row["cell"], []).append(words)
+        for cell, words_of in rules.items():
+            chosen.setdefault(cell, []).append(f"{SHORT.get(axis, axis)}: {listing(words_of)}")
+    measures = list(CURRENCIES)[:4]
+    return markdown(
+        {"Cell": f"`{cell}`", "Chosen as": "; ".join(roles)} | changes(results, cell, layout.base, measures)
+        for cell, roles in chosen.items()
+    )
+
+
+def choices(results: Results) -> str:
+    """For every axis and for all cells: what each rule chose, and what it scores where it was not chosen."""
+    rows = []
+    for axis in dict.fromkeys(results.choices["axis"]):
+        for rule, words in RULES.items():
+            row = results.choice(axis, rule)
+            if row is None:
+                continue
+            wrong = row.get("honest_error")
+            rows.append(
+                {
+                    "Chosen among": "all cells" if axis == "all" else SHORT.get(axis, axis),
+                    "Rule": words,
+                    "Cell": f"`{row['cell']}`",
+                    "Cross-entropy": estimate(row["test_cross_entropy"], row.get("low"), row.get("high")),
+                    "Where not chosen": number(row.get("honest_cross_entropy"), 4),
+                    "Accuracy there": f"{fixed(100 * (1 - wrong), 2)} %" if known(wrong) else NOTHING,
+                }
+            )
+    return markdown(rows)
+
+
+def comparisons(results: Results, reference: str) -> str:
+    """Every cell against one reference, in all measures."""
+    made = set(results.comparisons.loc[results.comparisons["reference"] == reference, "measure"])
+    measures = [measure for measure in CURRENCIES if measure in made]
+    cells = [cell for cell in results.cells if cell != reference] if measures else []
+    return markdown({"Cell": f"`{cell}`"} | changes(results, cell, reference, measures) for cell in cells)
+
+
+def cells(results: Results) -> str:
+    """Every cell: its members, error and parts in cross-entropy, accuracy, the gap, the weights."""
+    parts, lost = results.loss("cross_entropy"), diverged(results)
+    columns = ["train_cross_entropy", "test_accuracy", "penalty", "small_weights", "stopped_at"]
+    means = by_cell(results, [column for column in columns if column in results.members])
+    apart = bool(parts["variance_seed"].notna().any() and parts["variance_split"].notna().any())
+    rows = []
+    for cell in results.cells:
+        part, mean = _numbers(parts, cell), _numbers(means, cell)
+        total = int((results.members["cell"] == cell).sum())
+        kept = total - int(lost["diverged"][cell])
+        row = {
+            "Cell": f"`{cell}`",
+            "Members": str(total) if kept == total else f"{kept} of {total}",
+            "Test cross-entropy": _interval(part, "error"),
+            "Bias": _interval(part, "bias"),
+            "Variance": _interval(part, "variance"),
+        }
+        if apart:
+            row |= {"from data": _interval(part, "variance_split")}
+            row |= {"from seeds": _interval(part, "variance_seed")}
+        row["Test accuracy, %"] = _interval(mean, "test_accuracy", percent=True)
+        train = mean.get("train_cross_entropy")
+        if train is not None:
+            row |= {"Train cross-entropy": number(train), "Gap": number(part["error"] - train)}
+        if "penalty" in mean:
+            row["Penalty"] = number(mean["penalty"])
+        if "small_weights" in mean:
+            row["Small weights, %"] = number(100 * mean["small_weights"])
+        if "stopped_at" in mean and means["stopped_at"].notna().any():
+            row["Stopped at epoch"] = number(mean["stopped_at"])
+        rows.append(row)
+    return markdown(rows)
+
+
+def _numbers(table: pd.DataFrame, cell: str) -> dict[str, float]:
+    return {str(key): value for key, value in table.loc[[cell]].to_dict("records")[0].items()}
+
+
+def _interval(row: dict[str, float], name: str, percent: bool = False) -> str:
+    return estimate(row.get(name), row.get(f"{name}_low"), row.get(f"{name}_high"), percent=percent)
+
+
+def power(results: Results) -> str:
+    """The power table as it stands, rounded."""
+    if results.power.empty:
+        return ""
+    table = results.power.copy()
+    for column in table.select_dtypes("number"):
+        table[column] = table[column].map(lambda value: number(float(value), 2))
+    table.columns = pd.Index([str(column).replace("_", " ") for column in table.columns])
+    return markdown({str(key): value for key, value in row.items()} for row in table.to_dict("records"))

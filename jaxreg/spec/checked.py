@@ -1,0 +1,94 @@
+"""Tables of settings that check themselves, and say in plain words what they expected."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
+
+from jaxreg.errors import UserError
+from jaxreg.formatting import spelled
+
+# Says where a key was written ("--l1", "quick.toml [recipe] l1"); of "", where its table is.
+Place = Callable[[str], str]
+# Not typing.Self: the shape checks of the tests can't resolve it in a method.
+Table = TypeVar("Table", bound="Checked")
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    """The sentence for a name that does not exist: the nearest one that does, and all of them."""
+    names = list(known)
+    plural = {"axis": "axes"}.get(kind, kind + "s")
+    return f"unknown {kind} `{name}`.{nearest(name, names)} Known {plural}: {', '.join(names)}."
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A question to append where a name is much like one that exists, or nothing."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f" Did you mean `{near[0]}`?" if near else ""
+
+
+class Checked(BaseModel):
+    """A frozen table. The description of each field completes the sentence "must be ..."."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, table: Any) -> Any:
+        if isinstance(table, Mapping):
+            for key in table:
+                if key not in cls.model_fields:
+                    sentence = unknown("key", str(key), cls.model_fields)
+                    raise PydanticCustomError("unknown_key", "{sentence}", {"sentence": sentence})
+        return table
+
+    @classmethod
+    def read(cls: type[Table], table: Any, place: Place) -> Table:
+        """The checked table; `place` says where each key was written.
+
+        Raises:
+            UserError: with the first thing that is wrong, what was expected, and what to type.
+        """
+        try:
+            return cls.model_validate(table)
+        except ValidationError as error:
+            raise UserError(_sentence(cls, error, place)) from None
+
+
+def _sentence(model: type[Checked], error: ValidationError, place: Place) -> str:
+    first = error.errors(include_url=False)[0]
+    # Other parts of a location are the branch of a union that was tried, or the index in a list.
+    field, names = _field(model, first["loc"])
+    where = place(".".join(names)).rstrip()
+    given = first["input"]
+    if first["type"] in ("unknown_key", "impossible"):  # our own sentences
+        return f"{where}: {first['msg']}"
+    if first["type"] == "missing":
+        return f"{where}: is missing. It must be {field.description}."
+    if first["type"] in ("tuple_type", "list_type") and not isinstance(given, Mapping):
+        return f"{where}: needs a list, got {spelled(given)}. A list of one is [{spelled(given)}]."
+    if first["type"] == "too_short":
+        given = []
+    got = repr(given) if isinstance(given, float) and first["type"] == "int_type" else spelled(given)
+    return f"{where}: must be {field.description}, got {got}."
+
+
+def _field(model: type[Checked], location: tuple[int | str, ...]) -> tuple[FieldInfo, list[str]]:
+    """The innermost field that a location names, and the names on the way to it."""
+    field, names = FieldInfo(description="a table"), []
+    for part in location:
+        if isinstance(part, str) and part in model.model_fields:
+            field = model.model_fields[part]
+            names.append(part)
+            inner = [kind for kind in (field.annotation, *get_args(field.annotation)) if _is_table(kind)]
+            model = inner[0] if inner else model
+    return field, names
+
+
+def _is_table(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Checked)

@@ -1,0 +1,186 @@
+"""What is to be trained: a sweep file, or an expression such as `l1,l2`, becomes a list of cells.
+
+This is the only place where a sweep is checked. A sweep file (TOML) holds, all of it optional:
+
+    name, seed, splits, seeds, full_seeds, curve_images, grid, data, test     at the top
+    [recipe]    any field of Settings: what every cell starts from
+    [axes]      values of an axis: l1 = [0, 1e-5]. One value on an axis outside the grid holds it there
+    [[run]]     a cell of its own: name, after, and any field of Settings; beside a grid or without one
+
+Paths are relative to the current folder.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jaxreg.errors import UserError
+from jaxreg.formatting import spelled
+from jaxreg.spec.checked import Place, nearest, unknown
+from jaxreg.spec.grid import AXES, OFF, at, cell_name, default_values, parse, plain, points
+from jaxreg.spec.settings import EarlyStopping, Settings
+from jaxreg.spec.sweep import Cell, Run, Sweep, SweepFile, spelled_path
+
+__all__ = ["Cell", "EarlyStopping", "Settings", "Sweep", "load", "read"]
+
+
+def load(file: str | Path | None = None, flags: Mapping[str, Any] | None = None, mark: str = "") -> Sweep:
+    """The sweep of a file, of flags, or of a file with flags over it.
+
+    Args:
+        file: a sweep file.
+        flags: values by name: `grid`, an axis (a list of values), or any key of a file's top or of its
+            recipe, as in `{"grid": "l1", "l1": [0, 1e-5], "epochs": 3}`.
+        mark: what stands before the name of a flag in messages: "--" on the command line.
+
+    Raises:
+        UserError: where anything is wrong.
+    """
+
+    def in_file(path: str) -> str:
+        inside = spelled_path(path)
+        return inside if file is None else f"{file} {inside}" if path else str(file)
+
+    tables = _tables(Path(file)) if file is not None else {}
+    SweepFile.read(tables, in_file)  # tables are tables, whatever the flags put in them
+    flags = dict(flags or {})
+    if "grid" in flags:  # the file's cells give way, and its values of axes that the new grid leaves out
+        tables.pop("run", None)
+        kept = _axes_named(flags["grid"])
+        tables["axes"] = {axis: v for axis, v in tables.get("axes", {}).items() if axis in kept}
+    tables.setdefault("name", _name(Path(file).stem if file is not None else flags.get("grid", "sweep")))
+    written = {}
+    for flag, value in flags.items():
+        table = "axes" if flag in AXES else "recipe" if flag in Settings.model_fields else ""
+        written[f"{table}.{flag}".strip(".")] = mark + (flag.replace("_", "-") if mark else flag)
+        if table:
+            tables[table] = {**tables.get(table, {}), flag: value}
+        else:
+            tables[flag] = value
+
+    def place(path: str) -> str:
+        return written.get(path) or in_file(path)
+
+    return read(tables, place)
+
+
+def read(tables: Mapping[str, Any], place: Place | None = None) -> Sweep:
+    """The sweep of tables as TOML or `Sweep.resolved` has them.
+
+    `place` says where a key such as "recipe.epochs" was written, for messages.
+    """
+    place = place or spelled_path
+    top = SweepFile.read(tables, place)
+    if top.full_seeds and top.splits == 1:
+        raise UserError(
+            f"{place('full_seeds')}: with splits = 1 every member has the whole training set already. "
+            "Raise seeds, or leave full_seeds out."
+        )
+    terms = parse(top.grid, place("grid")) if top.grid is not None else ()
+    swept = list(dict.fromkeys(axis for term in terms for axis in term))
+    values = _values(top.axes, swept, place)
+    held = {axis: given[0] for axis, given in values.items() if axis not in swept}
+
+    def axis_place(axis: str) -> str:
+        return place(f"axes.{axis}")
+
+    recipe = at(top.recipe, held, axis_place)
+    values = {axis: values.get(axis) or default_values(axis, recipe, terms) for axis in swept}
+    cells: dict[str, Cell] = {}
+    for point in points(terms, values):
+        settings = at(recipe, point, axis_place)
+        name = cell_name(settings, recipe)
+        if cells.setdefault(name, Cell(name=name, settings=settings)).settings != settings:
+            raise UserError(f"{place('grid')}: two different cells would be called {name}. Leave one out.")
+    # The recipe itself comes first, wherever the values put it.
+    ordered = sorted(cells.values(), key=lambda cell: cell.settings != recipe)
+    ordered += [_run(given, recipe, number, place) for number, given in enumerate(top.run, 1)]
+    _check(ordered, place)
+    grid = ",".join("*".join(term) for term in terms) or None
+    resolved = {"recipe": recipe, "axes": values, "grid": grid, "cells": tuple(ordered)}
+    return Sweep(**{**dict(top), **resolved})
+
+
+def _values(axes: Mapping[str, Any], swept: list[str], place: Place) -> dict[str, list[Any]]:
+    """The given values of each axis, once it is known that they are lists that make sense as such."""
+    for axis, values in axes.items():
+        where = place(f"axes.{axis}")
+        if axis not in AXES:
+            raise UserError(f"{place('axes')}: {unknown('axis', axis, AXES)}")
+        if not isinstance(values, list | tuple):
+            one = spelled(values)
+            raise UserError(f"{where}: needs a list, got {one}. A list of one is {axis} = [{one}].")
+        if not values:
+            raise UserError(f"{where}: needs at least one value. Leave {axis} out to have its usual values.")
+        texts = [spelled(float(v) if type(v) is int and axis in OFF else v) for v in values]
+        for text in texts:
+            if texts.count(text) > 1:
+                raise UserError(f"{where}: {text} is there more than once. Give each value once.")
+        if axis not in swept and len(values) > 1:
+            raise UserError(
+                f"{where}: has {len(values)} values, but {axis} is not in the grid. "
+                f"Add it, as in --grid {','.join([*swept, axis])}, or give one value to hold it there."
+            )
+    return {axis: [plain(value) for value in values] for axis, values in axes.items()}
+
+
+def _run(given: Mapping[str, Any], recipe: Settings, number: int, place: Place) -> Cell:
+    run = Run.read({**dict(recipe), **given}, lambda key: place(f"run.{number}.{key}".strip(".")))
+    settings = Settings(**{key: value for key, value in dict(run).items() if key in Settings.model_fields})
+    return Cell(name=run.name or cell_name(settings, recipe), settings=settings, after=run.after)
+
+
+def _check(cells: Sequence[Cell], place: Place) -> None:
+    """What no cell can know by itself: names are unique, and `after` leads somewhere it can start from."""
+    if not cells:
+        raise UserError(f"{place('')}: nothing to train. Give a grid, as in --grid l1,l2, or [[run]] tables.")
+    by_name: dict[str, Cell] = {}
+    for cell in cells:
+        if cell.name in by_name:
+            raise UserError(f"{place('run')}: two cells are called {cell.name}. Give one another name.")
+        by_name[cell.name] = cell
+    for cell in cells:
+        chain = [cell]
+        while (after := chain[-1].after) is not None:
+            last = chain[-1]
+            where = f"{place('run')} {last.name}: after"
+            if after not in by_name:
+                raise UserError(f"{where}: {unknown('run', after, by_name)}")
+            if by_name[after] in chain:
+                names = " after ".join([*(c.name for c in chain), after])
+                raise UserError(f"{where}: goes in a circle: {names}. Leave one `after` out.")
+            chain.append(by_name[after])
+            mine, theirs = last.settings, by_name[after].settings
+            if (mine.hidden, mine.batch_norm) != (theirs.hidden, theirs.batch_norm):
+                raise UserError(
+                    f"{where}: {after} is another network: {theirs.architecture}, not {mine.architecture}. "
+                    "Give both the same hidden layers and batch_norm."
+                )
+
+
+def _tables(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        named = _axes_named(str(file))
+        others = sorted(str(path) for path in Path("sweeps").glob("*.toml"))
+        hint = f" Did you mean --grid {file}?" if named <= set(AXES) else nearest(str(file), others)
+        listed = f" There are: {', '.join(others)}." if others else ""
+        raise UserError(f"{file}: there is no such sweep file.{hint}{listed}") from None
+    except OSError as error:
+        raise UserError(f"{file}: can't be read ({error.strerror}). A sweep file is a TOML file.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{file}: is not valid TOML: {error}") from None
+
+
+def _axes_named(expression: Any) -> set[str]:
+    return {axis.strip() for axis in re.split(r"[,*]", str(expression))}
+
+
+def _name(text: Any) -> str:
+    """A name for the run from a grid or a file's name: "l1,l2" is l1-l2, "l1*l2" is l1xl2."""
+    return re.sub(r"[^\w.+=,-]+|,", "-", str(text).replace(" ", "").replace("*", "x")).strip("-") or "sweep"

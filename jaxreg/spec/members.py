@@ -1,0 +1,64 @@
+"""Who is trained: each cell on each split from each seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from jaxreg.spec.settings import Settings
+from jaxreg.spec.sweep import Cell, Sweep
+
+
+@dataclass(frozen=True)
+class Member:
+    """One training run. `split` is the number of one of the disjoint parts, or "all" for their union."""
+
+    cell: Cell
+    split: int | Literal["all"]
+    seed: int
+
+    @property
+    def id(self) -> str:
+        """Readable and stable: "l1=1e-5/split2/seed0", "l1=1e-5/all/seed0"."""
+        return self._id_in(self.cell.name)
+
+    @property
+    def predecessor(self) -> str | None:
+        """The id of the member whose final weights it starts from: the same split and seed."""
+        return None if self.cell.after is None else self._id_in(self.cell.after)
+
+    @property
+    def settings(self) -> Settings:
+        return self.cell.settings
+
+    def _id_in(self, cell: str) -> str:
+        split = "all" if self.split == "all" else f"split{self.split}"
+        return f"{cell}/{split}/seed{self.seed}"
+
+
+def members(sweep: Sweep) -> tuple[Member, ...]:
+    """All members, by cell, split and seed; a cell that starts from another comes after it."""
+    splits: list[int | Literal["all"]] = [*range(sweep.splits), "all"]
+    found = [
+        Member(cell, split, seed)
+        for cell in _in_order(sweep.cells)
+        for split in splits
+        for seed in range(sweep.full_seeds if split == "all" else sweep.seeds)
+    ]
+    assert len({member.id for member in found}) == len(found), "cells have unique names"
+    return tuple(found)
+
+
+def _in_order(cells: tuple[Cell, ...]) -> list[Cell]:
+    """The cells as they stand, but each that starts from another behind it."""
+    by_name = {cell.name: cell for cell in cells}
+    ordered: dict[str, Cell] = {}
+
+    def place(cell: Cell) -> None:
+        if cell.after is not None:
+            place(by_name[cell.after])
+        ordered.setdefault(cell.name, cell)
+
+    for cell in cells:
+        place(cell)
+    return list(ordered.values())

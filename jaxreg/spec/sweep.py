@@ -1,0 +1,119 @@
+"""What a sweep consists of: cells, and how often each is repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from jaxreg.formatting import spelled
+from jaxreg.spec.checked import Checked
+from jaxreg.spec.grid import OFF, value_of
+from jaxreg.spec.settings import Count, CountFromZero, Settings
+
+NAME = "a name of letters, digits and . + = , - _, such as l1-strong"
+Name = Annotated[str, Field(strict=True, pattern=r"^\w[\w.+=,-]*$", description=NAME)]
+FileName = Annotated[str | None, Field(strict=True, description="the path of a file or folder, as text")]
+
+
+class Cell(Checked):
+    """All members that differ only in split and seed."""
+
+    name: Name
+    settings: Settings
+    after: Name | None = Field(default=None, description=NAME)  # starts from its final weights: same split and seed
+
+
+class Run(Settings):
+    """A [[run]] table, on top of the recipe. Without a name it is called after its settings."""
+
+    name: Name | None = Field(default=None, description=NAME)
+    after: Name | None = Field(default=None, description=NAME)
+
+
+class SweepFile(Checked):
+    """What a sweep file may hold."""
+
+    name: Name = "sweep"
+    seed: Annotated[CountFromZero, Field(lt=2**32, description="a whole number from 0 to 4294967295")] = 0
+    splits: Count = 5
+    seeds: Count = 1
+    full_seeds: CountFromZero = 0  # members that each cell trains besides, on the whole training set
+    curve_images: Count = 2000  # test images behind a point of a learning curve; the end is measured on all
+    data: FileName = None
+    test: FileName = None
+    grid: str | None = Field(default=None, strict=True, description='axes, such as "l1,l2" or "l1*l2"')
+    recipe: Settings = Field(default=Settings(), description="a table")
+    axes: dict[str, Any] = Field(default={}, description="a table of lists, such as l1 = [0, 1e-5]")
+    run: tuple[dict[str, Any], ...] = Field(default=(), description="a list of tables, each headed [[run]]")
+
+
+class Sweep(SweepFile):
+    """A whole sweep, checked and resolved into cells. Made by `load` or `read`."""
+
+    cells: tuple[Cell, ...]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What runs all the same, but may not be what was meant."""
+        return tuple(_warnings(self))
+
+    def resolved(self) -> dict[str, Any]:
+        """Everything that decides it, as plain values for JSON; `read` gives the same sweep back."""
+        return self.model_dump(mode="json", exclude={"cells"})
+
+    def to_toml(self) -> str:
+        """The sweep file that gives this sweep."""
+        tables = self.resolved()
+        parts = {"": {key: tables[key] for key in tables if key not in ("recipe", "axes", "run")}}
+        parts |= {"[recipe]": tables["recipe"], "[axes]": tables["axes"]}
+        sections = [*parts.items(), *(("[[run]]", run) for run in tables["run"])]
+        texts = []
+        for header, table in sections:
+            lines = [f"{key} = {spelled(value)}" for key, value in table.items() if value is not None]
+            texts.append("\n".join([header, *lines] if header else lines))
+        return "\n\n".join(texts) + "\n"
+
+    def differences(self, other: Sweep) -> list[str]:
+        """A line for each thing that makes another sweep train something else (not names or paths)."""
+        here, there = _flat(self), _flat(other)
+        return [
+            f"{key}: {there.get(key, 'not given')} there, {here.get(key, 'not given')} here"
+            for key in dict.fromkeys([*here, *there])
+            if here.get(key) != there.get(key)
+        ]
+
+
+def spelled_path(path: str) -> str:
+    """How a sweep file spells a key: "recipe.epochs" is "[recipe] epochs"."""
+    table, _, key = path.partition(".")
+    if table == "run":
+        number, _, key = key.partition(".")
+        return f"[[run]] {f'number {number} ' if number else ''}{key}".strip()
+    return f"[{table}] {key}".strip() if table in ("recipe", "axes") else path or "the sweep"
+
+
+def _warnings(sweep: Sweep) -> Iterator[str]:
+    if sweep.splits * sweep.seeds == 1:
+        yield (
+            "1 split and 1 seed: each cell is a single model, so its variance is undefined and not reported. "
+            "--splits 5 would give it."
+        )
+    if not any(all(value_of(c.settings, axis) == off for axis, off in OFF.items()) for c in sweep.cells):
+        yield "no cell is unregularised, so there is none to compare with. Add 0 to the values of the axes."
+    rules = [(cell.name, cell.settings.early_stopping) for cell in sweep.cells]
+    blind = [name for name, rule in rules if rule is not None and rule.watches_nothing]
+    if blind:
+        yield (
+            f"{', '.join(blind)}: early stopping has nothing to monitor, since validation_share is 0, so it "
+            "stops nothing and all epochs run. validation_share = 0.1 would give it validation data."
+        )
+
+
+def _flat(sweep: Sweep) -> dict[str, str]:
+    tables = sweep.resolved()
+    flat = {key: spelled(tables[key]) for key in ("seed", "splits", "seeds", "full_seeds", "curve_images", "grid")}
+    for table in ("recipe", "axes"):
+        flat |= {spelled_path(f"{table}.{key}"): spelled(value) for key, value in tables[table].items()}
+    return flat | {f"[[run]] number {n}": spelled(run) for n, run in enumerate(tables["run"], 1)}

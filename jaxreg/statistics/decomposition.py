@@ -1,0 +1,181 @@
+"""Bias and variance of a set of models that were trained on different data and from different seeds.
+
+NumPy and pandas alone, for predictions from any library:
+
+    from jaxreg.statistics.decomposition import decompose
+    table = decompose(probabilities, labels, split=[0, 0, 1, 1, 2, 2], seed=[0, 1, 0, 1, 0, 1])
+
+`probabilities` is [model, example, class], `labels` [example]; `split` and `seed` say which training set and
+which random start each model had. Seeds are nested: seed 0 of split 0 and seed 0 of split 1 must be
+independent. Everything is computed for each test example and then averaged over the examples. One label per
+example can't tell label noise from bias, so "bias" always contains it.
+
+With p_sr the output of seed r (of R_s) on split s (of S), p_s = mean_r p_sr, p = mean_s p_s, e_y one-hot,
+lse = log sum exp over the classes:
+
+    brier          error   = mean_s mean_r |p_sr - e_y|^2
+                   V_seed  = sum_sr |p_sr - p_s|^2 / sum_s (R_s - 1)
+                   V_split = sum_s |p_s - p|^2 / (S - 1)  -  V_seed mean_s 1/R_s
+    cross_entropy  error   = mean_s mean_r -log p_sr(y)
+                   l_s     = mean_r log p_sr,         log c_s = l_s - lse(l_s), the geometric mean of split s
+                   l       = mean_s log c_s,          log c   = l - lse(l)
+                   V_seed  = sum_s R_s (-lse(l_s)) / sum_s (R_s - 1)      as -lse(l_s) = mean_r KL(c_s | p_sr)
+                   V_split = -lse(l) S/(S - 1)  -  V_seed mean_s 1/R_s    as -lse(l)   = mean_s KL(c | c_s)
+    both           variance = V_split + V_seed,  bias = error - variance.  With one seed a split, variance is
+                   the first term of V_split, and its parts can't be told apart
+    zero_one       m = majority vote, ties to the lowest class;  bias = [m != y];  variance = error - bias,
+                   the net variance: P(prediction != m) where m is right, -P(prediction = y) where it is wrong.
+                   It can be negative, and bias falls as models are added: compare at equal numbers only
+
+The Brier terms are unbiased: this is the analysis of variance of a nested design by unweighted means (every
+split counts alike, however many of its seeds there are; Searle, Casella and McCulloch, Variance Components,
+1992; with equal R_s it is the usual one). Those of cross-entropy are correct to second order in the spread:
+the law of total variance holds exactly for the uncorrected terms, and they get Brier's corrections.
+V_split can be negative by chance and is left so. One split gives V_seed alone; what can't be estimated is
+nan.
+
+Sources: Yang et al., ICML 2020 (squared loss); Heskes 1998, Pfau 2013, Gupta et al. 2022, Adlam et al. 2022
+(cross-entropy); Domingos, ICML 2000 (0-1); Neal et al. 2018 (law of total variance over data and seeds).
+The intervals are explained in `jaxreg.intervals`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+
+from jaxreg.errors import UserError
+from jaxreg.statistics.intervals import TwoWay
+from jaxreg.statistics.losses import LOSSES, MEASURES, PARTS, Design, Kind, Sums, design, sums_of, terms
+
+__all__ = ["LOSSES", "MEASURES", "PARTS", "SHARES", "Accumulator", "decompose"]
+
+SHARES = {"variance_share": ("variance", "error"), "seed_share": ("variance_seed", "variance")}
+_BLOCK_BYTES = 32 * 2**20
+
+
+def blocks(examples: int, models: int, classes: int) -> Iterator[slice]:
+    """Cut the examples so that a block of all models in float64 stays near 32 MB."""
+    size = max(1, min(examples, _BLOCK_BYTES // (8 * models * classes)))
+    for start in range(0, examples, size):
+        yield slice(start, min(start + size, examples))
+
+
+def check(outputs: np.ndarray, labels: np.ndarray, kind: Kind) -> None:
+    """UserError unless `outputs` [model, example, class] are (log) probabilities and `labels` classes."""
+    if outputs.ndim != 3 or labels.shape != outputs.shape[1:2] or 0 in outputs.shape:
+        raise UserError(
+            f"predictions of shape {outputs.shape} with labels of shape {labels.shape}: expected "
+            "[model, example, class] and [example]"
+        )
+    if not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0 or labels.max() >= outputs.shape[2]:
+        raise UserError(f"labels must be whole numbers from 0 to {outputs.shape[2] - 1}, one per example")
+    for block in blocks(outputs.shape[1], outputs.shape[0], outputs.shape[2]):
+        part = np.asarray(outputs[:, block], dtype=np.float64)
+        sums = (np.exp(part) if kind == "log_probabilities" else part).sum(-1)
+        negative = kind == "probabilities" and bool((part < 0).any())
+        if negative or not (np.abs(sums - 1) < 1e-3).all():  # nan fails too
+            model = int(np.argmax((~(np.abs(sums - 1) < 1e-3)).any(-1)))
+            raise UserError(
+                f"model {model}: its {kind.replace('_', ' ')} over the classes do not make 1. Expected "
+                "softmax outputs (or their logarithms with kind='log_probabilities'); leave out diverged ones"
+            )
+
+
+def decompose(
+    outputs: np.ndarray,
+    labels: np.ndarray,
+    split: Sequence[object] | np.ndarray,
+    seed: Sequence[object] | np.ndarray,
+    kind: Kind = "probabilities",
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Error, bias and variance of the models of one cell, with intervals: a row for each loss.
+
+    Args:
+        outputs: [model, example, class], probabilities or their logarithms (better: no rounding to 0); an
+            array, or a memory map, read in blocks of examples.
+        labels: [example], whole numbers.
+        split: the training set of each model, by any name.
+        seed: the seed of each model.
+        kind: which of the two `outputs` holds.
+        level: of the intervals; they cover new training sets, new seeds and new test examples together (with
+            one split: new seeds and new test examples).
+
+    Returns:
+        Columns `loss`; each of error, bias, variance, variance_split, variance_seed, variance_share (of the
+        error), seed_share (of the variance) with `_low` and `_high` (nan where the design can't tell or the
+        loss has no such thing); `models`, `splits`, `seeds`. Brier and 0-1 have no unit,
+        cross-entropy is in nats.
+    """
+    outputs, labels = np.asanyarray(outputs), np.asarray(labels)
+    check(outputs, labels, kind)
+    where = design(split, seed)
+    if len(where.order) != len(outputs):
+        raise UserError(f"{len(outputs)} models, but {len(where.order)} pairs of split and seed")
+    layout = TwoWay(len(MEASURES), 1, where.units)
+    for block in blocks(outputs.shape[1], len(outputs), outputs.shape[2]):
+        estimate, pseudo = terms(sums_of(outputs[:, block], kind, where), labels[block], where.splits)
+        layout.add(estimate[:, None], pseudo[:, None])
+    return table(layout, where, level)
+
+
+def table(layout: TwoWay, where: Design, level: float = 0.95, cell: int = 0) -> pd.DataFrame:
+    """The rows of `decompose` from a layout whose series are `MEASURES` and whose measures are cells."""
+    rows = []
+    for start, loss in enumerate(LOSSES):
+        row: dict[str, object] = {"loss": loss}
+        series = {part: start * len(PARTS) + index for index, part in enumerate(PARTS)}
+        found = {part: layout.one(index) for part, index in series.items()}
+        if loss != "zero_one":  # a net variance is no share of anything
+            for share, (part, whole) in SHARES.items():
+                found[share] = layout.ratio(series[part], series[whole])
+        for part, estimate in found.items():
+            low, high = estimate.interval(cell, level)
+            row |= {part: estimate.value[cell], f"{part}_low": low, f"{part}_high": high}
+        rows.append(row | {"models": len(where.order), "splits": where.splits, "seeds": where.seeds})
+    return pd.DataFrame(rows)
+
+
+class Accumulator:
+    """The same table without keeping predictions: give it one model after another, in any order.
+
+    Holds three [example, class] arrays for each split (about 2.4 MB for 10,000 examples of 10 classes); as
+    long as there is only one split, as much for each of its seeds.
+    """
+
+    def __init__(self, labels: np.ndarray) -> None:
+        self.labels = np.asarray(labels)
+        self._pairs: list[tuple[str, str]] = []
+        self._sums: dict[tuple[str, ...], Sums] = {}
+
+    def add(self, outputs: np.ndarray, split: object, seed: object, kind: Kind = "probabilities") -> None:
+        """Add a model's outputs [example, class]."""
+        outputs = np.asarray(outputs)[None]
+        check(outputs, self.labels, kind)
+        pair = (str(split), str(seed))
+        design(*zip(*self._pairs, pair, strict=True))  # refuses a pair that is there already
+        self._pairs.append(pair)
+        self._put(pair, sums_of(outputs, kind, design([split], [seed])))
+        if len({s for s, _ in self._pairs}) > 1 and any(len(unit) == 2 for unit in self._sums):
+            apart, self._sums = self._sums, {}
+            for unit, sums in apart.items():
+                self._put(unit[:1], sums)
+
+    def _put(self, unit: tuple[str, ...], sums: Sums) -> None:
+        if unit in self._sums:
+            sums = Sums(*(mine + new for mine, new in zip(self._sums[unit], sums, strict=True)))
+        self._sums[unit] = sums
+
+    def table(self, level: float = 0.95) -> pd.DataFrame:
+        """What `decompose` returns for the models so far."""
+        where = design(*zip(*self._pairs, strict=True))
+        together = Sums(*(np.concatenate(x) for x in zip(*self._sums.values(), strict=True)))
+        layout = TwoWay(len(MEASURES), 1, where.units)
+        for block in blocks(len(self.labels), where.units, together.p.shape[2]):
+            part = Sums(together.models, *(x[:, block] for x in together[1:]))
+            estimate, pseudo = terms(part, self.labels[block], where.splits)
+            layout.add(estimate[:, None], pseudo[:, None])
+        return table(layout, where, level)
