@@ -79,7 +79,7 @@ def swapped(change: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def strength(value: Any) -> str:
+def value_text(value: Any) -> str:
     """A value of an axis as short as it can be typed: `1e-5`, `0.01`, `0`, `true`, `0.3-0.5-0`."""
     if isinstance(value, str):
         try:

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from jaxreg import __version__
+from jaxreg.axes import AXES
 from jaxreg.errors import Interrupted, UserError
-from jaxreg.formatting import shortest
+from jaxreg.formatting import shortest, value_text
 from jaxreg.spec.checked import nearest
-from jaxreg.spec.grid import AXES, DEFAULTS, label
 from jaxreg.spec.load import load
 from jaxreg.spec.settings import Settings
 from jaxreg.spec.sweep import Sweep
@@ -139,9 +139,9 @@ def _parser() -> _Parser:
     parser.add_argument("file", nargs="?", metavar="FILE", help="a sweep file; flags beside it override it")
     parser.add_argument("--grid", metavar="AXES", help="axes to sweep: l1,l2 one at a time, 'l1*l2' all pairs; or both")
     axes = parser.add_argument_group("values of the axes, such as --l1 0,1e-5,1e-4 (one value: held there)")
-    for axis, meaning in AXES.items():
-        usual = ",".join("-".join(map(shortest, v)) if isinstance(v, tuple) else label(v) for v in DEFAULTS[axis])
-        axes.add_argument(_flag(axis), metavar="LIST", help=f"{meaning} (default {usual})")
+    for name, axis in AXES.items():
+        usual = ",".join("-".join(map(shortest, v)) if isinstance(v, tuple) else value_text(v) for v in axis.values)
+        axes.add_argument(_flag(name), metavar="LIST", help=f"{axis.help} (default {usual})")
     counts = parser.add_argument_group("repetition")
     for name, meaning in COUNTS.items():
         counts.add_argument(_flag(name), metavar="N", help=meaning)

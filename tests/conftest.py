@@ -78,7 +78,7 @@ def train(dataset):
 @pytest.fixture(scope="session")
 def small():
     """A sweep of small networks: `small(l1=[0, 1e-4])`; keys that are no axis go into the recipe or the top."""
-    from jaxreg.spec.grid import AXES
+    from jaxreg.axes import AXES
     from jaxreg.spec.settings import Settings
 
     def sweep(run=(), **given):

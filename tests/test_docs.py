@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from jaxreg import sweep
+from jaxreg.axes import AXES
 from jaxreg.report import page as report
-from jaxreg.spec.grid import AXES
 from jaxreg.spec.load import load
 from jaxreg.spec.members import members
 

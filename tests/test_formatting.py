@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaxreg.formatting import MINUS, estimate, fixed, listing, number, strength
+from jaxreg.formatting import MINUS, estimate, fixed, listing, number, value_text
 
 FINITE = st.floats(-1e6, 1e6, allow_nan=False)
 
@@ -33,8 +33,8 @@ def test_a_number_keeps_three_significant_digits(value: float) -> None:
 
 @given(st.floats(0, 1e3, allow_subnormal=False))
 def test_a_strength_reads_back_as_itself(value: float) -> None:
-    assert float(strength(value)) == value
-    assert strength(str(value)) == strength(value)
+    assert float(value_text(value)) == value
+    assert value_text(str(value)) == value_text(value)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_signs_percent_and_words() -> None:
     assert estimate(-0.0431, -0.0512, -0.0350, signed=True) == "\u22120.043 (\u22120.051 to \u22120.035)"
     assert estimate(0.8712, 0.8632, 0.8792, percent=True) == "87.1 (86.3 to 87.9)"
     assert fixed(-0.00001, 2) == "0.00"
-    assert [strength(value) for value in (True, "False", 0, 0.001, "1e-05", "0.3-0.5-0", "off")] == [
+    assert [value_text(value) for value in (True, "False", 0, 0.001, "1e-05", "0.3-0.5-0", "off")] == [
         "true", "false", "0", "1e-3", "1e-5", "0.3-0.5-0", "off",
     ]  # fmt: skip
     assert [listing(list("abc")[:n]) for n in range(4)] == ["", "a", "a and b", "a, b and c"]

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jaxreg.statistics.selection import ORDER, Scores, choices, choose, halves, layout, lines, strength, strengths
+from jaxreg.axes import AXES, ORDERED
+from jaxreg.statistics.selection import Scores, choices, choose, halves, layout, lines, strengths
 
 NAMES = ("plain", "l1=1e-4", "l1=1e-3", "l2=1e-4")
 SETTINGS = pd.DataFrame({"l1": [0, 1e-4, 1e-3, 0], "l2": [0, 0, 0, 1e-4], "dropout": "0"})
@@ -108,15 +109,15 @@ def test_halves_are_balanced_and_always_the_same():
     ],
 )
 def test_strength_orders_the_values_of_an_axis(axis, weak_to_strong):
-    found = [strength(axis, value) for value in weak_to_strong]
+    found = [AXES[axis].strength(value) for value in weak_to_strong]
     assert found == sorted(found) and len(set(found)) == len(found)
-    assert axis in ORDER
+    assert AXES[axis] in ORDERED
 
 
 def test_l2_decides_before_l1():
     strong = {"l1": 0, "l2": 1e-4}
     assert strengths(strong) > strengths({"l1": 1, "l2": 1e-5}) > strengths({"l1": 1e-3, "l2": 1e-5})
-    assert np.isnan(strength("scaling", "raw"))
+    assert np.isnan(AXES["scaling"].strength("raw"))
 
 
 def test_lines_go_through_the_plain_cell_under_its_conditions():

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jaxreg.axes import AXES
 from jaxreg.errors import UserError
 from jaxreg.formatting import shortest
-from jaxreg.spec.grid import AXES, value_of
+from jaxreg.spec.grid import value_of
 from jaxreg.spec.load import load, read
 from jaxreg.spec.settings import EarlyStopping, Settings
 

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jaxreg.statistics.analysis import AXES, analyse, write
+from jaxreg.axes import AXES
+from jaxreg.statistics.analysis import analyse, write
 from jaxreg.statistics.comparisons import COMPARED, UNDECIDED, holm
 from jaxreg.statistics.decomposition import LOSSES, PARTS, SHARES
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from jaxreg.errors import UserError
+from jaxreg.report import page as report
 from jaxreg.statistics.comparisons import benjamini_hochberg, holm
 from jaxreg.store.results import read
 from jaxreg.study import __main__, judgement, keras_check, reproduction, step_cost, twelve_runs
@@ -372,7 +373,7 @@ def test_the_page_has_all_twelve_and_all_thirteen_and_the_report_takes_it_in(tmp
     page = (notebook / "study.md").read_text()
     assert all(f"| `{run}` " in page for run in TWELVE)
     assert all(f"### {n}. {conclusion.text}" in page for n, conclusion in enumerate(CONCLUSIONS, 1))
-    assert study.report.study(notebook) == page.strip()
+    assert report.study(notebook) == page.strip()
     assert len(pd.read_csv(notebook / "twelve.csv")) == 24
     judged = pd.read_csv(notebook / "conclusions.csv")
     assert judged["conclusion"].nunique() == 13 and {"p", "p_bh", "p_holm"} <= set(judged)

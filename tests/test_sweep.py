@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from jaxreg import sweep
+from jaxreg.axes import AXES
 from jaxreg.engine.forecast import Plan
 from jaxreg.errors import Interrupted
-from jaxreg.spec.grid import AXES
 
 
 def started(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:

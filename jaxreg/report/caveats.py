@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from jaxreg.axes import AXES
 from jaxreg.formatting import count, fixed, known, listing, number
 from jaxreg.report.findings import UNDECIDED, called
-from jaxreg.report.layout import SHORT, Layout
+from jaxreg.report.layout import Layout
 from jaxreg.report.summaries import diverged, means
 from jaxreg.store.results import Results
 
-# On these axes more is harm done on purpose: their edge is no place to look for an optimum.
-HARMS = ("label_noise", "pixel_noise")
 LOOKED_FOR = (
     "diverged members, members that only guess, a best cell on the edge of the grid, members still improving at the "
     "last epoch, a gain that fewer epochs give as well, too few splits or seeds, flattery by choosing"
@@ -65,9 +64,10 @@ def _edge(results: Results, layout: Layout) -> list[str]:
     for line in layout.lines:
         best = results.choice(line.axis, "best")
         modest = results.choice(line.axis, "one_standard_error")
-        if line.axis in HARMS or best is None:
+        # More of a condition is harm done on purpose: its edge is no place to look for an optimum.
+        if AXES[line.axis].condition or best is None:
             continue
-        name, least, largest = SHORT[line.axis], line.labels[0], line.labels[-1]
+        name, least, largest = AXES[line.axis].short, line.labels[0], line.labels[-1]
         if best["cell"] == line.cells[-1]:
             found.append(f"**The best {name}, {largest}, is the largest tried**: the optimum may lie beyond it.")
         elif modest is not None and modest["cell"] == line.cells[-1]:

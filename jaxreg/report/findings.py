@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from jaxreg.axes import AXES
 from jaxreg.data.corruption import brier_rise
 from jaxreg.formatting import count, estimate, known, listing, number, swapped
-from jaxreg.report.layout import SHORT, Layout, Line
+from jaxreg.report.layout import Layout, Line
 from jaxreg.store.results import Results
 
 UNDECIDED = "not distinguishable"
@@ -64,7 +65,7 @@ def _axis(results: Results, layout: Layout, line: Line) -> str:
     best, modest = results.choice(line.axis, "best"), results.choice(line.axis, "one_standard_error")
     if best is None or best["cell"] not in line.cells:
         return ""
-    name, value = SHORT[line.axis], line.label(best["cell"])
+    name, value = AXES[line.axis].short, line.label(best["cell"])
     if best["cell"] == layout.base:
         text = f"**{name}**: no value beats {value}"
     else:

@@ -12,30 +12,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from jaxreg.formatting import strength
+from jaxreg.axes import AXES, Axis, present, reference
+from jaxreg.formatting import value_text
 from jaxreg.store.results import Results
-
-AXES = {
-    "l1": "L1 strength",
-    "l2": "L2 strength",
-    "dropout": "Dropout rate",
-    "batch_norm": "Batch normalisation",
-    "depth": "Hidden layers",
-    "scaling": "Input scaling",
-    "early_stopping": "Early stopping, patience",
-    "label_noise": "Share of wrong training labels",
-    "pixel_noise": "Share of corrupted training pixels",
-}
-SHORT = AXES | {
-    "l1": "L1",
-    "l2": "L2",
-    "label_noise": "Wrong labels",
-    "pixel_noise": "Corrupted pixels",
-    "early_stopping": "Patience",
-}
-LOGARITHMIC = ("l1", "l2")
-UNORDERED = ("batch_norm", "depth", "scaling", "early_stopping")
-NEUTRAL = {"0", "false", "off", "nan"}
 
 
 class Line(NamedTuple):
@@ -44,15 +23,15 @@ class Line(NamedTuple):
     axis: str
     cells: tuple[str, ...]
     labels: tuple[str, ...]
-    positions: tuple[float, ...]  # where to draw them; 0 of a logarithmic axis one decade left of the least
+    positions: tuple[float, ...]  # where to draw them; 0 on a logarithmic axis, and no limit, stand a step apart
 
     @property
     def logarithmic(self) -> bool:
-        return self.axis in LOGARITHMIC
+        return AXES[self.axis].scale == "log"
 
     @property
     def title(self) -> str:
-        return AXES[self.axis]
+        return AXES[self.axis].title
 
     def label(self, cell: str) -> str:
         """The value of a cell of the line."""
@@ -88,9 +67,9 @@ class Layout(NamedTuple):
 
 def arrange(results: Results) -> Layout:
     """Find the lines, products and groups of a sweep from the axis columns of its members."""
-    columns = [axis for axis in AXES if axis in results.members]
+    columns = present(results.members)
     cells = results.members.drop_duplicates("cell").set_index("cell")[columns]
-    cells = cells.apply(lambda column: column.map(strength))
+    cells = cells.apply(lambda column: column.map(value_text))
     swept = tuple(axis for axis in columns if cells[axis].nunique() > 1)
     base = _base(cells, results)
     gridless = "grid" in results.sweep and not results.sweep["grid"]
@@ -104,9 +83,9 @@ def arrange(results: Results) -> Layout:
         along = cells[(cells[others] == start[others]).all(axis=1)][axis]
         if len(along) < 2:
             continue
-        if axis in UNORDERED or not all(_is_number(value) for value in along):
+        if AXES[axis].scale is None or not all(_has_a_place(AXES[axis], value) for value in along):
             rest = along if base is None else along.drop(base)
-            groups.append(Group(AXES[axis], tuple(rest.index), tuple(rest)))
+            groups.append(Group(AXES[axis].title, tuple(rest.index), tuple(rest)))
         else:
             lines.append(_line(axis, along))
     if groups and base:
@@ -115,18 +94,20 @@ def arrange(results: Results) -> Layout:
 
 
 def _base(cells: pd.DataFrame, results: Results) -> str | None:
-    """The cell called plain, or the reference of the comparisons, or the most neutral cell."""
-    if "plain" in cells.index:
-        return "plain"
-    neutral = cells.isin(NEUTRAL).sum(axis=1)
-    references = [name for name in dict.fromkeys(results.comparisons["reference"]) if name in cells.index]
-    best = results.choice("all", "best")
-    others = [name for name in references if best is None or name != best["cell"]]
-    if others:
-        return others[0]
-    if references:
-        return references[0]
-    return str(neutral.idxmax()) if len(cells) > 1 else None
+    """The cell that the others were compared with; where nothing was, none, or the one called plain."""
+    made = results.comparisons["reference"]
+    if len(made):
+        return str(made.iloc[0])  # the family of the reference comes first
+    return reference({str(name): dict(row) for name, row in cells.iterrows()}) if len(cells) > 1 else _plain(cells)
+
+
+def _plain(cells: pd.DataFrame) -> str | None:
+    return "plain" if "plain" in cells.index else None
+
+
+def _has_a_place(axis: Axis, text: str) -> bool:
+    """Whether a value lies on the line of its axis: a number, or no limit, which lies beyond all of them."""
+    return _is_number(text) or axis.number(text) == math.inf
 
 
 def _is_number(text: str) -> bool:
@@ -137,13 +118,17 @@ def _is_number(text: str) -> bool:
 
 
 def _line(axis: str, along: pd.Series) -> Line:
-    along = along.iloc[along.map(float).argsort(kind="stable")]
-    values = [float(value) for value in along]
-    if axis in LOGARITHMIC and any(values):
-        least = math.log10(min(value for value in values if value > 0))
-        positions = tuple(math.log10(value) if value > 0 else least - 1 for value in values)
+    number = AXES[axis].number
+    along = along.iloc[along.map(number).argsort(kind="stable")]
+    values = [number(value) for value in along]
+    finite = [value for value in values if math.isfinite(value)]
+    if AXES[axis].scale == "log" and any(finite):
+        least, most = (math.log10(end([value for value in finite if value > 0])) for end in (min, max))
+        places = {0.0: least - 1, math.inf: most + 1}
+        positions = tuple(places[value] if value in places else math.log10(value) for value in values)
     else:
-        positions = tuple(values)
+        step = (max(finite) - min(finite)) / max(len(finite) - 1, 1) or 1.0 if finite else 1.0
+        positions = tuple(value if math.isfinite(value) else max(finite, default=0.0) + step for value in values)
     return Line(axis, tuple(along.index), tuple(along), positions)
 
 
@@ -159,7 +144,7 @@ def _products(cells: pd.DataFrame, swept: tuple[str, ...], start: pd.Series, res
             table = part.reset_index().pivot(index=second, columns=first, values="cell")
             if table.count().sum() > len(table.index) + len(table.columns) - 1:
                 table = table.loc[_ordered(table.index), _ordered(table.columns)]
-                at = ", ".join(f"{SHORT[axis]} = {held[axis]}" for axis in others)
+                at = ", ".join(f"{AXES[axis].short} = {held[axis]}" for axis in others)
                 found.append(Product(first, second, table, at))
                 break
     return found

@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from jaxreg.errors import UserError
 from jaxreg.files import write_bytes, write_text
-from jaxreg.formatting import count, listing, strength
+from jaxreg.formatting import count, listing, value_text
 from jaxreg.report import figures, findings, tables
 from jaxreg.report.caveats import LOOKED_FOR, caveats
 from jaxreg.report.layout import Layout, arrange
@@ -66,7 +66,7 @@ def render(results: Results, layout: Layout, pictures: dict[str, list[figures.Pi
         turned=findings.turned(results, layout),
         comparisons=[(cell, table) for cell in references if (table := tables.comparisons(results, cell))],
         cells=tables.cells(results),
-        small=f"Small weights: below {strength(threshold)} in size. " if threshold else "",
+        small=f"Small weights: below {value_text(threshold)} in size. " if threshold else "",
         power=tables.power(results),
         made=made(results),
         sweep=json.dumps(results.sweep, indent=2),

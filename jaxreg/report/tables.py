@@ -6,9 +6,10 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from jaxreg.axes import AXES
 from jaxreg.formatting import NOTHING, estimate, fixed, known, listing, number, swapped
 from jaxreg.report.findings import UNDECIDED
-from jaxreg.report.layout import SHORT, Layout
+from jaxreg.report.layout import Layout
 from jaxreg.report.summaries import by_cell, diverged
 from jaxreg.store.results import Results
 
@@ -50,6 +51,10 @@ def changes(results: Results, cell: str, reference: str | None, measures: Iterab
     return shown
 
 
+def _axis(axis: str) -> str:
+    return axis if axis == "all" else AXES[axis].short
+
+
 def bought(results: Results, layout: Layout) -> str:
     """What each chosen cell changed against the base cell, in each currency."""
     chosen: dict[str, list[str]] = {}
@@ -60,7 +65,7 @@ def bought(results: Results, layout: Layout) -> str:
             if row is not None and row["cell"] != layout.base:
                 rules.setdefault(row["cell"], []).append(words)
         for cell, words_of in rules.items():
-            chosen.setdefault(cell, []).append(f"{SHORT.get(axis, axis)}: {listing(words_of)}")
+            chosen.setdefault(cell, []).append(f"{_axis(axis)}: {listing(words_of)}")
     measures = list(CURRENCIES)[:4]
     return markdown(
         {"Cell": f"`{cell}`", "Chosen as": "; ".join(roles)} | changes(results, cell, layout.base, measures)
@@ -79,7 +84,7 @@ def choices(results: Results) -> str:
             wrong = row.get("honest_error")
             rows.append(
                 {
-                    "Chosen among": "all cells" if axis == "all" else SHORT.get(axis, axis),
+                    "Chosen among": "all cells" if axis == "all" else AXES[axis].short,
                     "Rule": words,
                     "Cell": f"`{row['cell']}`",
                     "Cross-entropy": estimate(row["test_cross_entropy"], row.get("low"), row.get("high")),

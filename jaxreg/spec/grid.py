@@ -1,4 +1,4 @@
-"""The axes that can be swept, and the cells that an expression such as `l1,l2` or `l1*l2` names."""
+"""The cells that an expression such as `l1,l2` or `l1*l2` names, and where settings lie on each axis."""
 
 from __future__ import annotations
 
@@ -6,43 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any
 
+from jaxreg.axes import AXES, RECIPE
 from jaxreg.errors import UserError
-from jaxreg.formatting import shortest, spelled
+from jaxreg.formatting import shortest, spelled, value_text
 from jaxreg.spec.checked import Place, unknown
 from jaxreg.spec.settings import EarlyStopping, Settings
-
-# Of each axis: what it is, for --help. The order is that of cell names and of columns.
-AXES = {
-    "l1": "strength of L1 on the hidden kernels",
-    "l2": "strength of L2 on the hidden kernels",
-    "dropout": "rate after each hidden layer, or one a layer",
-    "batch_norm": "batch normalisation after each hidden ReLU",
-    "depth": "number of hidden layers: the first widths of the recipe, the last one repeated",
-    "scaling": "inputs 0..255 as they are (raw), / 255 (unit), or standardised (standard)",
-    "early_stopping": "patience in epochs, or off",
-    "label_noise": "share of training labels made wrong",
-    "pixel_noise": "share of the pixels of each training image replaced",
-}
-OFF = {
-    "l1": 0.0,
-    "l2": 0.0,
-    "dropout": 0.0,
-    "batch_norm": False,
-    "early_stopping": "off",
-    "label_noise": 0.0,
-    "pixel_noise": 0.0,
-}
-DEFAULTS: Mapping[str, Sequence[Any]] = {
-    "l1": (0.0, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2),
-    "l2": (0.0, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1),
-    "dropout": (0.0, 0.1, 0.2, 0.3, 0.5, (0.3, 0.5, 0.0)),  # the last is the notebook's
-    "batch_norm": (False, True),
-    "depth": (2, 3, 5, 10),
-    "scaling": ("raw", "unit", "standard"),
-    "early_stopping": ("off", 1, 3, 5),
-    "label_noise": (0.0, 0.1, 0.2, 0.4),
-    "pixel_noise": (0.0, 0.1, 0.2, 0.4),
-}
 
 Terms = tuple[tuple[str, ...], ...]
 
@@ -67,12 +35,15 @@ def plain(value: Any) -> Any:
 
 def default_values(axis: str, recipe: Settings, terms: Terms) -> list[Any]:
     """The values of an axis to which none were given."""
-    values = [plain(value) for value in DEFAULTS[axis]]
-    layers = len(recipe.hidden)
-    if axis == "depth" and layers not in values:
-        values = sorted([*values, layers])
-    if axis == "dropout" and (layers != 3 or any({"dropout", "depth"} <= set(term) for term in terms)):
-        values = [rate for rate in values if not isinstance(rate, list)]  # its three rates need three layers
+    row, layers = AXES[axis], len(recipe.hidden)
+    crossed = any({axis, "depth"} <= set(term) for term in terms)
+    # A value for each layer needs as many layers as it has values.
+    values = [
+        plain(value) for value in row.values if not isinstance(value, tuple) or (len(value) == layers and not crossed)
+    ]
+    own = value_of(recipe, axis)
+    if row.off is RECIPE and own not in values:
+        values = sorted([*values, own], key=row.number)
     return values
 
 
@@ -109,23 +80,16 @@ def value_of(settings: Settings, axis: str) -> int | float | bool | str:
     return value
 
 
-def label(value: int | float | bool | str) -> str:
-    """A value of an axis as it stands in the name of a cell."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return value if isinstance(value, str) else shortest(value)
-
-
 def cell_name(settings: Settings, recipe: Settings) -> str:
     """Every axis that is not off, as in "l1=1e-5,depth=5"; "plain" where all are.
 
-    Depth and scaling are always something: they are named where they differ from the recipe.
+    Axes that are always something, such as depth, are named where they differ from the recipe.
     """
     parts = []
-    for axis in AXES:
+    for axis, row in AXES.items():
         value = value_of(settings, axis)
-        if value != OFF.get(axis, value_of(recipe, axis)):
-            parts.append(f"{axis}={label(value)}")
+        if value != (value_of(recipe, axis) if row.off is RECIPE else row.off):
+            parts.append(f"{axis}={value_text(value)}")
     return ",".join(parts) or "plain"
 
 

@@ -18,10 +18,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from jaxreg.axes import AXES
 from jaxreg.errors import UserError
 from jaxreg.formatting import spelled
 from jaxreg.spec.checked import Place, nearest, unknown
-from jaxreg.spec.grid import AXES, OFF, at, cell_name, default_values, parse, plain, points
+from jaxreg.spec.grid import at, cell_name, default_values, parse, plain, points
 from jaxreg.spec.settings import EarlyStopping, Settings
 from jaxreg.spec.sweep import Cell, Run, Sweep, SweepFile, spelled_path
 
@@ -116,7 +117,7 @@ def _values(axes: Mapping[str, Any], swept: list[str], place: Place) -> dict[str
             raise UserError(f"{where}: needs a list, got {one}. A list of one is {axis} = [{one}].")
         if not values:
             raise UserError(f"{where}: needs at least one value. Leave {axis} out to have its usual values.")
-        texts = [spelled(float(v) if type(v) is int and axis in OFF else v) for v in values]
+        texts = [spelled(float(v) if type(v) is int and isinstance(AXES[axis].off, float) else v) for v in values]
         for text in texts:
             if texts.count(text) > 1:
                 raise UserError(f"{where}: {text} is there more than once. Give each value once.")

@@ -7,9 +7,10 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from jaxreg.axes import AXES, unregularised
 from jaxreg.formatting import spelled
 from jaxreg.spec.checked import Checked
-from jaxreg.spec.grid import OFF, value_of
+from jaxreg.spec.grid import value_of
 from jaxreg.spec.settings import Count, CountFromZero, Settings
 
 NAME = "a name of letters, digits and . + = , - _, such as l1-strong"
@@ -100,7 +101,8 @@ def _warnings(sweep: Sweep) -> Iterator[str]:
             "1 split and 1 seed: each cell is a single model, so its variance is undefined and not reported. "
             "--splits 5 would give it."
         )
-    if not any(all(value_of(c.settings, axis) == off for axis, off in OFF.items()) for c in sweep.cells):
+    points = [{axis: value_of(cell.settings, axis) for axis in AXES} for cell in sweep.cells]
+    if not any(map(unregularised, points)):
         yield "no cell is unregularised, so there is none to compare with. Add 0 to the values of the axes."
     rules = [(cell.name, cell.settings.early_stopping) for cell in sweep.cells]
     blind = [name for name, rule in rules if rule is not None and rule.watches_nothing]

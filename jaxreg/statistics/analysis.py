@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from jaxreg.axes import present, reference
 from jaxreg.files import write_csv, write_npz
 from jaxreg.statistics import calibration, power, selection
 from jaxreg.statistics.comparisons import COMPARED, UNDECIDED, Difference, against, compare_with_references
@@ -21,10 +22,6 @@ from jaxreg.statistics.decomposition import LOSSES, MEASURES, PARTS, table
 from jaxreg.statistics.groups import Cell, Group, Predictions, counted, differences, grouped
 from jaxreg.statistics.intervals import TwoWay
 
-AXES = (
-    "l1", "l2", "dropout", "batch_norm", "depth", "scaling", "early_stopping", "label_noise", "pixel_noise",
-)  # fmt: skip
-NEUTRAL = {"0", "0.0", "False", "false", "off", "nan"}
 SHOWN = 12  # test images of each kind and cell
 
 
@@ -65,10 +62,10 @@ def analyse(
     cells = counted(members, member_ids)
     groups = grouped(cells, predictions)
     settings = members.drop_duplicates("cell").set_index("cell")
-    settings = settings[[axis for axis in AXES if axis in settings]]
+    settings = settings[present(settings)]
     whole = _candidates(groups, cells)
     named = [name for group in groups for name in group.names]
-    plain = plain_cell(settings, named)
+    plain = reference({name: dict(settings.loc[name]) for name in named})
     choices = _choices(whole, predictions.labels, settings, plain)
     best = None if choices.empty else str(choices[choices["axis"] == "all"]["cell"].iloc[0])
     references = list(dict.fromkeys(name for name in (plain, best) if name is not None))
@@ -98,14 +95,6 @@ def write(analysis: Analysis, folder: str | Path) -> None:
             write_csv(folder / f"{table_field.name}.csv", content)
         elif content:
             write_npz(folder / f"{table_field.name}.npz", content)
-
-
-def plain_cell(settings: pd.DataFrame, names: Sequence[str]) -> str | None:
-    """The cell called plain, else the one with the most axes at what changes nothing, the first of equals."""
-    if "plain" in names or not names:
-        return "plain" if names else None
-    neutral = settings.loc[list(names)].astype(str).isin(NEUTRAL).sum(axis=1)
-    return str(neutral.idxmax())
 
 
 def _candidates(groups: Sequence[Group], cells: Sequence[Cell]) -> Group | None:

@@ -5,9 +5,9 @@ Two rules, both on the mean test cross-entropy:
 - `best`: the lowest mean.
 - `one_standard_error`: of the cells whose mean is above the best by no more than one standard error of that
   paired difference, the most regularised (Breiman et al. 1984 took the error of the best mean itself; pairing
-  makes the sharper yardstick). Most regularised is the cell with the largest l2, then l1, dropout, batch
-  normalisation, the shortest patience, the fewest layers. Noise in the training set and input scaling are not
-  degrees of regularisation: noise is a condition under which one chooses, and a scaling is only ever `best`.
+  makes the sharper yardstick). Which of two values of an axis regularises more, and which axis is looked at first, is
+  in the table of axes. Noise in the training set and input scaling are not degrees of regularisation: noise is a
+  condition under which one chooses, and a scaling is only ever `best`.
 
 A score quoted from the data that chose it flatters. The honest score chooses with one class-balanced half of the
 test examples and all units but one (a unit is a split, or a seed where there is one split), and quotes the
@@ -17,7 +17,6 @@ is that score minus the one that the choice was based on.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -25,11 +24,9 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
 
+from jaxreg.axes import AXES, CONDITIONS, ORDERED, present
 from jaxreg.statistics.intervals import TwoWay
 
-# From the axis that decides first.
-ORDER = ("l2", "l1", "dropout", "batch_norm", "early_stopping", "depth")
-CONDITIONS = ("label_noise", "pixel_noise")
 HALVINGS = 5
 RULES = ("best", "one_standard_error")
 
@@ -42,24 +39,9 @@ class Scores(NamedTuple):
     wrong: Float[np.ndarray, "cell unit example"]  # share of a unit's models that are
 
 
-def strength(axis: str, value: Any) -> float:
-    """How much a value of an axis regularises; nan where the axis has no such order."""
-    if axis in ("l1", "l2"):
-        return float(value)
-    if axis == "dropout":  # one rate, or one a layer: "0.3-0.5-0"
-        return float(np.mean([float(rate) for rate in re.split("(?<!e)-", str(value))]))
-    if axis == "batch_norm":
-        return float(str(value).lower() == "true")
-    if axis == "early_stopping":  # "off", or the patience: "3", "3-best"
-        return 0.0 if str(value) in ("off", "nan", "None") else 1 / (1 + float(str(value).split("-")[0]))
-    if axis == "depth":
-        return -float(value)
-    return float("nan")
-
-
 def strengths(settings: Mapping[Any, Any]) -> tuple[float, ...]:
     """The key by which `one_standard_error` orders cells."""
-    return tuple(strength(axis, settings[axis]) if axis in settings else 0.0 for axis in ORDER)
+    return tuple(axis.strength(settings[axis.name]) if axis.name in settings else 0.0 for axis in ORDERED)
 
 
 def layout(scores: Float[np.ndarray, "cell unit example"]) -> TwoWay:
@@ -136,7 +118,7 @@ def choices(scores: Scores, labels: np.ndarray, settings: pd.DataFrame, plain: s
     for axis, among in lines(settings, scores.cells, plain).items():
         if len(among) > 1 and apart is None:
             apart = folds(scores, labels)
-        ordered = axis == "all" or axis in ORDER
+        ordered = axis == "all" or AXES[axis].stronger != 0
         best, modest, tied = choose(losses, among, order)
         trials = [choose(fold.seen, among, order)[:2] for fold in apart or ()] if len(among) > 1 else []
         for number, rule in enumerate(RULES if ordered else RULES[:1]):
@@ -171,7 +153,7 @@ def choices(scores: Scores, labels: np.ndarray, settings: pd.DataFrame, plain: s
 
 def lines(settings: pd.DataFrame, cells: Sequence[str], plain: str) -> dict[str, list[int]]:
     """Which cells are compared along each axis, and under "all": those under the plain cell's conditions."""
-    axes = [axis for axis in (*ORDER, "scaling") if axis in settings]
+    axes = [axis for axis in present(settings) if not AXES[axis].condition]
     text = settings.astype(str).reset_index(drop=True)
     start = text.iloc[list(cells).index(plain)] if plain in cells else text.iloc[0]
     conditions = [axis for axis in CONDITIONS if axis in settings]

@@ -18,9 +18,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from jaxreg.axes import AXES
 from jaxreg.errors import UserError
 from jaxreg.files import write_csv, write_npz, write_text
-from jaxreg.spec.grid import AXES, value_of
+from jaxreg.spec.grid import value_of
 from jaxreg.spec.load import read
 from jaxreg.spec.members import Member
 from jaxreg.spec.sweep import Sweep

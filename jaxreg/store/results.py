@@ -10,12 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from jaxreg.axes import AXES
 from jaxreg.errors import UserError
 
-TEXT = dict.fromkeys(
-    ["cell", "reference", "member", "dropout", "batch_norm", "scaling", "early_stopping", "split", "value"],
-    str,
-)
+TEXT = dict.fromkeys(["cell", "reference", "member", "split", "value", *AXES], str)  # values as they were written
 # The columns without which a table can't be read at all; the report leaves out what else is missing.
 NEEDED = {
     "members": ["member", "cell", "split", "seed", "test_cross_entropy", "test_accuracy", "diverged_at"],

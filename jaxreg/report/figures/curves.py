@@ -9,9 +9,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from jaxreg.axes import AXES
 from jaxreg.report.figures import style
 from jaxreg.report.figures.style import Picture
-from jaxreg.report.layout import SHORT, Layout
+from jaxreg.report.layout import Layout
 from jaxreg.store.results import Results
 
 GREYS = ["#b9cfe8", "#8fb3d9", "#6493c4", "#3f73aa", "#23548a", "#0f3765", "#06203f"]
@@ -28,7 +29,7 @@ def learning(results: Results, layout: Layout) -> list[Picture]:
     if history["epoch"].nunique() < 2:
         return []
     means = history.groupby(["cell", "epoch"])[list(MEASURES)].mean()
-    columns: list[Column] = [(SHORT[line.axis], line.cells, line.labels) for line in layout.lines]
+    columns: list[Column] = [(AXES[line.axis].short, line.cells, line.labels) for line in layout.lines]
     for group in layout.groups:
         if group.title and layout.base:
             columns.append((group.title, (layout.base, *group.cells), (layout.base, *group.labels)))

@@ -11,9 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from jaxreg.axes import AXES
 from jaxreg.report.figures import style
 from jaxreg.report.figures.style import Picture
-from jaxreg.report.layout import SHORT, Layout, Line
+from jaxreg.report.layout import Layout, Line
 from jaxreg.report.summaries import diverged
 from jaxreg.store.results import Results
 
@@ -78,7 +79,7 @@ def _figure(results: Results, layout: Layout, lines: Sequence[Line], loss: str) 
         axes[1, 0].set_ylabel(f"Change against {'none' if layout.base == 'plain' else layout.base}")
         style.legend(axes[1, 0], handles=change_key(measured), ncols=3, columnspacing=1.2)
     suffix = "-".join(line.axis for line in lines)
-    names = " and ".join(SHORT[line.axis] for line in lines)
+    names = " and ".join(AXES[line.axis].short for line in lines)
     caption = (
         f"Top: mean test {LOSSES[loss]} as the sum of its parts; the dark line is their total, the error. "
         "The best strength and the strongest within one standard error (1 SE) of it are marked."

@@ -9,9 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.patches import Rectangle
 
+from jaxreg.axes import AXES
 from jaxreg.report.figures import style
 from jaxreg.report.figures.style import Picture
-from jaxreg.report.layout import AXES, SHORT, Layout, Product
+from jaxreg.report.layout import Layout, Product
 from jaxreg.report.summaries import diverged
 from jaxreg.store.results import Results
 
@@ -36,13 +37,13 @@ def _figure(results: Results, product: Product, loss: str) -> Picture:
         panel.set_title(title)
         _outline(panel, product.table, best, tied)
     for panel in axes[1]:
-        panel.set_xlabel(AXES[product.first])
+        panel.set_xlabel(AXES[product.first].title)
     for panel in axes[:, 0]:
-        panel.set_ylabel(AXES[product.second])
+        panel.set_ylabel(AXES[product.second].title)
     held = f" The other axes are held at {product.held}." if product.held else ""
     return Picture(
         f"map-{product.first}-{product.second}",
-        f"Maps of error, bias, variance and wrong answers: {SHORT[product.first]}, {SHORT[product.second]}.",
+        f"Maps of error, bias, variance and wrong answers: {AXES[product.first].short}, {AXES[product.second].short}.",
         "Darker is worse. Framed: the best cell by test cross-entropy; dotted: the cells within one standard "
         f"error of it. A cross marks a cell with diverged members.{held}",
         style.png(figure),

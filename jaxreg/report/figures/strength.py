@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from jaxreg.formatting import strength
+from jaxreg.axes import AXES
+from jaxreg.formatting import value_text
 from jaxreg.report.figures import style
 from jaxreg.report.figures.decomposition import mark_choices, pairs
 from jaxreg.report.figures.style import Picture
-from jaxreg.report.layout import SHORT, Layout, Line
+from jaxreg.report.layout import Layout, Line
 from jaxreg.report.summaries import by_cell, diverged, means
 from jaxreg.store.results import Results
 
@@ -34,7 +35,7 @@ def _name(stem: str, lines: Sequence[Line]) -> str:
 
 
 def _axes(lines: Sequence[Line]) -> str:
-    return " and ".join(SHORT[line.axis] for line in lines)
+    return " and ".join(AXES[line.axis].short for line in lines)
 
 
 def generalisation(results: Results, layout: Layout) -> list[Picture]:
@@ -114,7 +115,7 @@ def weights(results: Results, layout: Layout) -> list[Picture]:
         if norms:
             axes[1, 0].set_ylabel("Norms of the weights")
             style.legend(axes[1, 0], ncols=2)
-        limit = f"below {strength(threshold)} in size" if threshold else "close to zero"
+        limit = f"below {value_text(threshold)} in size" if threshold else "close to zero"
         pictures.append(
             Picture(
                 _name("weights", lines),

@@ -1,0 +1,248 @@
+"""The one table of axes: everything that is known of what can be swept stands in its row, and nowhere else.
+
+Help, flags, names of cells, columns of tables, figures, choices and the README's table are derived from it. A row that
+leaves a fact out can't be imported; an axis whose field the settings lack can't either (`jaxreg.spec.settings`).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+RECIPE = "as in the recipe"  # the `off` of an axis that is always something
+
+
+@dataclass(frozen=True, kw_only=True)
+class Axis:
+    """One thing that can be swept."""
+
+    name: str  # of its flag, column and key under [axes]
+    field: str  # of the settings that it moves
+    help: str  # what it is, for --help and the README
+    title: str  # along an axis of a figure
+    short: str  # in sentences, legends and tables
+    values: tuple[Any, ...]  # swept where none are given
+    off: Any  # the value that changes nothing, or RECIPE
+    scale: Literal["linear", "log"] | None  # how a figure spaces its values; None: they stand side by side
+    number: Callable[[Any], float]  # the number that orders a value; infinite: no limit
+    stronger: Literal[-1, 0, 1]  # regularises more: the larger number (1), the smaller (-1); neither is ordered (0)
+    rank: int | float  # of two ordered axes, the one that "most regularised" looks at first has the lower rank
+    condition: bool  # a condition of the data, under which one chooses, and never a choice itself
+    traced: bool  # a new value is not a new program
+
+    def strength(self, value: Any) -> float:
+        """How much a value regularises, to be compared with others of the same axis; nan where it has no order."""
+        return self.stronger * self.number(value) if self.stronger else math.nan
+
+    def neutral(self, value: Any) -> bool:
+        """Whether a value, as settings or a table have it, is the one that changes nothing."""
+        if self.off is RECIPE:
+            return False
+        text = str(value).lower()
+        if text in (str(self.off).lower(), "nan"):
+            return True
+        try:
+            return isinstance(self.off, float) and float(text) == self.off
+        except ValueError:  # several rates
+            return False
+
+
+def _rates(value: Any) -> float:
+    """The mean of one rate a layer, as a list or as text: 0.3-0.5-0."""
+    rates = re.split("(?<!e)-", str(value)) if not isinstance(value, list | tuple) else value
+    return sum(map(float, rates)) / len(rates)
+
+
+def _limit(value: Any) -> float:
+    """A limit (a patience, perhaps with what is done at its end: 3-best), infinite where it is off."""
+    return math.inf if str(value) in ("off", "nan", "None") else float(str(value).split("-")[0])
+
+
+def _switch(value: Any) -> float:
+    return float(str(value).lower() == "true")
+
+
+def _nothing(value: Any) -> float:
+    """Of what has no order."""
+    return math.nan
+
+
+_TABLE = (
+    Axis(
+        name="l1",
+        field="l1",
+        help="strength of L1 on the hidden kernels",
+        title="L1 strength",
+        short="L1",
+        values=(0.0, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2),
+        off=0.0,
+        scale="log",
+        number=float,
+        stronger=1,
+        rank=2,
+        condition=False,
+        traced=True,
+    ),
+    Axis(
+        name="l2",
+        field="l2",
+        help="strength of L2 on the hidden kernels",
+        title="L2 strength",
+        short="L2",
+        values=(0.0, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1),
+        off=0.0,
+        scale="log",
+        number=float,
+        stronger=1,
+        rank=1,
+        condition=False,
+        traced=True,
+    ),
+    Axis(
+        name="dropout",
+        field="dropout",
+        help="rate after each hidden layer, or one a layer",
+        title="Dropout rate",
+        short="Dropout rate",
+        values=(0.0, 0.1, 0.2, 0.3, 0.5, (0.3, 0.5, 0.0)),  # the last is the notebook's
+        off=0.0,
+        scale="linear",
+        number=_rates,
+        stronger=1,
+        rank=3,
+        condition=False,
+        traced=True,
+    ),
+    Axis(
+        name="batch_norm",
+        field="batch_norm",
+        help="batch normalisation after each hidden ReLU",
+        title="Batch normalisation",
+        short="Batch normalisation",
+        values=(False, True),
+        off=False,
+        scale=None,
+        number=_switch,
+        stronger=1,
+        rank=4,
+        condition=False,
+        traced=False,
+    ),
+    Axis(
+        name="depth",
+        field="hidden",
+        help="number of hidden layers: the first widths of the recipe, the last one repeated",
+        title="Hidden layers",
+        short="Hidden layers",
+        values=(2, 3, 5, 10),
+        off=RECIPE,
+        scale=None,
+        number=float,
+        stronger=-1,
+        rank=6,
+        condition=False,
+        traced=False,
+    ),
+    Axis(
+        name="scaling",
+        field="scaling",
+        help="inputs 0..255 as they are (raw), / 255 (unit), or standardised (standard)",
+        title="Input scaling",
+        short="Input scaling",
+        values=("raw", "unit", "standard"),
+        off=RECIPE,
+        scale=None,
+        number=_nothing,
+        stronger=0,
+        rank=math.inf,
+        condition=False,
+        traced=True,
+    ),
+    Axis(
+        name="early_stopping",
+        field="early_stopping",
+        help="patience in epochs, or off",
+        title="Early stopping, patience",
+        short="Patience",
+        values=("off", 1, 3, 5),
+        off="off",
+        scale=None,
+        number=_limit,
+        stronger=-1,
+        rank=5,
+        condition=False,
+        traced=False,
+    ),
+    Axis(
+        name="label_noise",
+        field="label_noise",
+        help="share of training labels made wrong",
+        title="Share of wrong training labels",
+        short="Wrong labels",
+        values=(0.0, 0.1, 0.2, 0.4),
+        off=0.0,
+        scale="linear",
+        number=float,
+        stronger=0,
+        rank=math.inf,
+        condition=True,
+        traced=False,
+    ),
+    Axis(
+        name="pixel_noise",
+        field="pixel_noise",
+        help="share of the pixels of each training image replaced",
+        title="Share of corrupted training pixels",
+        short="Corrupted pixels",
+        values=(0.0, 0.1, 0.2, 0.4),
+        off=0.0,
+        scale="linear",
+        number=float,
+        stronger=0,
+        rank=math.inf,
+        condition=True,
+        traced=False,
+    ),
+)
+
+AXES: Mapping[str, Axis] = {axis.name: axis for axis in _TABLE}
+"""Every axis by name, in the order of cell names and of columns."""
+
+ORDERED: tuple[Axis, ...] = tuple(sorted((axis for axis in _TABLE if axis.stronger), key=lambda axis: axis.rank))
+"""The axes on which one value regularises more than another, from the one that decides first."""
+
+CONDITIONS: tuple[str, ...] = tuple(axis.name for axis in _TABLE if axis.condition)
+
+assert len(AXES) == len(_TABLE), "axes have unique names"
+
+
+def present(columns: Iterable[Any]) -> list[str]:
+    """The axes among the columns of a table, in their own order: a run of an earlier version has fewer."""
+    there = set(columns)
+    return [name for name in AXES if name in there]
+
+
+def reference(cells: Mapping[str, Mapping[Any, Any]]) -> str | None:
+    """The cell that the others are compared with: the one called plain, else the one with the most axes off.
+
+    `cells` has a mapping from axes to values for each cell, by name; of equals the first is taken.
+    """
+    if "plain" in cells or not cells:
+        return "plain" if cells else None
+
+    def off(cell: str) -> int:
+        return sum(AXES[axis].neutral(value) for axis, value in cells[cell].items() if axis in AXES)
+
+    return max(cells, key=off)
+
+
+def unregularised(cell: Mapping[Any, Any]) -> bool:
+    """Whether nothing that regularises is on, among the axes that a mapping to values names."""
+    return all(
+        axis.neutral(cell[name])
+        for name, axis in AXES.items()
+        if name in cell and axis.off is not RECIPE and not axis.condition
+    )
