@@ -94,15 +94,12 @@ def arrange(results: Results) -> Layout:
 
 
 def _base(cells: pd.DataFrame, results: Results) -> str | None:
-    """The cell that the others were compared with; where nothing was, none, or the one called plain."""
+    """The cell called plain, or the one that the others were compared with; where nothing was, none of a single one."""
     made = results.comparisons["reference"]
-    if len(made):
+    if "plain" not in cells.index and len(made):
         return str(made.iloc[0])  # the family of the reference comes first
-    return reference({str(name): dict(row) for name, row in cells.iterrows()}) if len(cells) > 1 else _plain(cells)
-
-
-def _plain(cells: pd.DataFrame) -> str | None:
-    return "plain" if "plain" in cells.index else None
+    known = {str(name): dict(row) for name, row in cells.iterrows()}
+    return reference(known) if len(known) > 1 or "plain" in known else None
 
 
 def _has_a_place(axis: Axis, text: str) -> bool:
