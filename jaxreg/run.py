@@ -7,33 +7,22 @@ run.decomposition            # a DataFrame
 
 from __future__ import annotations
 
-import shlex
-import sys
 import time
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from jaxreg import __version__
-from jaxreg.data import fashion, kaggle
-from jaxreg.data.corruption import corrupt
 from jaxreg.data.dataset import Dataset
-from jaxreg.engine import devices as hardware
-from jaxreg.engine.forecast import Plan
+from jaxreg.data.load import load as load_data
+from jaxreg.driver import AnyTrainer, Driver
 from jaxreg.engine.progress import Progress, Silent
 from jaxreg.errors import Interrupted
-from jaxreg.report import page as report
+from jaxreg.report import page
 from jaxreg.spec.load import load
-from jaxreg.spec.members import Member, members
 from jaxreg.spec.sweep import Sweep
-from jaxreg.store.records import SMALL_WEIGHT, Folder, MemberResult
+from jaxreg.store.records import Folder
 
 
 class Run:
@@ -85,7 +74,7 @@ class Run:
     @property
     def verdict(self) -> str:
         """The first sentence of the report."""
-        return report.headline(self.folder)
+        return page.headline(self.folder)
 
     @property
     def figures(self) -> dict[str, Path]:
@@ -101,6 +90,7 @@ def run(
     block: int | None = None,
     devices: int | None = None,
     progress: Progress | None = None,
+    command: str | None = None,
 ) -> Run:
     """Trains what a sweep asks for and writes its report.
 
@@ -113,184 +103,51 @@ def run(
         block: members that a device trains side by side; chosen by default.
         devices: how many of the devices to use; all by default.
         progress: told what happens; silent by default.
+        command: what was typed, for the report; this call by default.
 
     Raises:
         UserError: the sweep, the data or the folder is not fit.
         Interrupted: stopped by Ctrl-C; what was finished is on disk.
     """
+    command = command or f"jaxreg.run({sweep.name if isinstance(sweep, Sweep) else str(sweep)!r})"
     if not isinstance(sweep, Sweep):
         sweep = load(sweep) if str(sweep).endswith(".toml") else load(flags={"grid": str(sweep)})
     began = time.perf_counter()
     progress = progress or Silent()
+    dataset = dataset or load_data(sweep.data, sweep.test, progress.announce)
     folder = Folder(Path(out) if out is not None else Path("reports") / sweep.name)
-    dataset = dataset or _data(sweep, progress)
-    folder.check(sweep, dataset.digest)
+    driver = Driver(sweep, dataset, folder, progress, command)
     for warning in sweep.warnings:
         progress.warn(warning)
-    wanted = members(sweep)
-    finished = folder.finished(member.id for member in wanted)
-    about = (folder.about() if finished else None) or {"started": _now()}
-    about |= _about(sweep, dataset)
-    missing = [member for member in wanted if member.id not in finished]
-    if finished and missing:
-        progress.announce(f"{len(finished)} of {len(wanted)} members are in {folder.path} already: going on from there")
+
+    def trainer() -> AnyTrainer:
+        from jaxreg.engine.trainer import Trainer  # JAX, which a run that only wants its report has no use for
+
+        return Trainer(sweep, dataset, block, devices, progress)
+
     try:
-        if missing:
-            folder.note(about)
-            followed = {member.predecessor for member in wanted}
-            for done, facts in _train(sweep, missing, finished, dataset, block, devices, progress, about.copy()):
-                _keep(done, folder, followed)
-                finished |= {member.id: member._replace(weights=None) for member in done}
-                about |= facts
+        driver.train(trainer)
         progress.announce("analysing and writing the report")
-        started = time.perf_counter()
-        predictions = folder.write_tables(wanted, finished, dataset.test_labels)
+        analysed = time.perf_counter()
+        predictions = folder.write_tables(driver.members, driver.finished, dataset.test.targets, dataset.signature)
         from jaxreg.statistics import analysis
 
         tables = analysis.analyse(
             pd.read_csv(folder.path / "members.csv"),
             predictions,
-            dataset.test_labels,
-            [member.id for member in wanted],
-            dataset.test_images,
+            dataset.test.targets,
+            [member.id for member in driver.members],
+            dataset.test.inputs,
         )
         analysis.write(tables, folder.path)
-        about |= {
-            "finished": _now(),
-            "report_seconds": time.perf_counter() - started,
-            "run_seconds": float(about.get("run_seconds", 0.0)) + time.perf_counter() - began,
-        }
-        folder.note(about)
-        report.write(folder.path)
+        driver.end(analysed, began)
+        page.write(folder.path)
         folder.tidy()
     except KeyboardInterrupt:
         raise Interrupted(
-            f"interrupted: {len(finished)} of {len(wanted)} members are finished and in {folder.path}. "
+            f"interrupted: {len(driver.finished)} of {len(driver.members)} members are finished and in {folder.path}. "
             "The same command goes on from there."
         ) from None
     finally:
         progress.close()
     return Run(folder.path)
-
-
-def _keep(done: list[MemberResult], folder: Folder, followed: set[str | None]) -> None:
-    """Puts members on disk; Ctrl-C in between waits until all of them are there."""
-    left = list(done)
-    try:
-        while left:
-            folder.keep(left[0], with_weights=left[0].id in followed)
-            left.pop(0)
-    except KeyboardInterrupt:
-        _keep(left, folder, followed)
-        raise
-
-
-def plan(sweep: Sweep) -> Plan:
-    """What `run` would need, without starting JAX."""
-    wanted = members(sweep)
-    examples = fashion.FILES[1].shape[0]
-    steps, kinds = 0.0, set()
-    for member in wanted:
-        settings = member.settings
-        share = settings.early_stopping.validation_share if settings.early_stopping else 0.0
-        rows = int(examples // (1 if member.split == "all" else sweep.splits) * (1 - share))
-        size = hardware.bytes_per_member(settings.hidden) / hardware.bytes_per_member((225, 256, 128))
-        steps += size * settings.epochs * -(-rows // settings.batch_size)
-        kinds.add((settings.architecture, settings.batch_size, rows, member.cell.after is None))
-    cores = hardware.cores()
-    images = 784 * (examples + 10_000)
-    state = max(hardware.bytes_per_member(member.settings.hidden) for member in wanted)
-    return Plan(
-        members=len(wanted),
-        programs=PROGRAMS * len(kinds),
-        bytes=cores * (images + state) + 4 * 10 * 10_000 * len(wanted) + BASE_BYTES,
-        seconds=steps * CORE_SECONDS / cores + 2.0 * len(kinds),
-    )
-
-
-PROGRAMS = 4  # of a kind: start, epoch, and the evaluation of the test images and of a split
-# Of a recent server core, evaluation included, for a step of the default network; older ones take four times that.
-CORE_SECONDS = 0.45e-3
-BASE_BYTES = 600_000_000  # Python, JAX and its compiler
-
-
-def _data(sweep: Sweep, progress: Progress) -> Dataset:
-    if sweep.data is not None and sweep.test is not None:
-        return kaggle.load(sweep.data, sweep.test)
-    return fashion.load(sweep.data, progress.announce)
-
-
-def _train(
-    sweep: Sweep,
-    missing: list[Member],
-    finished: Mapping[str, MemberResult],
-    dataset: Dataset,
-    block: int | None,
-    devices: int | None,
-    progress: Progress,
-    about: Mapping[str, Any],
-) -> Iterator[tuple[list[MemberResult], dict[str, Any]]]:
-    """Trains the missing members; yields those that finish together, with the facts of the run so far."""
-    hardware.configure(devices)
-    import jax
-
-    from jaxreg.engine import chunk as epochs
-    from jaxreg.engine import grouping, training
-    from jaxreg.engine.programs import Programs
-
-    traced = sum(training.traces.values())
-    mesh = hardware.member_mesh(devices)
-    if (slower := hardware.advice(mesh)) is not None:
-        progress.warn(slower)
-    facts = hardware.describe(mesh)
-    earlier = {name: float(about.get(f"{name}_seconds", 0.0)) for name in ("compile", "train")}
-    kinds = grouping.prepare(missing, sweep, dataset)
-    followed = {member.predecessor for member in missing}
-    progress.start(sum(kind.epochs * len(group) for kind, group in kinds.items()))
-    started = time.perf_counter()
-    weights = {name: member.weights for name, member in finished.items() if member.weights}
-    programs = Programs(mesh, progress)
-    arrays: epochs.Arrays | None = None
-    noise, corrupted = (0.0, 0.0), dataset
-    for kind, group in kinds.items():
-        if arrays is None or noise != kind.noise:
-            noise, corrupted = kind.noise, corrupt(dataset, *kind.noise, sweep.seed)
-            arrays = programs.shared(epochs.Arrays(*(np.array(array) for array in corrupted[1:5])))
-        programs.block = block or hardware.block(mesh, kind.model, len(group))
-        while group:
-            chunk = group[: programs.width]
-            try:
-                done = epochs.train(kind, chunk, sweep, arrays, corrupted, weights, programs, progress)
-            except jax.errors.JaxRuntimeError as error:
-                if "RESOURCE_EXHAUSTED" not in str(error) or programs.block == 1:
-                    raise
-                programs.block //= 2
-                progress.warn(f"the device is out of memory: {programs.block} members at a time from here on")
-                continue
-            group = group[len(chunk) :]
-            weights |= {member.id: member.weights for member in done if member.id in followed}
-            spent = time.perf_counter() - started - programs.compile_seconds
-            facts |= {
-                "programs": programs.count,
-                "traces": sum(training.traces.values()) - traced,
-                "compile_seconds": earlier["compile"] + programs.compile_seconds,
-                "train_seconds": earlier["train"] + spent,
-            }
-            yield done, facts
-
-
-def _about(sweep: Sweep, dataset: Dataset) -> dict[str, Any]:
-    """What run.json says before anything has been measured."""
-    packages = ("jax", "jaxlib", "flax", "optax", "numpy")
-    return {
-        "sweep": sweep.resolved(),
-        "command": shlex.join(["python", "-m", "jaxreg.sweep", *sys.argv[1:]]),
-        "versions": {"jaxreg": __version__, "python": sys.version.split()[0]}
-        | {name: version(name) for name in packages},
-        "data": {"name": dataset.name, "digest": dataset.digest},
-        "small_weight_threshold": SMALL_WEIGHT,
-    }
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -101,11 +101,12 @@ def _command(arguments: list[str]) -> int:
 
 
 def _dry_run(sweep: Sweep, like: str | None) -> int:
-    from jaxreg.engine.forecast import forecast, foresight
-    from jaxreg.run import plan
+    from jaxreg.data.load import signature
+    from jaxreg.engine.forecast import forecast, foresight, plan
     from jaxreg.statistics.power import outlook
 
-    print(forecast(sweep, plan(sweep)))
+    data = signature(sweep.data, sweep.test)
+    print(forecast(sweep, plan(sweep, data), data))
     if sweep.splits * sweep.seeds > 1:
         print(foresight(outlook(sweep.splits, sweep.seeds, len(sweep.cells), like)))
     for warning in sweep.warnings:

@@ -43,35 +43,17 @@ def dataset(whole):
 
 @pytest.fixture(scope="session")
 def train(dataset):
-    """Trains the cells of a sweep on two devices; returns what is kept of each member, by id.
-
-    It does what `jaxreg.run` does between reading the data and writing the folder.
-    """
-    from jaxreg.engine import chunk as epochs
-    from jaxreg.engine import devices, grouping
-    from jaxreg.engine.programs import Programs
+    """Trains the cells of a sweep on two devices, as a run does; returns what is kept of each member, by id."""
+    from jaxreg.engine.trainer import Trainer
     from jaxreg.spec.members import members
 
-    programs = {}
-
     def trained(sweep, block=1, data=dataset, progress=None):
-        if block not in programs:
-            programs[block] = Programs(devices.member_mesh(2), Silent(), block)
-        programs[block].progress = progress or Silent()
-        arrays = programs[block].shared(epochs.Arrays(*data[1:5]))
-        finished = {}
-        for kind, group in grouping.prepare(members(sweep), sweep, data).items():
-            width = programs[block].width
-            for first in range(0, len(group), width):
-                inherited = {name: member.weights for name, member in finished.items()}
-                chunk = group[first : first + width]
-                done = epochs.train(
-                    kind, chunk, sweep, arrays, data, inherited, programs[block], programs[block].progress
-                )
-                finished |= {member.id: member for member in done}
+        trainer, weights, finished = Trainer(sweep, data, block, 2, progress or Silent()), {}, {}
+        for done in trainer.train(members(sweep), weights):
+            weights |= {member.id: member.weights for member in done}
+            finished |= {member.id: member for member in done}
         return finished
 
-    trained.programs = programs
     return trained
 
 

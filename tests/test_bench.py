@@ -16,7 +16,7 @@ from jaxreg.engine.networks import MLP
 
 
 def weights(hidden):
-    return jax.eval_shape(MLP(hidden).init, jax.random.key(0), jnp.zeros((1, 784)))
+    return jax.eval_shape(MLP(hidden, 10).init, jax.random.key(0), jnp.zeros((1, 784)))
 
 
 @pytest.mark.parametrize("hidden", [(32,), (225, 256, 128)])
@@ -27,7 +27,7 @@ def test_parameters_are_those_of_the_network(hidden):
 @pytest.mark.parametrize("hidden", [(32,), (225, 256, 128)])
 def test_flops_are_those_of_the_products_in_the_traced_gradient(hidden):
     def loss(variables, images):
-        return jnp.sum(MLP(hidden).apply(variables, images))
+        return jnp.sum(MLP(hidden, 10).apply(variables, images))
 
     variables = weights(hidden)
     traced = jax.make_jaxpr(jax.grad(loss))(variables, jax.ShapeDtypeStruct((job.BATCH, 784), jnp.float32))

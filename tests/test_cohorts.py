@@ -8,6 +8,7 @@ import pytest
 
 from jaxreg.data.corruption import corrupt
 from jaxreg.engine import grouping, training
+from jaxreg.engine.programs import Programs
 from jaxreg.spec.members import members
 
 
@@ -114,11 +115,11 @@ def test_progress_hears_of_every_member_epoch(train, small):
 
 
 def test_new_strengths_seeds_and_splits_compile_nothing(train, small, plain):
-    compiled = len(train.programs[1]._compiled)
+    compiled = len(Programs._compiled)
     before = training.traces.copy()
     train(small(l1=[0.0, 1e-6, 3e-2], seeds=2, seed=7))
     train(small(run=[{"l2": 0.1, "learning_rate": 1e-2, "scaling": "standard"}]))
-    assert training.traces == before and len(train.programs[1]._compiled) == compiled
+    assert training.traces == before and len(Programs._compiled) == compiled
 
 
 def test_another_architecture_is_another_program(train, small, plain):
@@ -144,7 +145,7 @@ def test_cells_are_paired(small, dataset):
     for name, other in wide.items():
         paired = name.endswith("/split0/seed0")
         for epoch in range(2):
-            orders = [grouping.epoch_order(one, 0, epoch) for one in (reference, other)]
+            orders = [grouping.epoch_order(one, epoch) for one in (reference, other)]
             assert np.array_equal(*orders) == paired
         assert np.array_equal(other.hyper.identity, reference.hyper.identity) == paired
     assert len(wide) == 12
@@ -166,7 +167,7 @@ def test_cells_start_from_the_same_weights(train, small):
 
 def test_an_epoch_is_every_row_once(small, dataset):
     (one, _) = prepared(small(batch_size=30), dataset).values()
-    orders = [grouping.epoch_order(one, 0, epoch) for epoch in range(3)]
+    orders = [grouping.epoch_order(one, epoch) for epoch in range(3)]
     for order in orders:
         assert order.shape == (4, 30)
         assert (order[:-1] >= 0).all() and order[-1].tolist().count(-1) == 20
@@ -178,7 +179,7 @@ def test_an_epoch_is_every_row_once(small, dataset):
 def test_scaling(small, dataset, scaling, expected):
     """Standardised by the mean and deviation of the member's own training images."""
     for one in prepared(small(scaling=scaling), dataset).values():
-        pixels = dataset.train_images[one.rows].astype(np.float64)
+        pixels = dataset.train.inputs[one.rows].astype(np.float64)
         shift, scale = expected or (pixels.mean(), pixels.std())
         assert float(one.hyper.shift) == pytest.approx(shift, rel=1e-6)
         assert float(one.hyper.scale) == pytest.approx(scale, rel=1e-6)
@@ -186,7 +187,7 @@ def test_scaling(small, dataset, scaling, expected):
 
 def test_standardised_by_the_pixels_that_are_trained_on(small, dataset):
     for one in prepared(small(scaling="standard", pixel_noise=0.4), dataset).values():
-        pixels = corrupt(dataset, 0.0, 0.4, 0).train_images[one.rows].astype(np.float64)
+        pixels = corrupt(dataset, 0.0, 0.4, 0).train.inputs[one.rows].astype(np.float64)
         assert float(one.hyper.shift) == pytest.approx(pixels.mean(), rel=1e-6)
         assert float(one.hyper.scale) == pytest.approx(pixels.std(), rel=1e-6)
 
@@ -213,9 +214,7 @@ def test_a_follower_has_batches_and_dropout_masks_of_its_own(small, dataset):
     all_of_them = prepared(small(run=runs, dropout=0.5), dataset)
     epochs = {"a": 3, "b": 2, "c": 2}
     mine = {name: all_of_them[f"{name}/split0/seed0"] for name in epochs}
-    orders = {
-        grouping.epoch_order(one, 0, epoch).tobytes() for name, one in mine.items() for epoch in range(epochs[name])
-    }
+    orders = {grouping.epoch_order(one, epoch).tobytes() for name, one in mine.items() for epoch in range(epochs[name])}
     assert len(orders) == 7
     assert [int(one.hyper.identity[3]) for one in mine.values()] == [0, 1, 2]
 
@@ -245,8 +244,8 @@ def test_row_of_a_member_by_definition(train, small, dataset):
     (one, _) = train(small(l1=1e-3, l2=1e-2)).values()
     log_p = one.log_probabilities
     assert log_p.shape == (100, 10)
-    assert one.row["test_accuracy"] == pytest.approx((log_p.argmax(axis=1) == dataset.test_labels).mean(), abs=1e-6)
-    truth = log_p[np.arange(100), dataset.test_labels]
+    assert one.row["test_accuracy"] == pytest.approx((log_p.argmax(axis=1) == dataset.test.targets).mean(), abs=1e-6)
+    truth = log_p[np.arange(100), dataset.test.targets]
     assert one.row["test_cross_entropy"] == pytest.approx(-truth.mean(), rel=1e-5)
     kernel = one.weights["params"]["hidden_0"]["kernel"]
     assert one.row["weight_l1"] == pytest.approx(np.abs(kernel).sum(), rel=1e-5)
@@ -255,7 +254,7 @@ def test_row_of_a_member_by_definition(train, small, dataset):
     assert one.row["penalty"] == pytest.approx(penalty, rel=1e-5)
     assert one.row["small_weights"] == pytest.approx((np.abs(kernel) < 1e-3).mean())
     split = prepared(small(), dataset)["plain/split0/seed0"].rows
-    live = dataset.train_images[split].any(axis=0)
+    live = dataset.train.inputs[split].any(axis=0)
     assert not live.all()
     assert one.row["live_small_weights"] == pytest.approx((np.abs(kernel[live]) < 1e-3).mean())
     assert one.history[-1]["test_cross_entropy"] == one.row["test_cross_entropy"]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxreg.data.corruption import corrupt
-from jaxreg.data.dataset import Dataset
+from jaxreg.data.dataset import Dataset, Part
 from jaxreg.data.fashion import CLASS_NAMES
 from jaxreg.errors import UserError
 
@@ -23,7 +23,7 @@ def made_up(pixel=0):
     """Grey images of one value; ten classes in turn."""
     labels = (np.arange(ROWS) % 10).astype(np.uint8)
     images = np.full((ROWS, 784), pixel, np.uint8)
-    return Dataset("made up", images, labels, images[:50], labels[:50], CLASS_NAMES, "its digest")
+    return Dataset("made up", Part(images, labels), Part(images[:50], labels[:50]), CLASS_NAMES, None, "its digest")
 
 
 SOURCE = made_up()
@@ -37,24 +37,24 @@ def test_no_noise_is_the_same_object():
 @given(rates, seeds)
 def test_the_rate_of_wrong_labels_is_exact(rate, seed):
     noisy = corrupt(SOURCE, rate, 0.0, seed)
-    assert (noisy.train_labels != SOURCE.train_labels).sum() == round(rate * ROWS)
-    assert noisy.train_labels.max() <= 9 and noisy.train_labels.dtype == np.uint8
-    assert noisy.train_images is SOURCE.train_images
+    assert (noisy.train.targets != SOURCE.train.targets).sum() == round(rate * ROWS)
+    assert noisy.train.targets.max() <= 9 and noisy.train.targets.dtype == np.uint8
+    assert noisy.train.inputs is SOURCE.train.inputs
 
 
 @given(rates, rates, seeds)
 def test_label_noise_is_nested(one, other, seed):
     low, high = sorted([one, other])
-    few = corrupt(SOURCE, low, 0.0, seed).train_labels
-    many = corrupt(SOURCE, high, 0.0, seed).train_labels
-    wrong = few != SOURCE.train_labels
+    few = corrupt(SOURCE, low, 0.0, seed).train.targets
+    many = corrupt(SOURCE, high, 0.0, seed).train.targets
+    wrong = few != SOURCE.train.targets
     assert (many[wrong] == few[wrong]).all()
 
 
 def test_wrong_labels_are_uniform_over_the_other_classes_and_the_images():
-    noisy = np.stack([corrupt(SOURCE, 0.5, 0.0, seed).train_labels for seed in range(100)])
-    wrong = noisy != SOURCE.train_labels
-    steps = np.bincount((noisy - SOURCE.train_labels.astype(int))[wrong] % 10, minlength=10)
+    noisy = np.stack([corrupt(SOURCE, 0.5, 0.0, seed).train.targets for seed in range(100)])
+    wrong = noisy != SOURCE.train.targets
+    steps = np.bincount((noisy - SOURCE.train.targets.astype(int))[wrong] % 10, minlength=10)
     expected = wrong.sum() / 9
     assert steps[0] == 0
     assert ((steps[1:] - expected) ** 2 / expected).sum() < 27  # chi-squared, 8 degrees: p = 0.0007
@@ -66,8 +66,8 @@ def test_wrong_labels_are_uniform_over_the_other_classes_and_the_images():
 @given(st.sampled_from([0.001, 0.1, 0.2, 0.4, 0.9, 1.0]), st.integers(0, 5))
 def test_the_rate_of_wrong_pixels_is_within_binomial_bounds(rate, seed):
     # Of all values drawn one in 256 is the old one: both data sets together show each replaced pixel.
-    wrong = (corrupt(SOURCE, 0.0, rate, seed).train_images != 0) | (
-        corrupt(made_up(255), 0.0, rate, seed).train_images != 255
+    wrong = (corrupt(SOURCE, 0.0, rate, seed).train.inputs != 0) | (
+        corrupt(made_up(255), 0.0, rate, seed).train.inputs != 255
     )
     size = wrong.size
     assert abs(wrong.sum() - rate * size) <= 5 * np.sqrt(size * rate * (1 - rate)) + size * 2**-17
@@ -76,37 +76,37 @@ def test_the_rate_of_wrong_pixels_is_within_binomial_bounds(rate, seed):
 
 
 def test_pixel_noise_is_nested_and_uniform():
-    few = corrupt(SOURCE, 0.0, 0.1, 0).train_images
-    many = corrupt(SOURCE, 0.0, 0.2, 0).train_images
+    few = corrupt(SOURCE, 0.0, 0.1, 0).train.inputs
+    many = corrupt(SOURCE, 0.0, 0.2, 0).train.inputs
     assert (many[few != 0] == few[few != 0]).all() and (many != 0).sum() > 1.9 * (few != 0).sum()
-    values = np.bincount(corrupt(SOURCE, 0.0, 1.0, 0).train_images.ravel(), minlength=256)
+    values = np.bincount(corrupt(SOURCE, 0.0, 1.0, 0).train.inputs.ravel(), minlength=256)
     expected = ROWS * 784 / 256
     assert ((values - expected) ** 2 / expected).sum() < 340  # chi-squared, 255 degrees: p = 0.0003
     # No row and no column of pixels is spared: the standard deviation of a mean of 784 or 900 is 2.6 or 2.5.
-    noise = corrupt(SOURCE, 0.0, 1.0, 0).train_images.astype(float)
+    noise = corrupt(SOURCE, 0.0, 1.0, 0).train.inputs.astype(float)
     assert abs(noise.mean(axis=1) - 127.5).max() < 13 and abs(noise.mean(axis=0) - 127.5).max() < 13
 
 
 @given(rates, rates, seeds)
 def test_the_source_and_the_test_set_are_untouched(label_noise, pixel_noise, seed):
     noisy = corrupt(SOURCE, label_noise, pixel_noise, seed)
-    assert noisy.test_images is SOURCE.test_images and noisy.test_labels is SOURCE.test_labels
+    assert noisy.test.inputs is SOURCE.test.inputs and noisy.test.targets is SOURCE.test.targets
     assert noisy.name == SOURCE.name and noisy.digest == SOURCE.digest
-    assert (SOURCE.train_images == 0).all() and (SOURCE.train_labels == np.arange(ROWS) % 10).all()
+    assert (SOURCE.train.inputs == 0).all() and (SOURCE.train.targets == np.arange(ROWS) % 10).all()
 
 
 def test_the_two_noises_do_not_touch_each_other_and_seeds_differ():
     both = corrupt(SOURCE, 0.3, 0.3, 5)
-    assert (both.train_labels == corrupt(SOURCE, 0.3, 0.0, 5).train_labels).all()
-    assert (both.train_images == corrupt(SOURCE, 0.0, 0.3, 5).train_images).all()
+    assert (both.train.targets == corrupt(SOURCE, 0.3, 0.0, 5).train.targets).all()
+    assert (both.train.inputs == corrupt(SOURCE, 0.0, 0.3, 5).train.inputs).all()
     other = corrupt(SOURCE, 0.3, 0.3, 6)
-    assert (both.train_labels != other.train_labels).any() and (both.train_images != other.train_images).any()
+    assert (both.train.targets != other.train.targets).any() and (both.train.inputs != other.train.inputs).any()
 
 
 def test_the_noise_of_a_published_report_stays_what_it_is():
     """Frozen on purpose: other numbers here mean that no committed report can be made again."""
     noisy = corrupt(SOURCE, 0.2, 0.2, 0)
-    found = hashlib.sha256(noisy.train_labels.tobytes() + noisy.train_images.tobytes()).hexdigest()
+    found = hashlib.sha256(noisy.train.targets.tobytes() + noisy.train.inputs.tobytes()).hexdigest()
     assert found.startswith("e2eac5f3bb784299")
 
 

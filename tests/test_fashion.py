@@ -48,18 +48,18 @@ def nowhere(monkeypatch, tmp_path):
 
 
 def test_the_arrays(dataset):
-    assert dataset.train_images.shape == (60000, 784) and dataset.test_images.shape == (10000, 784)
-    assert all(array.dtype == np.uint8 for array in dataset[1:5])
-    assert np.bincount(dataset.train_labels).tolist() == [6000] * 10
-    assert np.bincount(dataset.test_labels).tolist() == [1000] * 10
-    assert dataset.train_labels[:5].tolist() == [9, 0, 0, 3, 0]  # the boot that every tutorial shows first
-    assert dataset.train_images.mean() / 255 == pytest.approx(0.2860, abs=5e-5)  # constants in wide use
-    assert dataset.train_images.std() / 255 == pytest.approx(0.3530, abs=5e-5)
+    assert dataset.train.inputs.shape == (60000, 784) and dataset.test.inputs.shape == (10000, 784)
+    assert all(array.dtype == np.uint8 for array in (*dataset.train, *dataset.test))
+    assert np.bincount(dataset.train.targets).tolist() == [6000] * 10
+    assert np.bincount(dataset.test.targets).tolist() == [1000] * 10
+    assert dataset.train.targets[:5].tolist() == [9, 0, 0, 3, 0]  # the boot that every tutorial shows first
+    assert dataset.train.inputs.mean() / 255 == pytest.approx(0.2860, abs=5e-5)  # constants in wide use
+    assert dataset.train.inputs.std() / 255 == pytest.approx(0.3530, abs=5e-5)
     assert len(dataset.class_names) == 10
 
 
 def test_the_digest_is_that_of_the_arrays(dataset):
-    assert digest(*dataset[1:5]) == dataset.digest
+    assert digest(dataset.train, dataset.test) == dataset.digest
 
 
 def test_the_readme_beside_the_data_gives_the_digests_of_its_content():
@@ -78,11 +78,11 @@ def test_another_wrapper_of_the_same_bytes_is_as_good(folder, dataset):
 
 def test_subset_is_the_first_of_each_class_in_file_order(dataset):
     small = subset(dataset, 5, 2)
-    assert (np.bincount(small.train_labels) == 5).all() and (np.bincount(small.test_labels) == 2).all()
-    assert (small.train_images[0] == dataset.train_images[0]).all()
-    sevens = np.flatnonzero(dataset.train_labels == 7)[:5]
-    assert (small.train_images[small.train_labels == 7] == dataset.train_images[sevens]).all()
-    assert small.digest == digest(*small[1:5]) != dataset.digest
+    assert (np.bincount(small.train.targets) == 5).all() and (np.bincount(small.test.targets) == 2).all()
+    assert (small.train.inputs[0] == dataset.train.inputs[0]).all()
+    sevens = np.flatnonzero(dataset.train.targets == 7)[:5]
+    assert (small.train.inputs[small.train.targets == 7] == dataset.train.inputs[sevens]).all()
+    assert small.digest == digest(small.train, small.test) != dataset.digest
     with pytest.raises(UserError, match="6001 training images per class .* 1 to 6000"):
         subset(dataset, 6001, 1)
 

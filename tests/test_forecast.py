@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from jaxreg.data.fashion import SIGNATURE
 from jaxreg.engine.forecast import Plan, duration, forecast
 from jaxreg.spec.load import read
 
@@ -12,7 +13,7 @@ def test_every_cell_and_every_kind_of_member_is_named():
     runs = [{"name": "a"}, {"name": "long", "after": "a", "dropout": 0.5}]
     sweep = read({"name": "two", "run": runs, "splits": 3, "seeds": 2, "full_seeds": 4})
     plan = Plan(members=20, programs=1, bytes=2_500_000_000, seconds=7200.0)
-    assert forecast(sweep, plan).splitlines() == [
+    assert forecast(sweep, plan, SIGNATURE).splitlines() == [
         "two: 2 cells, each 3 splits x 2 seeds, 4 seeds on the whole training set: 20 members",
         "  a     784-225-256-128-10",
         "  long  784-225-256-128-10+dropout  after a",

@@ -32,8 +32,8 @@ def pair(tmp_path, dataset):
     small = subset(dataset, 3, 1)
     return (
         small,
-        write(tmp_path / "train.csv", small.train_images, small.train_labels),
-        write(tmp_path / "test.csv", small.test_images, small.test_labels),
+        write(tmp_path / "train.csv", small.train.inputs, small.train.targets),
+        write(tmp_path / "test.csv", small.test.inputs, small.test.targets),
     )
 
 
@@ -46,7 +46,8 @@ def edit(path, line, change):
 
 def same(left, right):
     return left.digest == right.digest and all(
-        a.dtype == b.dtype and a.shape == b.shape and (a == b).all() for a, b in zip(left[1:5], right[1:5], strict=True)
+        a.dtype == b.dtype and a.shape == b.shape and (a == b).all()
+        for a, b in zip((*left.train, *left.test), (*right.train, *right.test), strict=True)
     )
 
 
@@ -58,8 +59,8 @@ def test_written_from_the_idx_arrays_it_gives_them_back(pair):
 
 @pytest.mark.slow
 def test_every_image_of_both_sets(tmp_path, dataset):
-    train = write(tmp_path / "train.csv", dataset.train_images, dataset.train_labels)
-    test = write(tmp_path / "test.csv", dataset.test_images, dataset.test_labels)
+    train = write(tmp_path / "train.csv", dataset.train.inputs, dataset.train.targets)
+    test = write(tmp_path / "test.csv", dataset.test.inputs, dataset.test.targets)
     loaded = kaggle.load(train, test)
     assert same(loaded, dataset) and loaded.name == "fashion-mnist"
 
@@ -79,7 +80,7 @@ def test_gzip_windows_newlines_no_last_newline_quotes_and_byte_order_mark(pair, 
     packed = tmp_path / "train.csv.gz"
     packed.write_bytes(gzip.compress(train.read_bytes()))
     assert same(kaggle.load(packed, test), small)
-    write(train, small.train_images, small.train_labels, newline="\r\n")
+    write(train, small.train.inputs, small.train.targets, newline="\r\n")
     assert same(kaggle.load(train, test), small)
     train.write_bytes(train.read_bytes().removesuffix(b"\n"))  # the carriage return stays
     assert same(kaggle.load(train, test), small)

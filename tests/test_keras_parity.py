@@ -13,11 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from one_member import hyper, learner
 
+from jaxreg.data.dataset import Part
 from jaxreg.engine import optimizers, training
 from jaxreg.engine.grouping import in_batches
-from jaxreg.engine.networks import MLP
-from jaxreg.engine.training import Hyperparameters
 
 keras = pytest.importorskip("keras")
 
@@ -26,10 +26,8 @@ ROWS = 424  # 13 batches of 32 and one of 8
 EPOCHS = 8  # 112 steps
 
 
-def hyper(l1=0.0, l2=0.0, scale=255.0, dropout=(0.0, 0.0), dtype=jnp.float32):
-    numbers = (jnp.asarray(number, dtype) for number in (l1, l2, 1e-3))
-    rates, shift, scale = (jnp.asarray(number, dtype) for number in (dropout, 0.0, scale))
-    return Hyperparameters(*numbers, rates, shift, scale, jnp.array([3, 0, 1, 0], jnp.uint32))
+def network(**settings):
+    return learner(hidden=HIDDEN, **settings)
 
 
 def keras_model(hidden, l1=0.0, l2=0.0, batch_norm=False, rates=()):
@@ -70,7 +68,7 @@ def rows(whole):
     random = np.random.default_rng(0)
     orders = [in_batches(random.permutation(ROWS), 32) for _ in range(EPOCHS)]
     return types.SimpleNamespace(
-        images=whole.train_images[:ROWS], labels=whole.train_labels[:ROWS], order=np.concatenate(orders)
+        images=whole.train.inputs[:ROWS], labels=whole.train.targets[:ROWS], order=np.concatenate(orders)
     )
 
 
@@ -96,9 +94,9 @@ def ours(model, chosen, rows, state=None, order=None):
     if state is None:
         state = training.start(model, chosen)
     step = step_of(model, optimizers.scale_by_keras_adam)
-    losses, images, labels = [], jnp.asarray(rows.images), jnp.asarray(rows.labels)
+    losses, data = [], Part(jnp.asarray(rows.images), jnp.asarray(rows.labels))
     for batch in rows.order if order is None else order:
-        state, loss = step(chosen, state, jnp.asarray(batch[None]), images, labels)
+        state, loss = step(chosen, state, jnp.asarray(batch[None]), data)
         losses.append(loss.cross_entropy + loss.penalty)
     return np.array(losses), state
 
@@ -139,7 +137,7 @@ def test_every_step_has_the_loss_that_keras_has(case, rows):
     """112 steps, every 14th a partial batch, and the same weights and moving statistics at the end."""
     settings = dict(CASES[case])
     batch_norm = settings.pop("batch_norm", False)
-    model, chosen = MLP(HIDDEN, batch_norm), hyper(**settings)
+    model, chosen = network(batch_norm=batch_norm), hyper(**settings)
     start = training.start(model, chosen)
     reference = keras_model(HIDDEN, **settings, batch_norm=batch_norm)
     reference.set_weights(to_keras(start.weights, HIDDEN, batch_norm))
@@ -162,8 +160,8 @@ def test_every_step_has_the_loss_that_keras_has(case, rows):
 @pytest.mark.slow
 def test_raw_pixels_in_double_precision(rows, keras_float64):
     """Raw pixels make losses of 100 and more, on which float32 is no test."""
-    chosen = hyper(l1=1e-2, l2=1e-2, scale=1.0, dtype=jnp.float64)
-    model = MLP(HIDDEN)
+    chosen = hyper(l1=1e-2, l2=1e-2, scaling="raw", dtype=jnp.float64)
+    model = network()
     weights = jax.tree.map(lambda leaf: leaf.astype(jnp.float64), training.start(model, chosen).weights)
     start = training.restart(model, chosen, weights)
     reference = keras_model(HIDDEN, l1=1e-2, l2=1e-2)
@@ -178,7 +176,7 @@ def test_raw_pixels_in_double_precision(rows, keras_float64):
 @pytest.mark.slow
 def test_restart_is_compiling_again(rows):
     """The weights and moving statistics stay, Adam's moments and count do not."""
-    model, chosen, half = MLP(HIDDEN, batch_norm=True), hyper(l2=1e-3), rows.order[:28]
+    model, chosen, half = network(batch_norm=True), hyper(l2=1e-3), rows.order[:28]
     start = training.start(model, chosen)
     reference = keras_model(HIDDEN, l2=1e-3, batch_norm=True)
     reference.set_weights(to_keras(start.weights, HIDDEN, True))
@@ -195,19 +193,20 @@ def test_restart_is_compiling_again(rows):
 @pytest.mark.slow
 def test_evaluate_of_keras_is_our_cross_entropy_and_penalty(whole, rows):
     """Over 1,123 images: neither Keras's batches of 32 nor ours of 1,000 come out even."""
-    model, chosen = MLP(HIDDEN, batch_norm=True), hyper(l1=1e-4, l2=1e-3)
+    model, chosen = network(batch_norm=True), hyper(l1=1e-4, l2=1e-3)
     _, state = ours(model, chosen, rows, order=rows.order[:14])
     reference = keras_model(HIDDEN, l1=1e-4, l2=1e-3, batch_norm=True)
     reference.set_weights(to_keras(state.weights, HIDDEN, True))
-    images, labels = whole.test_images[:1123], whole.test_labels[:1123]
+    images, labels = whole.test.inputs[:1123], whole.test.targets[:1123]
     batches = jnp.asarray(in_batches(np.arange(1123), training.EVALUATION_BATCH))
-    found = training.evaluate(model, chosen, state.weights, batches, jnp.asarray(images), jnp.asarray(labels))
+    data = Part(jnp.asarray(images), jnp.asarray(labels))
+    found = training.evaluate(model, chosen, state.weights, batches, data)
     scaled = images.astype(np.float32) / 255
     expected = reference.evaluate(scaled, labels, batch_size=32, verbose=0)
-    penalty = 1e-4 * found.weight_l1 + 1e-3 * found.weight_l2
+    penalty = 1e-4 * found.norms.absolute + 1e-3 * found.norms.square
     np.testing.assert_allclose(found.cross_entropy + penalty, expected, rtol=1e-5)
     logits = np.asarray(reference(scaled, training=False))
-    np.testing.assert_allclose(found.log_probabilities[:1123], jax.nn.log_softmax(logits), atol=1e-5)
+    np.testing.assert_allclose(found.predictions[:1123], jax.nn.log_softmax(logits), atol=1e-5)
     assert float(found.accuracy) == pytest.approx(np.mean(logits.argmax(axis=1) == labels), abs=1e-6)
 
 
@@ -215,7 +214,7 @@ def test_evaluate_of_keras_is_our_cross_entropy_and_penalty(whole, rows):
 def test_control_other_adam(rows, monkeypatch):
     """Optax's Adam must fail where gradients are tiny: dark pixels' weights have the gradient of L1 only."""
     tiny = 3e-7
-    model, chosen, order = MLP(HIDDEN), hyper(l1=tiny), rows.order[:50]
+    model, chosen, order = network(), hyper(l1=tiny), rows.order[:50]
     start = training.start(model, chosen)
     reference = keras_model(HIDDEN, l1=tiny)
     reference.set_weights(to_keras(start.weights, HIDDEN, False))
@@ -231,15 +230,8 @@ def test_control_other_adam(rows, monkeypatch):
 
     np.testing.assert_allclose(mine(), moved, rtol=1e-3, atol=1e-6)
 
-    def optax_adam(eps):
-        """With a count of steps where `train_epoch` looks for it."""
-        adam = optax.scale_by_adam(eps=eps)
-
-        def update(updates, state, params=None):
-            scaled, inner = adam.update(updates, state["inner"], params)
-            return scaled, {"steps": state["steps"] + 1, "inner": inner}
-
-        return optax.GradientTransformation(lambda p: {"steps": jnp.int32(0), "inner": adam.init(p)}, update)
+    def optax_adam(eps, step):
+        return optax.scale_by_adam(eps=eps)  # counts steps by itself
 
     for eps in (1e-8, 1e-7):
         monkeypatch.setattr(optimizers, "scale_by_keras_adam", partial(optax_adam, eps))
@@ -250,12 +242,12 @@ def test_control_other_adam(rows, monkeypatch):
 def test_control_half_a_penalty(rows):
     """A penalty with a factor 1/2 must fail, each of the two."""
     for name in ("l1", "l2"):
-        start = training.start(MLP(HIDDEN), hyper())
+        start = training.start(network(), hyper())
         reference = keras_model(HIDDEN, **{name: 1e-3})
         reference.set_weights(to_keras(start.weights, HIDDEN, False))
         expected = theirs(reference, rows, order=rows.order[:5])
-        right, _ = ours(MLP(HIDDEN), hyper(**{name: 1e-3}), rows, start, rows.order[:5])
-        wrong, _ = ours(MLP(HIDDEN), hyper(**{name: 5e-4}), rows, start, rows.order[:5])
+        right, _ = ours(network(), hyper(**{name: 1e-3}), rows, start, rows.order[:5])
+        wrong, _ = ours(network(), hyper(**{name: 5e-4}), rows, start, rows.order[:5])
         assert same(right, expected, 1e-4) and not same(wrong, expected, 1e-4)
 
 
@@ -266,13 +258,15 @@ def test_dropout_trains_as_keras_does_in_distribution(rows):
     The tolerance is four standard errors of the difference, itself small beside what another rate does.
     """
     rates, seeds, order = (0.3, 0.5), 30, rows.order[:14]
-    model = MLP(HIDDEN, dropout=True)
+    model = network(dropout=[0.3, 0.5])
     start = training.start(model, hyper())
-    images, labels = jnp.asarray(rows.images), jnp.asarray(rows.labels)
+    data = Part(jnp.asarray(rows.images), jnp.asarray(rows.labels))
 
     def mean_loss(seed, rates):
-        chosen = hyper(dropout=rates)._replace(identity=jnp.stack([jnp.uint32(9), jnp.uint32(0), seed, jnp.uint32(0)]))
-        return training.train_epoch(model, chosen, start, jnp.asarray(order), images, labels)[1].cross_entropy
+        chosen = hyper()._replace(
+            dropout=rates, identity=jnp.stack([jnp.uint32(9), jnp.uint32(0), seed, jnp.uint32(0)])
+        )
+        return training.train_epoch(model, chosen, start, jnp.asarray(order), data)[1].cross_entropy
 
     many = jax.jit(jax.vmap(mean_loss, in_axes=(0, None)))
     mine = many(jnp.arange(seeds, dtype=jnp.uint32), jnp.array(rates))

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from jaxreg.data.fashion import SIGNATURE
 from jaxreg.errors import UserError
 from jaxreg.study import keras_twin
 
@@ -62,7 +63,7 @@ def test_every_epoch_deals_all_images_in_a_new_order(sweep, dataset, monkeypatch
 
 def test_the_network_has_the_layers_and_penalties_of_its_settings(small):
     (cell,) = small(splits=1, hidden=[6, 5], dropout=0.3, batch_norm=True, l1=0.01, run=[PLAIN]).cells
-    layers = keras_twin.model(cell.settings).layers
+    layers = keras_twin.model(cell.settings, SIGNATURE).layers
     block = ["Dense", "BatchNormalization", "Dropout"]
     assert [type(layer).__name__ for layer in layers] == [*block, *block, "Dense"]
     penalties = [layer.kernel_regularizer for layer in layers if isinstance(layer, keras.layers.Dense)]

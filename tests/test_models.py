@@ -25,12 +25,12 @@ def shapes(model):
 )
 def test_numbers_of_parameters(hidden, parameters):
     """Of the networks of 3, 2, 5 and 10 hidden layers that the notebook trained."""
-    leaves = jax.tree.leaves(shapes(MLP(hidden))["params"])
+    leaves = jax.tree.leaves(shapes(MLP(hidden, 10))["params"])
     assert sum(leaf.size for leaf in leaves) == parameters
 
 
 def test_kernels_start_glorot_uniform_and_biases_at_zero():
-    params = MLP((225, 256, 128)).init(jax.random.key(1), jnp.zeros((1, 784)))["params"]
+    params = MLP((225, 256, 128), 10).init(jax.random.key(1), jnp.zeros((1, 784)))["params"]
     assert len(params) == 4
     for layer in params.values():
         limit = np.sqrt(6 / sum(layer["kernel"].shape))
@@ -60,7 +60,7 @@ def test_dropout_keeps_the_mean(rate):
 
 def test_dropout_is_off_in_evaluation():
     pixels = jax.random.uniform(jax.random.key(3), (20, 784))
-    with_dropout, without = MLP((8, 6), dropout=True), MLP((8, 6))
+    with_dropout, without = MLP((8, 6), 10, dropout=True), MLP((8, 6), 10)
     variables = with_dropout.init(jax.random.key(0), pixels)
     np.testing.assert_array_equal(with_dropout.apply(variables, pixels), without.apply(variables, pixels))
     rates, key = jnp.array([0.5, 0.5]), jax.random.key(1)
@@ -71,7 +71,7 @@ def test_dropout_is_off_in_evaluation():
 def test_layers_have_masks_of_their_own():
     """With the first layer's rate 0 the mask is the second layer's, and another step has another mask."""
     pixels = jnp.ones((4, 784))
-    model = MLP((30, 30), dropout=True)
+    model = MLP((30, 30), 10, dropout=True)
     variables = model.init(jax.random.key(0), pixels)
 
     def logits(rates, key):
@@ -88,7 +88,7 @@ def test_batch_norm_by_definition():
     """Biased variance, epsilon 1e-3, momentum 0.99, after the ReLU; padding counts for nothing."""
     random = np.random.default_rng(0)
     pixels = random.normal(size=(10, 784)).astype(np.float32)
-    model = MLP((6,), batch_norm=True)
+    model = MLP((6,), 10, batch_norm=True)
     variables = model.init(jax.random.key(0), jnp.asarray(pixels))
     valid = jnp.arange(10) < 7
     logits, updated = model.apply(variables, jnp.asarray(pixels), train=True, valid=valid, mutable=["batch_stats"])

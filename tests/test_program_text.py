@@ -8,7 +8,7 @@ import re
 import jax
 import pytest
 
-from jaxreg.bench.engine import Engine
+from jaxreg.bench.engine import chunk
 
 SMALLEST_KERNEL = 128 * 10
 
@@ -16,9 +16,9 @@ SMALLEST_KERNEL = 128 * 10
 @pytest.fixture(scope="module")
 def text():
     """The optimised HLO of an epoch of the default network, one member at a time on each device."""
-    engine = Engine(steps=3, block=1)
-    engine.epoch()
-    return engine.text()
+    made = chunk(steps=3, block=1)
+    made.train()
+    return made.epoch_text()
 
 
 def weight_sized(text, operation):

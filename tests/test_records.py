@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from jaxreg.data.fashion import SIGNATURE
 from jaxreg.errors import UserError
 from jaxreg.spec.members import members
 from jaxreg.store.records import Folder, MemberResult
@@ -108,7 +109,7 @@ def test_tables_hold_every_member(folder, wanted):
     finished = {member.id: made(member, number) for number, member in enumerate(wanted)}
     for member in finished.values():
         folder.keep(member, with_weights=False)
-    predictions = folder.write_tables(wanted, finished, LABELS)
+    predictions = folder.write_tables(wanted, finished, LABELS, SIGNATURE)
     for member, log_probabilities in zip(wanted, predictions, strict=True):
         np.testing.assert_array_equal(log_probabilities, finished[member.id].log_probabilities)
         assert np.shares_memory(log_probabilities, finished[member.id].log_probabilities)
@@ -128,16 +129,16 @@ def test_tables_written_again_are_the_same_files(folder, wanted):
     second.history[1]["train_loss"] = math.inf
     for row in second.history:
         row["val_loss"] = 0.1
-    folder.write_tables(wanted, finished, LABELS)
+    folder.write_tables(wanted, finished, LABELS, SIGNATURE)
     files = [folder.path / name for name in ("members.csv", "history.csv", "predictions.npz")]
     before = [file.read_bytes() for file in files]
-    folder.write_tables(wanted, folder.finished([member.id for member in wanted]), LABELS)
+    folder.write_tables(wanted, folder.finished([member.id for member in wanted]), LABELS, SIGNATURE)
     assert [file.read_bytes() for file in files[:2]] == before[:2]
     assert math.isnan(folder.finished([first.id])[first.id].history[1]["train_loss"])
 
 
 def test_only_what_was_asked_for(folder, wanted):
-    folder.write_tables(wanted, {member.id: made(member, 0) for member in wanted}, LABELS)
+    folder.write_tables(wanted, {member.id: made(member, 0) for member in wanted}, LABELS, SIGNATURE)
     assert set(folder.finished([wanted[0].id])) == {wanted[0].id}
 
 

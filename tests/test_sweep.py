@@ -36,12 +36,13 @@ def engine(monkeypatch, tmp_path):
         calls.act()
         return types.SimpleNamespace(folder=asked["out"])
 
-    def plan(sweep):
+    def plan(sweep, data):
         calls.order.append("plan")
         return Plan(members=123, programs=2, bytes=400_000_000, seconds=297.0)
 
     fake = types.ModuleType("jaxreg.run")
-    fake.run, fake.plan = run, plan
+    fake.run = run
+    monkeypatch.setattr("jaxreg.engine.forecast.plan", plan)
     monkeypatch.setitem(sys.modules, "jaxreg.run", fake)
     monkeypatch.setattr("jaxreg.engine.devices.configure", lambda devices: calls.order.append(("configure", devices)))
     monkeypatch.setattr("jaxreg.report.page.headline", lambda folder: f"The verdict of {folder.name}.")

@@ -60,24 +60,21 @@ def precisions(rounds: int, steps: int, block: int, epochs: int = 5) -> list[dic
     """Float32 products in full, in TF32 and in bfloat16: speed and loss after some epochs. For accelerators."""
     import jax
 
-    from jaxreg.bench.engine import Engine
+    from jaxreg.bench.engine import chunk, epoch, member_steps
 
     names = ("float32", "tensorfloat32", "bfloat16")
-    engines, losses = {}, {}
+    chunks, losses = {}, {}
     for name in names:
         with jax.default_matmul_precision(name):
-            from jaxreg.engine.programs import Programs
-
-            Programs._compiled.clear()  # the precision is no part of what a program is known by
-            engines[name] = Engine(steps=steps, block=block)
-            losses[name] = [engines[name].epoch() for _ in range(epochs)][-1]
-            engines[name].programs._compiled = dict(Programs._compiled)
+            chunks[name] = chunk(steps=steps, block=block)
+            losses[name] = [epoch(chunks[name]) for _ in range(epochs)][-1]
     rates: dict[str, list[float]] = {name: [] for name in names}
     for _ in range(rounds):
-        for name, engine in engines.items():
-            started = time.perf_counter()
-            engine.epoch()
-            rates[name].append(engine.member_steps / (time.perf_counter() - started))
+        for name, made in chunks.items():
+            with jax.default_matmul_precision(name):
+                started = time.perf_counter()
+                epoch(made)
+                rates[name].append(member_steps(made) / (time.perf_counter() - started))
     return [{"precision": name, "rate": spread(rates[name]), "loss": losses[name]} for name in names]
 
 

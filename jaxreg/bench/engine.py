@@ -1,4 +1,4 @@
-"""The engine as a sweep runs it, without what surrounds the training: members of one kind, an epoch at a time."""
+"""The engine as a sweep runs it, without what surrounds the training: a chunk of members, an epoch at a time."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import numpy as np
 
 from jaxreg.bench import job
 from jaxreg.data import fashion
-from jaxreg.engine import devices, grouping, training
+from jaxreg.engine import devices, grouping
+from jaxreg.engine.chunk import Chunk, PlacedData
 from jaxreg.engine.programs import Programs
 from jaxreg.engine.progress import Silent
 from jaxreg.spec.load import load
 from jaxreg.spec.members import members
-from jaxreg.spec.settings import Settings
 
 
-class Engine:
-    """One chunk of members, trained by the same programs as in a sweep. Orders are drawn and moved each epoch.
+def chunk(hidden: Sequence[int] = job.HIDDEN, steps: int = 375, block: int | None = None, mesh: Any = None) -> Chunk:
+    """One full chunk of members at their first weights, on the programs of a sweep.
 
     Args:
         hidden: layer widths.
@@ -27,68 +27,31 @@ class Engine:
         block: members side by side on each device; as the engine chooses by default.
         mesh: where; all devices by default.
     """
+    mesh, dataset = mesh or devices.member_mesh(), fashion.load()
+    programs = Programs(mesh, Silent())
+    flags = {"grid": "l1", "l1": [job.L1], "l2": [job.L2], "hidden": list(hidden), "splits": 1}
+    learner = grouping.learner(load(flags=flags).cells[0].settings, dataset.signature)
+    programs.block = block or devices.block(mesh, learner, 60)
+    sweep = load(flags={**flags, "seeds": programs.width})
+    ((group, everybody),) = grouping.prepare(members(sweep), sweep, dataset).items()
+    short = [one._replace(rows=one.rows[: steps * job.BATCH]) for one in everybody]
+    train, test = programs.shared(jax.tree.map(np.array, (dataset.train, dataset.test)))
+    made = Chunk(group, short, PlacedData(dataset, train, test, np.arange(0)), programs)
+    made.start({})
+    return made
 
-    def __init__(
-        self, hidden: Sequence[int] = job.HIDDEN, steps: int = 375, block: int | None = None, mesh: Any = None
-    ):
-        mesh = mesh or devices.member_mesh()
-        self.network = grouping.network(Settings(hidden=tuple(hidden)))
-        block = block or devices.block(mesh, self.network, 60)
-        self.programs = Programs(mesh, Silent(), block)
-        sweep = load(
-            flags={
-                "grid": "l1",
-                "l1": [job.L1],
-                "l2": [job.L2],
-                "hidden": list(hidden),
-                "splits": 1,
-                "seeds": self.programs.width,
-            }
-        )
-        dataset = fashion.load()
-        (group,) = grouping.prepare(members(sweep), sweep, dataset).values()
-        self.slots = [slot._replace(rows=slot.rows[: steps * job.BATCH]) for slot in group]
-        self.data = self.programs.shared((dataset.train_images.copy(), dataset.train_labels.copy()))
-        hyper = jax.tree.map(lambda *leaves: np.stack(leaves), *(slot.hyper for slot in self.slots))
-        self.hyper = self.programs.per_member(hyper)
-        self.active = self.programs.per_member(np.ones(len(self.slots), bool))
-        self.state = self.programs(training.start, self.network, self.hyper)
-        self.epochs = 0
 
-    @property
-    def member_steps(self) -> int:
-        """Of one epoch, all members together."""
-        return len(self.slots) * (self.slots[0].rows.size // job.BATCH)
+def member_steps(made: Chunk) -> int:
+    """Of one epoch, all members together."""
+    return len(made.members) * (made.members[0].rows.size // job.BATCH)
 
-    def epoch(self) -> float:
-        """Trains every member for one epoch; their mean cross-entropy."""
-        orders = np.stack([grouping.epoch_order(slot, 0, self.epochs) for slot in self.slots])
-        order = self.programs.per_member(orders)
-        self.state, losses = self.programs(
-            training.train_epoch_if,
-            self.network,
-            self.hyper,
-            self.state,
-            self.active,
-            order,
-            shared=self.data,
-            donate=1,
-        )
-        self.epochs += 1
-        return float(np.mean(np.asarray(losses.cross_entropy)))
 
-    def counted_epoch(self) -> int:
-        """Trains every member for one epoch; the member-steps that this was."""
-        self.epoch()
-        return self.member_steps
+def epoch(made: Chunk) -> float:
+    """Trains every member for one epoch; their mean cross-entropy. Orders are drawn and moved, nothing is scored."""
+    return float(np.mean(np.asarray(made.train().cross_entropy)))
 
-    def text(self) -> str:
-        """The optimised HLO of the epoch's program; to be asked for after an epoch."""
-        (program,) = (
-            program
-            for key, program in self.programs._compiled.items()
-            if key[:4] == (training.train_epoch_if, self.network, self.programs.mesh, self.programs.block)
-            and key[-1] == ((60_000,), np.dtype("uint8"))
-            and any(shape == (len(self.slots), self.member_steps // len(self.slots), job.BATCH) for shape, _ in key[5:])
-        )
-        return str(program.as_text())
+
+def counted_epoch(made: Chunk) -> int:
+    """Trains every member for one epoch; the member-steps that this was."""
+    epoch(made)
+    return member_steps(made)

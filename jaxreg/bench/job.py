@@ -35,8 +35,8 @@ class Job(NamedTuple):
 def load(steps: int) -> Job:
     """An epoch of this many batches."""
     dataset = fashion.load()
-    images = dataset.train_images[: steps * BATCH].astype(np.float32) / 255
-    return Job(images, dataset.train_labels[: steps * BATCH].astype(np.int32))
+    images = dataset.train.inputs[: steps * BATCH].astype(np.float32) / 255
+    return Job(images, dataset.train.targets[: steps * BATCH].astype(np.int32))
 
 
 def parameters(hidden: Sequence[int] = HIDDEN) -> int:

@@ -9,6 +9,7 @@ process of its own (`worker`), and only one of them may be there.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,17 +32,17 @@ class Peer(NamedTuple):
 
 def engine(job: Job) -> Epoch:
     """This package: every member of a chunk for an epoch."""
-    from jaxreg.bench.engine import Engine
+    from jaxreg.bench.engine import chunk, counted_epoch
 
-    return Engine(steps=job.steps).counted_epoch
+    return partial(counted_epoch, chunk(steps=job.steps))
 
 
 def vmap(job: Job) -> Epoch:
     """The engine's own step under plain `jax.vmap`: 16 members side by side on JAX's default device."""
-    from jaxreg.bench.engine import Engine
+    from jaxreg.bench.engine import chunk, counted_epoch
     from jaxreg.engine.devices import member_mesh
 
-    return Engine(steps=max(1, job.steps // 4), block=ENSEMBLE, mesh=member_mesh(1)).counted_epoch
+    return partial(counted_epoch, chunk(steps=max(1, job.steps // 4), block=ENSEMBLE, mesh=member_mesh(1)))
 
 
 def _flax(job: Job) -> tuple[Any, Any, Any, Any]:

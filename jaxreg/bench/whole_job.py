@@ -23,7 +23,7 @@ def script(models: int, steps: int) -> None:
 
     data = job.load(steps)
     dataset, curve = fashion.load(), Sweep.model_fields["curve_images"].default
-    test = dataset.test_images[:curve].astype(np.float32) / 255, dataset.test_labels[:curve].astype(np.int32)
+    test = dataset.test.inputs[:curve].astype(np.float32) / 255, dataset.test.targets[:curve].astype(np.int32)
     seconds = []
     for _ in range(models):
         started = time.perf_counter()

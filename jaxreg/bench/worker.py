@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 
@@ -103,7 +104,7 @@ def serve(name: str, steps: int, cores: tuple[int, ...]) -> None:
                 say(measure())
             return
         from jaxreg.bench import job
-        from jaxreg.bench.peers import PEERS
+        from jaxreg.bench.peers import PEERS, Epoch
         from jaxreg.engine.devices import configure
 
         kind, *details = name.split(":")
@@ -111,11 +112,12 @@ def serve(name: str, steps: int, cores: tuple[int, ...]) -> None:
             configure()
         about: dict[str, Any] = {}
         if kind == "block":
-            from jaxreg.bench.engine import Engine
+            from jaxreg.bench.engine import chunk, counted_epoch
 
             hidden = tuple(map(int, details[0].split("-")))
-            chunk = Engine(hidden, steps, int(details[1]) or None)  # block 0: as the engine chooses
-            epoch, about["block"] = chunk.counted_epoch, chunk.programs.block
+            made = chunk(hidden, steps, int(details[1]) or None)  # block 0: as the engine chooses
+            epoch: Epoch = partial(counted_epoch, made)
+            about["block"] = made.programs.block
         else:
             about["versions"] = versions(PEERS[kind].packages)
             epoch = PEERS[kind].prepare(job.load(steps))

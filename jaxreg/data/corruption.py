@@ -9,11 +9,11 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import UInt8
 
-from jaxreg.data.dataset import Dataset
+from jaxreg.data.dataset import Dataset, Part
 from jaxreg.errors import UserError
 
 # Streams of random numbers: one seed gives unrelated ones for the labels and the pixels.
-LABELS, PIXELS = 1, 2
+LABEL_STREAM, PIXEL_STREAM = 1, 2
 
 
 def corrupt(dataset: Dataset, label_noise: float, pixel_noise: float, seed: int) -> Dataset:
@@ -36,12 +36,12 @@ def corrupt(dataset: Dataset, label_noise: float, pixel_noise: float, seed: int)
     assert seed >= 0
     if label_noise == 0 and pixel_noise == 0:
         return dataset
-    labels, images = dataset.train_labels, dataset.train_images
+    images, labels = dataset.train
     if label_noise > 0:
         labels = _wrong_labels(labels, label_noise, len(dataset.class_names), seed)
     if pixel_noise > 0:
         images = _wrong_pixels(images, pixel_noise, seed)
-    return dataset._replace(train_labels=labels, train_images=images)
+    return dataset._replace(train=Part(images, labels))
 
 
 def brier_rise(rate: float, classes: int, sharpness: float = 1.0) -> float:
@@ -64,7 +64,7 @@ def brier_rise(rate: float, classes: int, sharpness: float = 1.0) -> float:
 def _wrong_labels(
     labels: UInt8[np.ndarray, " example"], rate: float, classes: int, seed: int
 ) -> UInt8[np.ndarray, " example"]:
-    rank, shift = _bits([seed, LABELS], 2 * labels.size).reshape(2, -1)
+    rank, shift = _bits([seed, LABEL_STREAM], 2 * labels.size).reshape(2, -1)
     wrong = np.argsort(rank, kind="stable")[: round(rate * labels.size)]
     noisy = labels.copy()
     # A step of 1 to classes - 1 round the circle of classes reaches each of the others, never the label
@@ -77,8 +77,8 @@ def _wrong_pixels(
     images: UInt8[np.ndarray, "example pixel"], rate: float, seed: int
 ) -> UInt8[np.ndarray, "example pixel"]:
     # 16 bits decide (a rate is met to 1 in 65,536), 8 bits are the new value.
-    decide = _bits([seed, PIXELS, 0], -(-images.size // 4)).astype("<u8", copy=False).view("<u2")
-    value = _bits([seed, PIXELS, 1], -(-images.size // 8)).astype("<u8", copy=False).view(np.uint8)
+    decide = _bits([seed, PIXEL_STREAM, 0], -(-images.size // 4)).astype("<u8", copy=False).view("<u2")
+    value = _bits([seed, PIXEL_STREAM, 1], -(-images.size // 8)).astype("<u8", copy=False).view(np.uint8)
     wrong = decide[: images.size] < round(rate * 65536)
     return np.where(wrong, value[: images.size], images.reshape(-1)).reshape(images.shape)
 

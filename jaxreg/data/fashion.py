@@ -8,6 +8,7 @@ the file name).
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import sys
 import zlib
@@ -18,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxreg.data import download
-from jaxreg.data.dataset import Dataset
+from jaxreg.data.dataset import Dataset, Part, Signature
 from jaxreg.data.idx import IdxFile
 from jaxreg.errors import UserError
 
@@ -59,6 +60,10 @@ FILES = (
         "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
     ),
 )
+
+
+PICTURE = FILES[0].shape[1:]
+SIGNATURE = Signature((math.prod(PICTURE),), len(CLASS_NAMES), FILES[1].shape[0], FILES[3].shape[0])
 
 
 def load(folder: str | Path | None = None, announce: Callable[[str], None] | None = None) -> Dataset:
@@ -125,7 +130,8 @@ def _read_folder(folder: Path) -> Dataset:
         train_images, train_labels, test_images, test_labels = pool.map(
             lambda file: _read_file(folder / file.name, file), FILES
         )
-    return Dataset("fashion-mnist", train_images, train_labels, test_images, test_labels, CLASS_NAMES, DIGEST)
+    train, test = Part(train_images, train_labels), Part(test_images, test_labels)
+    return Dataset("fashion-mnist", train, test, CLASS_NAMES, PICTURE, DIGEST)
 
 
 def _read_file(path: Path, file: IdxFile) -> np.ndarray:
@@ -153,5 +159,5 @@ def _read_file(path: Path, file: IdxFile) -> np.ndarray:
             f" expected {file.content}.\n  {way_out}"
         )
     return np.frombuffer(content, np.uint8, offset=len(file.header)).reshape(
-        file.shape[0], *([784] if len(file.shape) == 3 else [])
+        file.shape[0], *([math.prod(PICTURE)] if len(file.shape) == 3 else [])
     )

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxreg.data.dataset import Dataset, digest
-from jaxreg.data.fashion import CLASS_NAMES, DIGEST
+from jaxreg.data.dataset import Dataset, Part, digest
+from jaxreg.data.fashion import CLASS_NAMES, DIGEST, PICTURE
 from jaxreg.errors import UserError
 
 COLUMNS = ("label", *(f"pixel{number}" for number in range(1, 785)))
@@ -39,13 +39,13 @@ def load(train_csv: str | Path, test_csv: str | Path) -> Dataset:
             f"{train_csv} is given for training and for testing, expected two files.\n"
             "  Type --data TRAIN.csv --test TEST.csv."
         )
-    arrays = (*_read(train_csv), *_read(test_csv))
-    found = digest(*arrays)
+    train, test = _read(train_csv), _read(test_csv)
+    found = digest(train, test)
     name = "fashion-mnist" if found == DIGEST else f"{train_csv.name} and {test_csv.name}"
-    return Dataset(name, *arrays, CLASS_NAMES, found)
+    return Dataset(name, train, test, CLASS_NAMES, PICTURE, found)
 
 
-def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
+def _read(path: Path) -> Part:
     """A file's images, uint8 [example, 784], and labels, uint8 [example]."""
     tables, line = [], 2
     try:
@@ -63,7 +63,7 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
     if not tables:
         raise UserError(f"{path} has a header and no rows, expected an image a line.")
     table = np.concatenate(tables)
-    return np.ascontiguousarray(table[:, 1:]), np.ascontiguousarray(table[:, 0])
+    return Part(np.ascontiguousarray(table[:, 1:]), np.ascontiguousarray(table[:, 0]))
 
 
 def _open(path: Path) -> io.BufferedIOBase:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from jaxreg.errors import UserError
 if TYPE_CHECKING:
     from jax.sharding import Mesh
 
-    from jaxreg.engine.networks import MLP
+    from jaxreg.engine.training import Learner
 
 
 def cores() -> int:
@@ -96,8 +97,8 @@ def describe(mesh: Mesh) -> dict[str, Any]:
     }
 
 
-def block(mesh: Mesh, model: MLP, members: int) -> int:
-    """How many members of this network a device trains side by side.
+def block(mesh: Mesh, learner: Learner, members: int) -> int:
+    """How many members of one program a device trains side by side.
 
     A CPU core takes one at a time, whose state stays in its cache: the best of 1, 2, 4 and 8 for each of four networks
     from 784-32-10 to 784-512-512-10 (``python -m jaxreg.bench --only blocks``). An accelerator takes all of its share,
@@ -108,14 +109,16 @@ def block(mesh: Mesh, model: MLP, members: int) -> int:
         return 1
     share = -(-members // mesh.devices.size)
     limit = (device.memory_stats() or {}).get("bytes_limit", 8 * 2**30)
-    return max(1, min(share, limit // 2 // bytes_per_member(model.hidden)))
+    return max(1, min(share, limit // 2 // bytes_per_member((math.prod(learner.inputs), *learner.network.layers))))
 
 
-def bytes_per_member(hidden: Sequence[int]) -> int:
-    """Device memory of one member: weights, two moments, gradient and as much again in flight, and an evaluation."""
-    widths = [784, *hidden, 10]
-    parameters = sum((before + 1) * after for before, after in pairwise(widths))
-    return 4 * (8 * parameters + 1000 * sum(widths))
+def bytes_per_member(layers: Sequence[int]) -> int:
+    """Device memory of one member: weights, two moments, gradient and as much again in flight, and an evaluation.
+
+    `layers` are the numbers of units, from the inputs to the outputs.
+    """
+    parameters = sum((before + 1) * after for before, after in pairwise(layers))
+    return 4 * (8 * parameters + 1000 * sum(layers))
 
 
 def _processor() -> str:

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from jaxreg.data.dataset import Signature
+from jaxreg.engine.devices import bytes_per_member, cores
 from jaxreg.formatting import count
+from jaxreg.spec.members import members
 from jaxreg.spec.sweep import Sweep
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+PROGRAMS = 4  # of a group: start, epoch, and the evaluation of the test examples and of a split
+# Of a recent server core, evaluation included, for a step of the default network; older ones take four times that.
+CORE_SECONDS = 0.45e-3
+DEFAULT_LAYERS = (784, 225, 256, 128, 10)
+BASE_BYTES = 600_000_000  # Python, JAX and its compiler
 
 
 class Plan(NamedTuple):
@@ -20,7 +30,30 @@ class Plan(NamedTuple):
     seconds: float
 
 
-def forecast(sweep: Sweep, plan: Plan) -> str:
+def plan(sweep: Sweep, data: Signature) -> Plan:
+    """What training a sweep on such data would need: an estimate."""
+    wanted = members(sweep)
+    steps, state, groups = 0.0, 0, set()
+    for member in wanted:
+        settings = member.settings
+        layers = (data.features, *settings.hidden, data.classes)
+        share = settings.early_stopping.validation_share if settings.early_stopping else 0.0
+        rows = int(data.train_examples // (1 if member.split == "all" else sweep.splits) * (1 - share))
+        state = max(state, bytes_per_member(layers))
+        size = bytes_per_member(layers) / bytes_per_member(DEFAULT_LAYERS)
+        steps += size * settings.epochs * -(-rows // settings.batch_size)
+        architecture = settings.architecture(data.features, data.classes)
+        groups.add((architecture, settings.batch_size, rows, member.cell.after is None))
+    inputs = data.features * (data.train_examples + data.test_examples)
+    return Plan(
+        members=len(wanted),
+        programs=PROGRAMS * len(groups),
+        bytes=cores() * (inputs + state) + 4 * data.classes * data.test_examples * len(wanted) + BASE_BYTES,
+        seconds=steps * CORE_SECONDS / cores() + 2.0 * len(groups),
+    )
+
+
+def forecast(sweep: Sweep, plan: Plan, data: Signature) -> str:
     """The members, a line for each cell, and the programs, memory and time they need."""
     repeats = f"{count(sweep.splits, 'split')} x {count(sweep.seeds, 'seed')}"
     ids = [f"split{_range(sweep.splits)}/seed{_range(sweep.seeds)}"]
@@ -29,7 +62,8 @@ def forecast(sweep: Sweep, plan: Plan) -> str:
         ids.append(f"all/seed{_range(sweep.full_seeds)}")
     width = max(len(cell.name) for cell in sweep.cells)
     cells = [
-        f"  {cell.name:{width}}  {cell.settings.architecture}{f'  after {cell.after}' if cell.after else ''}"
+        f"  {cell.name:{width}}  {cell.settings.architecture(data.features, data.classes)}"
+        + (f"  after {cell.after}" if cell.after else "")
         for cell in sweep.cells
     ]
     total, programs = count(plan.members, "member"), count(plan.programs, "program")
@@ -43,7 +77,7 @@ def forecast(sweep: Sweep, plan: Plan) -> str:
 
 
 def foresight(outlook: pd.DataFrame) -> str:
-    """What the sweep will be able to tell apart, from `jaxreg.power.outlook`."""
+    """What the sweep will be able to tell apart, from `jaxreg.statistics.power.outlook`."""
     found = outlook.set_index("measure")["detectable_difference"]
     first = outlook.iloc[0]
     return (

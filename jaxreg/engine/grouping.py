@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from jaxreg.data.corruption import corrupt
-from jaxreg.data.dataset import Dataset
+from jaxreg.data.dataset import Dataset, Signature
+from jaxreg.data.scaling import FIXED, Scaling, standard
 from jaxreg.data.splits import split_rows, validation_share
-from jaxreg.engine.networks import MLP
-from jaxreg.engine.training import Hyperparameters
+from jaxreg.engine.networks import network
+from jaxreg.engine.optimizers import Optimizer
+from jaxreg.engine.tasks import Classification
+from jaxreg.engine.training import Hyperparameters, Learner
 from jaxreg.spec.members import Member
 from jaxreg.spec.settings import Settings
 from jaxreg.spec.sweep import Sweep
@@ -31,16 +34,23 @@ class MemberData(NamedTuple):
     epochs_before: int  # of the runs that it continues
 
 
+class Noise(NamedTuple):
+    """What was done to the training set."""
+
+    labels: float  # label_noise
+    pixels: float  # pixel_noise
+
+
 @dataclass(frozen=True)
 class ProgramGroup:
     """What members must have in common to be trained together: all that decides shapes, programs and data."""
 
-    model: MLP
+    learner: Learner
     epochs: int
     batch_size: int
     train_examples: int
     validation_examples: int
-    noise: tuple[float, float]  # label_noise, pixel_noise: the corrupted training set
+    noise: Noise
     stage: int  # 0, or one more than that of the member whose weights it starts from
     keeps_best: bool  # early stopping restores the best weights
 
@@ -49,65 +59,55 @@ class ProgramGroup:
         return self.validation_examples > 0
 
 
-def network(settings: Settings) -> MLP:
-    """The Flax module of a cell; dropout layers only where a rate is above 0, since masks cost time even at rate 0."""
-    return MLP(tuple(settings.hidden), settings.batch_norm, any(settings.dropout_rates))
+def learner(settings: Settings, signature: Signature) -> Learner:
+    """What is static of how a cell's members learn."""
+    task = Classification(signature.classes)
+    return Learner(network(settings, task.outputs), task, Optimizer(), signature.inputs)
 
 
 def prepare(members: Sequence[Member], sweep: Sweep, dataset: Dataset) -> dict[ProgramGroup, list[MemberData]]:
-    """Every member with its rows, grouped by kind, predecessors' kinds first."""
-    splits = split_rows(dataset.train_labels, sweep.splits, sweep.seed)
-    everything = np.arange(dataset.train_labels.size)
+    """Every member with its rows, by group, groups of predecessors first."""
+    labels, signature = dataset.train.targets, dataset.signature
+    splits = split_rows(labels, sweep.splits, sweep.seed)
+    everything = np.arange(labels.size)
     cells = {cell.name: cell for cell in sweep.cells}
-    pixels = cache(lambda noise: corrupt(dataset, 0.0, noise, sweep.seed).train_images)
-    kinds: dict[ProgramGroup, list[MemberData]] = {}
+    inputs = cache(lambda noise: corrupt(dataset, 0.0, noise, sweep.seed).train.inputs)
+    groups: dict[ProgramGroup, list[MemberData]] = {}
     for member in members:
+        settings = member.settings
         rows = everything if member.split == "all" else splits[member.split]
-        stopping = member.settings.early_stopping
+        stopping = settings.early_stopping
         held_back = rows[:0]
         if stopping is not None and stopping.validation_share > 0:
-            rows, held_back = validation_share(rows, dataset.train_labels, stopping.validation_share)
+            rows, held_back = validation_share(rows, labels, stopping.validation_share)
         stage, epochs_before, cell = 0, 0, member.cell
         while cell.after is not None:
             cell = cells[cell.after]
             stage, epochs_before = stage + 1, epochs_before + cell.settings.epochs
-        kind = ProgramGroup(
-            network(member.settings),
-            member.settings.epochs,
-            member.settings.batch_size,
+        group = ProgramGroup(
+            learner(settings, signature),
+            settings.epochs,
+            settings.batch_size,
             rows.size,
             held_back.size,
-            (member.settings.label_noise, member.settings.pixel_noise),
+            Noise(settings.label_noise, settings.pixel_noise),
             stage,
             stopping is not None and stopping.restore_best_weights,
         )
-        hyper = _knobs(member, sweep, pixels, rows, stage)
-        prepared = MemberData(member, rows, held_back, hyper, epochs_before)
-        kinds.setdefault(kind, []).append(prepared)
-    return dict(sorted(kinds.items(), key=lambda item: item[0].stage))
+        scaling = FIXED.get(settings.scaling) or standard(inputs(settings.pixel_noise)[rows])
+        split = ALL if member.split == "all" else member.split
+        identity = np.asarray([sweep.seed, split, member.seed, stage], np.uint32)
+        hyper = hyperparameters(settings, scaling, identity)
+        groups.setdefault(group, []).append(MemberData(member, rows, held_back, hyper, epochs_before))
+    return dict(sorted(groups.items(), key=lambda item: item[0].stage))
 
 
-def _knobs(
-    member: Member, sweep: Sweep, pixels: Callable[[float], np.ndarray], rows: np.ndarray, stage: int
-) -> Hyperparameters:
-    settings = member.settings
-    shift, scale = 0.0, {"raw": 1.0, "unit": 255.0}.get(settings.scaling, 0.0)
-    if settings.scaling == "standard":
-        # From the 256 grey levels' counts: exact, and no float copy of the images.
-        counts = np.bincount(pixels(settings.pixel_noise)[rows].reshape(-1), minlength=256)
-        levels = np.arange(256)
-        shift = float(np.average(levels, weights=counts))
-        scale = float(np.sqrt(np.average((levels - shift) ** 2, weights=counts)))
-    split = ALL if member.split == "all" else member.split
-    return Hyperparameters(
-        np.float32(settings.l1),
-        np.float32(settings.l2),
-        np.float32(settings.learning_rate),
-        np.asarray(settings.dropout_rates, np.float32),
-        np.float32(shift),
-        np.float32(scale),
-        np.asarray([sweep.seed, split, member.seed, stage], np.uint32),
-    )
+def hyperparameters(settings: Settings, scaling: Scaling, identity: np.ndarray) -> Hyperparameters:
+    """What is traced of a member: `identity` is sweep seed, split, seed and stage."""
+    # Under their own names in the settings, but for these.
+    values: dict[str, Any] = dict(settings) | {"dropout": settings.dropout_rates} | scaling._asdict()
+    traced = {name: np.float32(values[name]) for name in Hyperparameters._fields if name != "identity"}
+    return Hyperparameters(**traced, identity=identity)
 
 
 def in_batches(rows: np.ndarray, batch: int) -> np.ndarray:
@@ -118,16 +118,14 @@ def in_batches(rows: np.ndarray, batch: int) -> np.ndarray:
     return padded.reshape(steps, batch)
 
 
-def epoch_order(prepared: MemberData, sweep_seed: int, epoch: int) -> np.ndarray:
+def epoch_order(data: MemberData, epoch: int) -> np.ndarray:
     """A fresh shuffle of the member's rows: of sweep seed, split, seed and epoch only, so that cells are paired.
 
     A run that continues another goes on counting epochs. With its predecessor's batches over again, batch
     normalisation knew them by heart: the last training loss of `batch_norm_normalized` was 3 % too low.
     Drawn on the host: sorting 60,000 random keys takes JAX on a CPU 45 ms, NumPy 3.
     """
-    split = ALL if prepared.member.split == "all" else prepared.member.split
+    *identity, _ = map(int, data.hyper.identity)
     # Raw bits and a stable sort, which NumPy promises for all versions; `Generator.permutation` may change.
-    source = np.random.PCG64([sweep_seed, split, prepared.member.seed, prepared.epochs_before + epoch])
-    bits = source.random_raw(prepared.rows.size)
-    shuffled = prepared.rows[np.argsort(bits, kind="stable")]
-    return in_batches(shuffled, prepared.member.settings.batch_size)
+    bits = np.random.PCG64([*identity, data.epochs_before + epoch]).random_raw(data.rows.size)
+    return in_batches(data.rows[np.argsort(bits, kind="stable")], data.member.settings.batch_size)

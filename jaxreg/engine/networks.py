@@ -1,4 +1,4 @@
-"""The network of one member, as a Flax module.
+"""The network of one member: what the engine asks of one, and the MLP as a Flax module.
 
 Linen rather than NNX: a Linen module is a frozen, hashable description, so it is itself the static argument that
 decides what is compiled, and ``init``/``apply`` are the pure functions of one member that the engine batches.
@@ -6,12 +6,50 @@ decides what is compiled, and ``init``/``apply`` are the pure functions of one m
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Key
 
-CLASSES = 10
+from jaxreg.spec.settings import Settings
+
+Params = Any  # a pytree of one member's arrays, as Flax names them
+
+
+class Weights(NamedTuple):
+    """What a trained network is: parameters, and the running statistics of batch normalisation (may be empty)."""
+
+    params: Params
+    statistics: Any
+
+
+@runtime_checkable  # so that the tests can check arguments by their annotations
+class Network(Protocol):
+    """What the engine asks of a network. Frozen and hashable: programs are compiled for it."""
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """Units of each layer, the output's last."""
+
+    def init(self, key: Key[Array, ""], inputs: Float[Array, "batch ..."]) -> Weights:
+        """First weights."""
+
+    def apply(
+        self,
+        weights: Weights,
+        inputs: Float[Array, "batch ..."],
+        *,
+        valid: Bool[Array, " batch"] | None = None,
+        rates: Float[Array, " hidden"] | None = None,
+        key: Key[Array, ""] | None = None,
+    ) -> tuple[Float[Array, "batch output"], Any]:
+        """Outputs, and the statistics after them. With a ``key`` it trains: dropout is on, statistics move."""
+
+    def penalised(self, params: Params) -> Any:
+        """True at each array that penalties, decay and constraints act on."""
 
 
 def dropout(
@@ -30,25 +68,26 @@ class MLP(nn.Module):
     """Dense layers with ReLU, each followed by batch normalisation and dropout where the member has them.
 
     Keras's semantics: glorot-uniform kernels, zero biases, batch normalisation after the ReLU with momentum 0.99,
-    epsilon 1e-3 and the biased variance. The output is logits; the softmax belongs to the loss and to predictions.
+    epsilon 1e-3 and the biased variance. The output is linear: logits, whose softmax belongs to the task.
     """
 
     hidden: tuple[int, ...]
+    outputs: int
     batch_norm: bool = False
     dropout: bool = False
 
     @nn.compact
     def __call__(
         self,
-        pixels: Float[Array, "batch pixel"],
+        inputs: Float[Array, "batch feature"],
         *,
         train: bool = False,
         valid: Bool[Array, " batch"] | None = None,
         rates: Float[Array, " hidden"] | None = None,
         key: Key[Array, ""] | None = None,
-    ) -> Float[Array, "batch class"]:
-        """Logits. In training, ``valid`` masks the padding of a partial batch out of the batch statistics."""
-        units = pixels
+    ) -> Float[Array, "batch output"]:
+        """Outputs. In training, ``valid`` masks the padding of a partial batch out of the batch statistics."""
+        units = inputs
         for layer, width in enumerate(self.hidden):
             units = nn.relu(self._dense(width, f"hidden_{layer}")(units))
             if self.batch_norm:
@@ -63,7 +102,59 @@ class MLP(nn.Module):
             if self.dropout and train:
                 assert rates is not None and key is not None
                 units = dropout(jax.random.fold_in(key, layer), rates[layer], units)
-        return self._dense(CLASSES, "output")(units)
+        return self._dense(self.outputs, OUTPUT)(units)
 
     def _dense(self, width: int, name: str) -> nn.Dense:
         return nn.Dense(width, kernel_init=nn.initializers.glorot_uniform(), name=name)
+
+
+OUTPUT = "output"  # the name of the last layer
+
+
+@dataclass(frozen=True)
+class DenseNetwork:
+    """The MLP as a `Network`."""
+
+    mlp: MLP
+
+    def __str__(self) -> str:
+        return "-".join(map(str, self.mlp.hidden))
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        return (*self.mlp.hidden, self.mlp.outputs)
+
+    def init(self, key: Key[Array, ""], inputs: Float[Array, "batch ..."]) -> Weights:
+        variables = self.mlp.init(key, inputs)
+        return Weights(variables["params"], variables.get("batch_stats", {}))
+
+    def apply(
+        self,
+        weights: Weights,
+        inputs: Float[Array, "batch ..."],
+        *,
+        valid: Bool[Array, " batch"] | None = None,
+        rates: Float[Array, " hidden"] | None = None,
+        key: Key[Array, ""] | None = None,
+    ) -> tuple[Float[Array, "batch output"], Any]:
+        variables = {"params": weights.params, "batch_stats": weights.statistics}
+        if key is None:
+            return self.mlp.apply(variables, inputs), weights.statistics  # type: ignore[return-value]
+        outputs, moved = self.mlp.apply(
+            variables, inputs, train=True, valid=valid, rates=rates, key=key, mutable=["batch_stats"]
+        )
+        return outputs, moved.get("batch_stats", {})
+
+    def penalised(self, params: Params) -> Any:
+        """The hidden kernels. By path: the output kernel has two axes as well and is not penalised."""
+
+        def acted_on(path: tuple[Any, ...], _: Any) -> bool:
+            *_layers, layer, name = [entry.key for entry in path]
+            return name == "kernel" and layer != OUTPUT
+
+        return jax.tree_util.tree_map_with_path(acted_on, params)
+
+
+def network(settings: Settings, outputs: int) -> DenseNetwork:
+    """The network of a cell; dropout layers only where a rate is above 0, since masks cost time even at rate 0."""
+    return DenseNetwork(MLP(settings.hidden, outputs, settings.batch_norm, any(settings.dropout_rates)))

@@ -158,7 +158,7 @@ def _check(cells: Sequence[Cell], place: Place) -> None:
             mine, theirs = last.settings, by_name[after].settings
             if (mine.hidden, mine.batch_norm) != (theirs.hidden, theirs.batch_norm):
                 raise UserError(
-                    f"{where}: {after} is another network: {theirs.architecture}, not {mine.architecture}. "
+                    f"{where}: {after} is another network: {theirs.architecture()}, not {mine.architecture()}. "
                     "Give both the same hidden layers and batch_norm."
                 )
 

@@ -10,8 +10,6 @@ from pydantic_core import PydanticCustomError
 
 from jaxreg.spec.checked import Checked
 
-PIXELS, CLASSES = 784, 10
-
 # Strict: neither true nor "0.1" is a number.
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Strength = Annotated[Number, Field(ge=0, description="a finite number of at least 0, such as 1e-5 (0 switches it off)")]
@@ -105,10 +103,13 @@ class Settings(Checked):
         """The rate after each hidden layer."""
         return self.dropout if isinstance(self.dropout, tuple) else (self.dropout,) * len(self.hidden)
 
-    @property
-    def architecture(self) -> str:
-        """The layers, as in "784-225-256-128-10+bn+dropout"; dropout only where a rate is above 0."""
-        layers = "-".join(map(str, (PIXELS, *self.hidden, CLASSES)))
+    def architecture(self, inputs: int | None = None, outputs: int | None = None) -> str:
+        """The layers, as in "784-225-256-128-10+bn+dropout"; dropout only where a rate is above 0.
+
+        Without the numbers of inputs and outputs, which the data decide, the hidden layers alone.
+        """
+        ends = ([inputs], [outputs]) if inputs is not None else ([], [])
+        layers = "-".join(map(str, (*ends[0], *self.hidden, *ends[1])))
         return layers + "+bn" * self.batch_norm + "+dropout" * any(self.dropout_rates)
 
     def given(self) -> Mapping[str, Any]:

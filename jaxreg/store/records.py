@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from jaxreg.axes import AXES
+from jaxreg.data.dataset import Signature
 from jaxreg.errors import UserError
 from jaxreg.files import write_csv, write_npz, write_text
 from jaxreg.spec.grid import value_of
@@ -111,7 +112,7 @@ class Folder:
         return {name: tables[name] for name in ids if name in tables} | found
 
     def write_tables(
-        self, members: Sequence[Member], finished: dict[str, MemberResult], labels: np.ndarray
+        self, members: Sequence[Member], finished: dict[str, MemberResult], labels: np.ndarray, data: Signature
     ) -> np.ndarray:
         """Writes members.csv, history.csv and predictions.npz, in the order of ``members``.
 
@@ -119,7 +120,7 @@ class Folder:
             The log-probabilities ``[member, image, class]``; those in `finished` become views of it.
         """
         predictions = _stacked(members, finished)
-        rows = [settings_columns(member) | finished[member.id].row for member in members]
+        rows = [settings_columns(member, data) | finished[member.id].row for member in members]
         epochs = [{"member": member.id} | row for member in members for row in finished[member.id].history]
         # Log-probabilities: a float32 probability rounds to 0 or 1 where its logarithm is still exact.
         names = np.array([member.id for member in members])
@@ -200,13 +201,13 @@ def _epoch(row: Mapping[str, str]) -> dict[str, Any]:
     return {key: _number(text) for key, text in present.items() if key != "member"}
 
 
-def settings_columns(member: Member) -> dict[str, Any]:
+def settings_columns(member: Member, data: Signature) -> dict[str, Any]:
     """The columns of members.csv that are known before training."""
     settings = member.settings
     return {
         "member": member.id,
         "cell": member.cell.name,
-        "architecture": settings.architecture,
+        "architecture": settings.architecture(data.features, data.classes),
         **{axis: value_of(settings, axis) for axis in AXES},
         "split": member.split,
         "seed": member.seed,

@@ -17,18 +17,18 @@ import numpy as np
 import pandas as pd
 
 from jaxreg.data import fashion
-from jaxreg.data.dataset import Dataset
+from jaxreg.data.dataset import Dataset, Signature
+from jaxreg.data.scaling import FIXED
 from jaxreg.errors import UserError, exit_code
 from jaxreg.files import write_csv
 from jaxreg.spec.load import load
-from jaxreg.spec.settings import CLASSES, PIXELS, Settings
+from jaxreg.spec.settings import Settings
 from jaxreg.spec.sweep import Cell, Sweep
 
 COLUMNS = ["run", "seed", "epoch", "split", "loss", "backend", "keras"]
-DIVISORS = {"raw": 1.0, "unit": 255.0}
 
 
-def model(settings: Settings) -> Any:
+def model(settings: Settings, data: Signature) -> Any:
     """The network of a run: penalties on the hidden kernels, logits out.
 
     The notebook's softmax output comes to the same on TensorFlow, whose cross-entropy goes back to the logits behind
@@ -37,7 +37,7 @@ def model(settings: Settings) -> Any:
     import keras
     from keras import layers
 
-    stack: list[Any] = [keras.Input((PIXELS,))]
+    stack: list[Any] = [keras.Input(data.inputs)]
     for width, rate in zip(settings.hidden, settings.dropout_rates, strict=True):
         penalty = keras.regularizers.L1L2(settings.l1, settings.l2) if settings.l1 or settings.l2 else None
         stack.append(layers.Dense(width, activation="relu", kernel_regularizer=penalty))
@@ -45,7 +45,7 @@ def model(settings: Settings) -> Any:
             stack.append(layers.BatchNormalization())
         if rate:
             stack.append(layers.Dropout(rate))
-    return keras.Sequential([*stack, layers.Dense(CLASSES)])
+    return keras.Sequential([*stack, layers.Dense(data.classes)])
 
 
 def chain(sweep: Sweep, run: str) -> list[Cell]:
@@ -65,7 +65,7 @@ def chain(sweep: Sweep, run: str) -> list[Cell]:
         stopping = settings.early_stopping
         undone = {
             "stops early": stopping is not None and not stopping.watches_nothing,
-            "standardises its inputs": settings.scaling not in DIVISORS,
+            "standardises its inputs": settings.scaling not in FIXED,
             "corrupts its images": settings.label_noise or settings.pixel_noise,
         }
         for words, asked in undone.items():
@@ -84,12 +84,12 @@ def train(sweep: Sweep, run: str, seed: int, dataset: Dataset) -> pd.DataFrame:
 
     keras.utils.set_random_seed(seed)
     shuffles = np.random.default_rng(seed)
-    network, rows = model(cells[0].settings), []
+    network, rows = model(cells[0].settings, dataset.signature), []
     for cell in cells:
-        settings, divisor = cell.settings, DIVISORS[cell.settings.scaling]
+        settings, divisor = cell.settings, FIXED[cell.settings.scaling].scale
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         network.compile(keras.optimizers.Adam(settings.learning_rate), loss)
-        images, labels = dataset.train_images.astype(np.float32) / divisor, dataset.train_labels.astype(np.int32)
+        images, labels = dataset.train.inputs.astype(np.float32) / divisor, dataset.train.targets.astype(np.int32)
         past = []
         for _ in range(settings.epochs):
             # Shuffled here: after `set_random_seed`, `fit` on TensorFlow deals the same batches in every epoch, which
@@ -99,7 +99,7 @@ def train(sweep: Sweep, run: str, seed: int, dataset: Dataset) -> pd.DataFrame:
                 images[order], labels[order], batch_size=settings.batch_size, epochs=1, shuffle=False, verbose=0
             )
             past.append(fit.history["loss"][0])
-        images, labels = dataset.test_images.astype(np.float32) / divisor, dataset.test_labels.astype(np.int32)
+        images, labels = dataset.test.inputs.astype(np.float32) / divisor, dataset.test.targets.astype(np.int32)
         test = network.evaluate(images, labels, batch_size=1000, verbose=0)
         told = {"run": cell.name, "seed": seed, "backend": keras.backend.backend(), "keras": keras.__version__}
         rows += [told | {"epoch": epoch, "split": "train", "loss": loss} for epoch, loss in enumerate(past, 1)]

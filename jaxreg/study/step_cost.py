@@ -31,33 +31,35 @@ def measure(
     import jax.numpy as jnp
     import optax
 
-    from jaxreg.engine.networks import MLP
-    from jaxreg.engine.optimizers import add_l1, add_l2, hidden_kernels, scale_by_keras_adam
+    from jaxreg.data.fashion import SIGNATURE
+    from jaxreg.engine.networks import MLP, DenseNetwork, Weights
+    from jaxreg.engine.optimizers import add_l1, add_l2, scale_by_keras_adam
 
-    model, strength = MLP(hidden), jnp.float32(1e-4)
+    features, classes = SIGNATURE.features, SIGNATURE.classes
+    model, strength = DenseNetwork(MLP(hidden, classes)), jnp.float32(1e-4)
     penalties = {"none": optax.identity(), "l1": add_l1(strength), "l2": add_l2(strength)}
     rng = np.random.default_rng(0)
-    pixels = jnp.asarray(rng.uniform(size=(steps, batch, 784)), jnp.float32)
-    labels = jnp.asarray(rng.integers(0, 10, size=(steps, batch)), jnp.int32)
+    pixels = jnp.asarray(rng.uniform(size=(steps, batch, features)), jnp.float32)
+    labels = jnp.asarray(rng.integers(0, classes, size=(steps, batch)), jnp.int32)
 
     def program(penalty: optax.GradientTransformation) -> tuple[Any, Any]:
-        optimizer = optax.chain(
-            optax.masked(penalty, hidden_kernels), scale_by_keras_adam(), optax.scale_by_learning_rate(1e-3)
-        )
+        def optimizer(steps: Any) -> optax.GradientTransformation:
+            masked = optax.masked(penalty, model.penalised)
+            return optax.chain(masked, scale_by_keras_adam(steps), optax.scale_by_learning_rate(1e-3))
 
         def step(carry: Any, data: Any) -> tuple[Any, Any]:
-            params, state = carry
+            params, state, steps = carry
 
             def cross_entropy(params: Any) -> Any:
-                logits = model.apply({"params": params}, data[0], train=True)
+                logits, _ = model.apply(Weights(params, {}), data[0])
                 return optax.softmax_cross_entropy_with_integer_labels(logits, data[1]).mean()
 
             loss, gradient = jax.value_and_grad(cross_entropy)(params)
-            updates, state = optimizer.update(gradient, state, params)
-            return (optax.apply_updates(params, updates), state), loss
+            updates, state = optimizer(steps).update(gradient, state, params)
+            return (optax.apply_updates(params, updates), state, steps + 1), loss
 
-        params = model.init(jax.random.key(0), pixels[0])["params"]
-        first = (params, optimizer.init(params))
+        params, none = model.init(jax.random.key(0), pixels[0]).params, jnp.zeros([], jnp.int32)
+        first = (params, optimizer(none).init(params), none)
         return jax.jit(lambda carry: jax.lax.scan(step, carry, (pixels, labels))), first
 
     programs = {name: program(penalty) for name, penalty in penalties.items()}

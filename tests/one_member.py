@@ -1,0 +1,31 @@
+"""One member's functions without a sweep around them: a learner, hyperparameters, data."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxreg.data.dataset import Part, Signature
+from jaxreg.data.scaling import FIXED
+from jaxreg.engine import grouping
+from jaxreg.spec.settings import Settings
+
+FASHION = Signature((784,), 10, 60_000, 10_000)
+
+
+def learner(signature=FASHION, **settings):
+    """What is static of these settings; `dropout` may be a rate or a list."""
+    return grouping.learner(Settings(**settings), signature)
+
+
+def hyper(identity=(1, 2, 3, 0), scaling="unit", dtype=jnp.float32, **settings):
+    """What is traced of these settings."""
+    found = grouping.hyperparameters(Settings(**settings), FIXED[scaling], np.array(identity, np.uint32))
+    traced = jax.tree.map(lambda number: jnp.asarray(number, dtype), found)
+    return traced._replace(identity=jnp.array(identity, jnp.uint32))
+
+
+def placed(part):
+    """A part of a data set as JAX arrays."""
+    return Part(*map(jnp.asarray, part))
