@@ -40,10 +40,13 @@ COUNTS = {
     "seed": "of the splits, the initial weights and the batch order (default 0)",
 }
 RECIPE = {
-    "epochs": "passes over the training images",
-    "batch_size": "images a step",
-    "hidden": "widths of the hidden layers",
-    "learning_rate": "of Adam",
+    "epochs": ("N", "passes over the training examples"),
+    "hidden": ("LIST", "widths of the hidden layers"),
+    "biases": ("SWITCH", "whether layers have biases"),
+    "optimizer": ("NAME", "adam or sgd; a sweep file gives sgd a momentum"),
+    "schedule": ("NAME", "of the learning rate: constant or cosine; a sweep file has steps too"),
+    "penalised": ("KERNELS", "hidden or all: what penalties, decay and max_norm act on"),
+    "loss": ("NAME", "cross_entropy, or squared error of the softmax"),
 }
 
 
@@ -147,10 +150,9 @@ def _parser() -> _Parser:
     for name, meaning in COUNTS.items():
         counts.add_argument(_flag(name), metavar="N", help=meaning)
     recipe = parser.add_argument_group("recipe")
-    for name, meaning in RECIPE.items():
+    for name, (metavar, meaning) in RECIPE.items():
         usual = getattr(Settings(), name)
-        text = ",".join(map(str, usual)) if isinstance(usual, tuple) else shortest(usual)
-        metavar = {"hidden": "LIST", "learning_rate": "X"}.get(name, "N")
+        text = ",".join(map(str, usual)) if isinstance(usual, tuple) else value_text(getattr(usual, "name", usual))
         recipe.add_argument(_flag(name), metavar=metavar, help=f"{meaning} (default {text})")
     files = parser.add_argument_group("data and results")
     files.add_argument("--data", metavar="PATH", help="folder with the four IDX files, or the training images as CSV")

@@ -14,9 +14,9 @@ from jaxreg.spec.settings import Settings
 FASHION = Signature((784,), 10, 60_000, 10_000)
 
 
-def learner(signature=FASHION, **settings):
+def learner(signature=FASHION, examples=1000, **settings):
     """What is static of these settings; `dropout` may be a rate or a list."""
-    return grouping.learner(Settings(**settings), signature)
+    return grouping.learner(Settings(**settings), signature, examples)
 
 
 def hyper(identity=(1, 2, 3, 0), scaling="unit", dtype=jnp.float32, **settings):

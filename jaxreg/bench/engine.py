@@ -30,7 +30,7 @@ def chunk(hidden: Sequence[int] = job.HIDDEN, steps: int = 375, block: int | Non
     mesh, dataset = mesh or devices.member_mesh(), fashion.load()
     programs = Programs(mesh, Silent())
     flags = {"grid": "l1", "l1": [job.L1], "l2": [job.L2], "hidden": list(hidden), "splits": 1}
-    learner = grouping.learner(load(flags=flags).cells[0].settings, dataset.signature)
+    learner = grouping.learner(load(flags=flags).cells[0].settings, dataset.signature, steps * job.BATCH)
     programs.block = block or devices.block(mesh, learner, 60)
     sweep = load(flags={**flags, "seeds": programs.width})
     ((group, everybody),) = grouping.prepare(members(sweep), sweep, dataset).items()

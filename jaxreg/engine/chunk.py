@@ -199,7 +199,7 @@ class Chunk:
         """A row of history.csv."""
         row = {
             "epoch": self.epochs,
-            "train_loss": float(losses.cross_entropy[at]) + float(losses.penalty[at]),
+            "train_loss": float(losses.loss[at]) + float(losses.penalty[at]),
             "train_cross_entropy": float(losses.cross_entropy[at]),
             "penalty": float(losses.penalty[at]),
             "test_cross_entropy": float(tested.cross_entropy[at]),
@@ -207,7 +207,7 @@ class Chunk:
         }
         if watched is not None:
             added = penalty(self.progress[at].data.member.settings, _floats(watched.norms, at))
-            row["val_loss"] = float(watched.cross_entropy[at]) + added  # Keras's val_loss has the penalty in
+            row["val_loss"] = float(watched.loss[at]) + added  # Keras's val_loss has the penalty in
             row["val_accuracy"] = float(watched.accuracy[at])
         return row
 
@@ -219,7 +219,7 @@ class Chunk:
         # An input that is always 0 teaches its weights nothing: under a penalty they shrink whatever its strength.
         dead = ~self.data.host.train.inputs[data.rows].any(axis=0).reshape(-1)
         live = np.concatenate([small[0][~dead].reshape(-1), *(layer.reshape(-1) for layer in small[1:])])
-        norms = _floats(tested.norms)
+        norms, entries = _floats(tested.norms), sum(kernel.size for kernel in kernels)
         return {
             "train_examples": data.rows.size,
             "train_cross_entropy": float(fitted.cross_entropy),
@@ -229,8 +229,9 @@ class Chunk:
             "test_accuracy": float(tested.accuracy),
             "weight_l1": norms.absolute,
             "weight_l2": norms.square,
-            "small_weights": sum(int(layer.sum()) for layer in small) / sum(kernel.size for kernel in kernels),
+            "small_weights": sum(int(layer.sum()) for layer in small) / entries,
             "live_small_weights": float(live.mean()),
+            "zero_weights": sum(int((kernel == 0).sum()) for kernel in kernels) / entries,
         }
 
 

@@ -36,7 +36,7 @@ def plan(sweep: Sweep, data: Signature) -> Plan:
     steps, state, groups = 0.0, 0, set()
     for member in wanted:
         settings = member.settings
-        layers = (data.features, *settings.hidden, data.classes)
+        layers = (data.features, *settings.widths, data.classes)
         share = settings.early_stopping.validation_share if settings.early_stopping else 0.0
         rows = int(data.train_examples // (1 if member.split == "all" else sweep.splits) * (1 - share))
         state = max(state, bytes_per_member(layers))

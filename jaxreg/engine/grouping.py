@@ -14,7 +14,7 @@ from jaxreg.data.dataset import Dataset, Signature
 from jaxreg.data.scaling import FIXED, Scaling, standard
 from jaxreg.data.splits import split_rows, validation_share
 from jaxreg.engine.networks import network
-from jaxreg.engine.optimizers import Optimizer
+from jaxreg.engine.optimizers import Optimizer, Schedule
 from jaxreg.engine.tasks import Classification
 from jaxreg.engine.training import Hyperparameters, Learner
 from jaxreg.spec.members import Member
@@ -59,10 +59,14 @@ class ProgramGroup:
         return self.validation_examples > 0
 
 
-def learner(settings: Settings, signature: Signature) -> Learner:
-    """What is static of how a cell's members learn."""
-    task = Classification(signature.classes)
-    return Learner(network(settings, task.outputs), task, Optimizer(), signature.inputs)
+def learner(settings: Settings, signature: Signature, train_examples: int) -> Learner:
+    """What is static of how a cell's members learn from so many examples."""
+    task = Classification(signature.classes, settings.loss)
+    schedule = None
+    if settings.schedule.name != "constant":
+        schedule = Schedule(settings.schedule, -(-train_examples // settings.batch_size), settings.epochs)
+    optimizer = Optimizer(settings.optimizer, schedule, settings.l1_exact > 0, settings.max_norm is not None)
+    return Learner(network(settings, task.outputs), task, optimizer, signature.inputs, noisy=settings.input_noise > 0)
 
 
 def prepare(members: Sequence[Member], sweep: Sweep, dataset: Dataset) -> dict[ProgramGroup, list[MemberData]]:
@@ -85,7 +89,7 @@ def prepare(members: Sequence[Member], sweep: Sweep, dataset: Dataset) -> dict[P
             cell = cells[cell.after]
             stage, epochs_before = stage + 1, epochs_before + cell.settings.epochs
         group = ProgramGroup(
-            learner(settings, signature),
+            learner(settings, signature, rows.size),
             settings.epochs,
             settings.batch_size,
             rows.size,
@@ -105,7 +109,8 @@ def prepare(members: Sequence[Member], sweep: Sweep, dataset: Dataset) -> dict[P
 def hyperparameters(settings: Settings, scaling: Scaling, identity: np.ndarray) -> Hyperparameters:
     """What is traced of a member: `identity` is sweep seed, split, seed and stage."""
     # Under their own names in the settings, but for these.
-    values: dict[str, Any] = dict(settings) | {"dropout": settings.dropout_rates} | scaling._asdict()
+    own = {"dropout": settings.dropout_rates, "max_norm": settings.max_norm or np.inf}
+    values: dict[str, Any] = dict(settings) | own | scaling._asdict()
     traced = {name: np.float32(values[name]) for name in Hyperparameters._fields if name != "identity"}
     return Hyperparameters(**traced, identity=identity)
 

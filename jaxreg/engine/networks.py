@@ -7,7 +7,7 @@ decides what is compiled, and ``init``/``apply`` are the pure functions of one m
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import flax.linen as nn
 import jax
@@ -51,6 +51,9 @@ class Network(Protocol):
     def penalised(self, params: Params) -> Any:
         """True at each array that penalties, decay and constraints act on."""
 
+    def last_gradient(self, gradient: Params) -> Float[Array, ""]:
+        """A number of the gradient that is known only when all of it is."""
+
 
 def dropout(
     key: Key[Array, ""], rate: Float[Array, ""], units: Float[Array, "batch unit"]
@@ -75,6 +78,7 @@ class MLP(nn.Module):
     outputs: int
     batch_norm: bool = False
     dropout: bool = False
+    biases: bool = True
 
     @nn.compact
     def __call__(
@@ -105,7 +109,7 @@ class MLP(nn.Module):
         return self._dense(self.outputs, OUTPUT)(units)
 
     def _dense(self, width: int, name: str) -> nn.Dense:
-        return nn.Dense(width, kernel_init=nn.initializers.glorot_uniform(), name=name)
+        return nn.Dense(width, use_bias=self.biases, kernel_init=nn.initializers.glorot_uniform(), name=name)
 
 
 OUTPUT = "output"  # the name of the last layer
@@ -113,9 +117,10 @@ OUTPUT = "output"  # the name of the last layer
 
 @dataclass(frozen=True)
 class DenseNetwork:
-    """The MLP as a `Network`."""
+    """The MLP as a `Network`; penalties act on the kernels of hidden layers, or on all kernels."""
 
     mlp: MLP
+    acts_on: Literal["hidden", "all"] = "hidden"
 
     def __str__(self) -> str:
         return "-".join(map(str, self.mlp.hidden))
@@ -146,15 +151,21 @@ class DenseNetwork:
         return outputs, moved.get("batch_stats", {})
 
     def penalised(self, params: Params) -> Any:
-        """The hidden kernels. By path: the output kernel has two axes as well and is not penalised."""
+        """Kernels, by path: the output's has two axes as well and is not among the hidden ones."""
 
         def acted_on(path: tuple[Any, ...], _: Any) -> bool:
             *_layers, layer, name = [entry.key for entry in path]
-            return name == "kernel" and layer != OUTPUT
+            return name == "kernel" and (layer != OUTPUT or self.acts_on == "all")
 
         return jax.tree_util.tree_map_with_path(acted_on, params)
+
+    def last_gradient(self, gradient: Params) -> Float[Array, ""]:
+        """Of the first layer, which backpropagation reaches last: its biases, or one of its weights."""
+        first = gradient["hidden_0"]
+        return jnp.sum(first["bias"]) if "bias" in first else first["kernel"][0, 0]
 
 
 def network(settings: Settings, outputs: int) -> DenseNetwork:
     """The network of a cell; dropout layers only where a rate is above 0, since masks cost time even at rate 0."""
-    return DenseNetwork(MLP(settings.hidden, outputs, settings.batch_norm, any(settings.dropout_rates)))
+    mlp = MLP(settings.widths, outputs, settings.batch_norm, any(settings.dropout_rates), settings.biases)
+    return DenseNetwork(mlp, settings.penalised)

@@ -1,4 +1,4 @@
-"""Keras's L1 and L2 penalties and Keras's Adam, as Optax transformations.
+"""Keras's penalties, optimizers and constraint, as Optax transformations.
 
 The penalised loss of a batch is  mean loss + l1 * sum|w| + l2 * sum w^2  over the penalised kernels w: no factor 1/2,
 no mean over weights, nothing on biases (`keras.regularizers.L1L2`). The penalties enter as gradients *before* Adam;
@@ -7,7 +7,9 @@ after it they would be decoupled weight decay, which is another method.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -16,6 +18,7 @@ import optax
 from jaxtyping import Array, Float, Int
 
 from jaxreg.engine.networks import Network, Params
+from jaxreg.spec.settings import OptimizerRule, ScheduleRule
 
 
 def add_l1(strength: Float[Array, ""]) -> optax.GradientTransformation:
@@ -30,25 +33,22 @@ def add_l2(strength: Float[Array, ""]) -> optax.GradientTransformation:
     return optax.add_decayed_weights(2.0 * strength)
 
 
+BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7  # Keras's
+
+
 class Moments(NamedTuple):
-    """Running means of the gradient and of its square, shaped like the parameters."""
+    """Adam's running means of the gradient and of its square, shaped like the parameters."""
 
     mean: Params
     square: Params
 
 
-def scale_by_keras_adam(
-    step: Int[Array, ""], b1: float = 0.9, b2: float = 0.999, eps: float = 1e-7
-) -> optax.GradientTransformation:
+def scale_by_keras_adam(step: Int[Array, ""]) -> optax.GradientTransformation:
     """Adam with Keras's "epsilon-hat": eps is added to sqrt(v) *before* the bias correction.
 
     Section 2 of Kingma & Ba, arXiv 1412.6980, last remark; `keras/src/optimizers/adam.py`. Optax adds eps after
-    the correction, which no constant eps can imitate: it differs for weights with tiny gradients.
-
-    Args:
-        step: steps taken before this one.
-        b1, b2: decay of the two running means.
-        eps: see above.
+    the correction, which no constant eps can imitate: it differs for weights with tiny gradients. `step` is the
+    number of steps taken before this one.
     """
 
     def init(params: Params) -> Moments:
@@ -56,18 +56,96 @@ def scale_by_keras_adam(
 
     def update(updates: Params, state: Moments, params: Params | None = None) -> tuple[Params, Moments]:
         t = (step + 1).astype(jnp.result_type(float))
-        correction = jnp.sqrt(1 - b2**t) / (1 - b1**t)
-        mean = jax.tree.map(lambda m, g: m + (1 - b1) * (g - m), state.mean, updates)
-        square = jax.tree.map(lambda v, g: v + (1 - b2) * (g * g - v), state.square, updates)
-        scaled = jax.tree.map(lambda m, v: correction * m / (jnp.sqrt(v) + eps), mean, square)
+        correction = jnp.sqrt(1 - BETA_2**t) / (1 - BETA_1**t)
+        mean = jax.tree.map(lambda m, g: m + (1 - BETA_1) * (g - m), state.mean, updates)
+        square = jax.tree.map(lambda v, g: v + (1 - BETA_2) * (g * g - v), state.square, updates)
+        scaled = jax.tree.map(lambda m, v: correction * m / (jnp.sqrt(v) + EPSILON), mean, square)
         return scaled, Moments(mean, square)
 
     return optax.GradientTransformation(init, update)
 
 
+def adam_step_sizes(moments: Moments, step: Int[Array, ""], learning_rate: Float[Array, ""]) -> Params:
+    """What the step just made multiplied each weight's bias-corrected mean gradient with."""
+    t = (step + 1).astype(jnp.result_type(float))
+    return jax.tree.map(lambda v: learning_rate * jnp.sqrt(1 - BETA_2**t) / (jnp.sqrt(v) + EPSILON), moments.square)
+
+
+def soft_threshold(
+    inner: optax.GradientTransformation,
+    strength: Float[Array, ""],
+    step_sizes: Callable[[Any, Params], Params],
+    penalised: Callable[[Params], Any],
+) -> optax.GradientTransformation:
+    """L1 exactly: after the inner step, weights move towards 0 by step size times strength, and stop there.
+
+    The proximal operator of `strength * sum|w|` in the metric of an adaptive method is soft thresholding by each
+    weight's own step size (Yun, Lozano and Yang, "Adaptive proximal gradient methods for structured neural networks",
+    NeurIPS 2021, with Adam's diagonal). So a weight at 0 stays there while its bias-corrected mean gradient is
+    no larger than the strength, and a weight that no gradient reaches has a step size of about
+    learning_rate * sqrt(1 - 0.999^t) / 1e-7: it is 0 at once, or within some steps where the strength is tiny.
+
+    Args:
+        inner: makes the step, learning rate included.
+        strength: of L1.
+        step_sizes: of each weight, from the inner state after the step and the updates.
+        penalised: which weights it is about.
+    """
+
+    def update(updates: Params, state: Any, params: Params | None = None) -> tuple[Params, Any]:
+        updates, state = inner.update(updates, state, params)
+
+        def shrunk(update: Array, w: Array, size: Array, acted_on: bool) -> Array:
+            moved = w + update
+            nearer = jnp.sign(moved) * jnp.maximum(jnp.abs(moved) - strength * size, 0)
+            return nearer - w if acted_on else update  # w + (0 - w) is 0, to the last bit
+
+        return jax.tree.map(shrunk, updates, params, step_sizes(state, updates), penalised(updates)), state
+
+    return optax.GradientTransformation(inner.init, update)
+
+
+def max_norm(limit: Float[Array, ""]) -> optax.GradientTransformation:
+    """After the step, the weights into a unit (a column) are scaled to a norm of `limit` at most.
+
+    `keras.constraints.MaxNorm` with axis 0, which divides by norm + 1e-7 whether a column is too long or not.
+    """
+
+    def constrained(update: Array, w: Array) -> Array:
+        moved = w + update
+        norm = jnp.sqrt(jnp.sum(moved * moved, axis=0, keepdims=True))
+        return moved * (jnp.clip(norm, 0, limit) / (EPSILON + norm)) - w
+
+    return optax.stateless(lambda updates, params: jax.tree.map(constrained, updates, params))
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What the learning rate is multiplied by, by step: a rule with its epochs counted in steps."""
+
+    rule: ScheduleRule
+    steps_per_epoch: int
+    epochs: int
+
+    def __call__(self, step: Int[Array, ""]) -> Float[Array, ""]:
+        """The factor of the step after `step` others."""
+        if self.rule.name == "cosine":
+            return optax.cosine_decay_schedule(1.0, self.epochs * self.steps_per_epoch)(step)
+        drops = {epoch * self.steps_per_epoch: self.rule.factor for epoch in self.rule.epochs}
+        return optax.piecewise_constant_schedule(1.0, drops)(step)
+
+
 @dataclass(frozen=True)
 class Optimizer:
-    """From a member's hyperparameters to its Optax transformation. Frozen: programs are compiled for it."""
+    """From a member's hyperparameters to its Optax transformation. Frozen: programs are compiled for it.
+
+    What costs a pass over the weights in every step is in the program only where a member asks for it.
+    """
+
+    rule: OptimizerRule = OptimizerRule()
+    schedule: Schedule | None = None  # none: the learning rate is constant
+    exact: bool = False  # l1_exact is above 0
+    constrained: bool = False  # max_norm is not off
 
     def transformation(self, hyper: Any, step: Int[Array, ""], network: Network) -> optax.GradientTransformation:
         """The chain of one step. Strengths are traced: a new value is not a new program.
@@ -77,12 +155,35 @@ class Optimizer:
             step: steps taken before this one.
             network: says what is penalised.
         """
-        return optax.chain(
-            optax.masked(add_l1(hyper.l1), network.penalised),
-            optax.masked(add_l2(hyper.l2), network.penalised),
-            scale_by_keras_adam(step),
-            optax.scale_by_learning_rate(hyper.learning_rate),
+        rate, acted_on = hyper.learning_rate, network.penalised
+        if self.schedule is not None:
+            rate = rate * self.schedule(step)
+        made = optax.chain(
+            optax.masked(add_l1(hyper.l1), acted_on),
+            optax.masked(add_l2(hyper.l2), acted_on),
+            *self._step(rate, step),
+            # Decoupled, and times the learning rate: Loshchilov & Hutter, arXiv 1711.05101; Keras's and Optax's AdamW.
+            optax.masked(optax.add_decayed_weights(-rate * hyper.weight_decay), acted_on),
         )
+        if self.exact:
+            made = soft_threshold(made, hyper.l1_exact, partial(self._sizes, step, rate), acted_on)
+        if self.constrained:
+            made = optax.chain(made, optax.masked(max_norm(hyper.max_norm), acted_on))
+        return made
+
+    def _step(self, rate: Float[Array, ""], step: Int[Array, ""]) -> tuple[optax.GradientTransformation, ...]:
+        scaled = optax.scale_by_learning_rate(rate)
+        if self.rule.name == "adam":
+            return scale_by_keras_adam(step), scaled
+        # Keras's velocity has the learning rate of each step in it; Optax's own chain is the other way round.
+        return (scaled, optax.trace(self.rule.momentum, self.rule.nesterov)) if self.rule.momentum else (scaled,)
+
+    def _sizes(self, step: Int[Array, ""], rate: Float[Array, ""], state: Any, updates: Params) -> Params:
+        """The step size of each weight."""
+        for part in state:
+            if isinstance(part, Moments):
+                return adam_step_sizes(part, step, rate)
+        return jax.tree.map(lambda _: rate, updates)
 
 
 class WeightNorms(NamedTuple):
@@ -100,5 +201,5 @@ def weight_norms(network: Network, params: Params) -> WeightNorms:
 
 
 def penalty(strengths: Any, norms: WeightNorms) -> Any:
-    """What the penalties add to the loss; `strengths` has `l1` and `l2`, on the host (settings) or traced."""
-    return strengths.l1 * norms.absolute + strengths.l2 * norms.square
+    """What the penalties add to the loss; `strengths` are settings, or hyperparameters where they are traced."""
+    return (strengths.l1 + strengths.l1_exact) * norms.absolute + strengths.l2 * norms.square

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Int, Integer
+from jaxtyping import Array, Float, Int
 
 
 @dataclass(frozen=True)
@@ -15,19 +16,39 @@ class Classification:
     """One of several classes an example. Outputs are logits; what is kept of them are log-probabilities."""
 
     classes: int
+    loss: Literal["cross_entropy", "squared"] = "cross_entropy"
 
     @property
     def outputs(self) -> int:
         """How many numbers the network gives for an example."""
         return self.classes
 
-    def losses(self, outputs: Float[Array, "batch class"], targets: Integer[Array, " batch"]) -> Float[Array, " batch"]:
-        """What each example adds to the loss that is trained on."""
-        return optax.softmax_cross_entropy_with_integer_labels(outputs, targets.astype(jnp.int32))
-
     def predictions(self, outputs: Float[Array, "batch class"]) -> Float[Array, "batch class"]:
         """What is kept of an output: log-probabilities, which are still exact where a probability rounds to 0 or 1."""
         return jax.nn.log_softmax(outputs)
+
+    def cross_entropies(
+        self, outputs: Float[Array, "batch class"], targets: Int[Array, " batch"]
+    ) -> Float[Array, " batch"]:
+        """Of each example, from outputs or from what is kept of them."""
+        return optax.softmax_cross_entropy_with_integer_labels(outputs, targets)
+
+    def losses(
+        self,
+        cross_entropies: Float[Array, " batch"],
+        predictions: Float[Array, "batch class"],
+        targets: Int[Array, " batch"],
+        smoothing: Float[Array, ""],
+    ) -> Float[Array, " batch"]:
+        """What each example adds to the loss that is trained on.
+
+        With smoothing s, as Keras's `label_smoothing`, a label is (1 - s) on its class and s / K on all K. "squared" is
+        the mean over the classes of the squared difference of probability and label.
+        """
+        if self.loss == "squared":
+            labels = (1 - smoothing) * jax.nn.one_hot(targets, self.classes) + smoothing / self.classes
+            return jnp.mean(jnp.square(jnp.exp(predictions) - labels), axis=1)
+        return (1 - smoothing) * cross_entropies - smoothing * jnp.mean(predictions, axis=1)
 
     def scores(
         self, predictions: Float[Array, "example class"], targets: Int[Array, " example"]

@@ -16,6 +16,7 @@ from jaxreg.engine.optimizers import Optimizer, WeightNorms, penalty, weight_nor
 from jaxreg.engine.tasks import Task
 
 EVALUATION_BATCH = 1000
+INPUT_STREAM = 2**32 - 1  # of a step's key, for noise on the inputs; layers take 0, 1, 2 … for dropout
 
 traces: Counter[str] = Counter()
 """How often each function below was traced: a new strength, seed or split must not add to it."""
@@ -28,6 +29,7 @@ class Learner(NamedTuple):
     task: Task
     optimizer: Optimizer
     inputs: tuple[int, ...]  # shape of one example
+    noisy: bool = False  # input_noise is above 0: drawing it takes time even where it is 0
 
 
 class Hyperparameters(NamedTuple):
@@ -35,8 +37,13 @@ class Hyperparameters(NamedTuple):
 
     l1: Any  # "" strength of L1
     l2: Any  # "" strength of L2
+    l1_exact: Any  # "" strength of L1 by soft thresholding
+    weight_decay: Any  # "" decoupled, times the learning rate
+    max_norm: Any  # "" largest norm of the weights into a unit; infinite: no limit
     learning_rate: Any  # ""
     dropout: Any  # "hidden" rate after each hidden layer
+    label_smoothing: Any  # "" share of a label that is spread over all classes
+    input_noise: Any  # "" standard deviation of noise on scaled inputs
     shift: Any  # "" subtracted from raw inputs
     scale: Any  # "" what the difference is divided by
     identity: Any  # "4" uint32: sweep seed, split, seed, runs before this one. All randomness of a member is from it.
@@ -53,14 +60,16 @@ class State(NamedTuple):
 class EpochLosses(NamedTuple):
     """Means over an epoch's batches weighted by batch size, weights moving, dropout on: as Keras prints them."""
 
-    cross_entropy: Any
+    loss: Any  # what is trained on, without penalty
+    cross_entropy: Any  # with the labels as they are
     penalty: Any
 
 
 class Evaluation(NamedTuple):
     """Frozen weights, dropout off, running statistics, every example once."""
 
-    cross_entropy: Any  # "" mean, without penalty
+    loss: Any  # "" mean of what was trained on, without penalty
+    cross_entropy: Any  # "" mean, with the labels as they are
     accuracy: Any  # "" share of the examples
     norms: WeightNorms
     predictions: Any  # "example class" log-probabilities
@@ -101,24 +110,32 @@ def train_epoch(
 
     def step(state: State, rows: Int[Array, " batch"]) -> tuple[State, EpochLosses]:
         weights, valid = state.weights, rows >= 0
-        inputs, key = scaled(hyper, data.inputs[rows]), jax.random.fold_in(epoch_key, state.steps)
+        inputs, targets = scaled(hyper, data.inputs[rows]), data.targets[rows].astype(jnp.int32)
+        key = jax.random.fold_in(epoch_key, state.steps)
+        if learner.noisy:
+            noise = jax.random.normal(jax.random.fold_in(key, INPUT_STREAM), inputs.shape, inputs.dtype)
+            inputs = inputs + hyper.input_noise * noise
+
+        def mean(values: Float[Array, " batch"]) -> Float[Array, ""]:
+            return jnp.sum(jnp.where(valid, values, 0.0)) / jnp.sum(valid)
 
         def loss(params: Any) -> tuple[Array, Any]:
             moved = weights._replace(params=params)
             outputs, statistics = network.apply(moved, inputs, valid=valid, rates=hyper.dropout, key=key)
-            losses = task.losses(outputs, data.targets[rows])
-            return jnp.sum(jnp.where(valid, losses, 0.0)) / jnp.sum(valid), statistics
+            errors = task.cross_entropies(outputs, targets)
+            losses = task.losses(errors, task.predictions(outputs), targets, hyper.label_smoothing)
+            return mean(losses), (mean(errors), statistics)
 
-        (mean, statistics), gradient = jax.value_and_grad(loss, has_aux=True)(weights.params)
+        (own, (cross_entropy, statistics)), gradient = jax.value_and_grad(loss, has_aux=True)(weights.params)
         norms = weight_norms(network, weights.params)
         # Wait for the last of all that reads the old weights: else XLA copies them each step, to update the copy.
         # 7 % of the step on a CPU.
-        last = jnp.sum(gradient["hidden_0"]["bias"]) + norms.absolute + norms.square
+        last = network.last_gradient(gradient) + norms.absolute + norms.square
         learning_rate = jnp.where(jnp.isnan(last), jnp.nan, hyper.learning_rate)
         optimizer = learner.optimizer.transformation(hyper._replace(learning_rate=learning_rate), state.steps, network)
         updates, moments = optimizer.update(gradient, state.optimizer, weights.params)
         new = Weights(optax.apply_updates(weights.params, updates), statistics)
-        return State(new, moments, state.steps + 1), EpochLosses(mean, penalty(hyper, norms))
+        return State(new, moments, state.steps + 1), EpochLosses(own, cross_entropy, penalty(hyper, norms))
 
     state, losses = jax.lax.scan(step, state, order)
     examples = jnp.sum(order >= 0, axis=1)
@@ -129,7 +146,7 @@ def train_epoch_if(
     learner: Learner, hyper: Hyperparameters, state: State, active: Array, order: Array, data: Part
 ) -> tuple[State, EpochLosses]:
     """`train_epoch` for a member that still trains; one that stopped stays as it is, at no cost in a block of one."""
-    nothing = EpochLosses(jnp.nan * hyper.l1, jnp.nan * hyper.l1)
+    nothing = EpochLosses(*[jnp.nan * hyper.l1] * len(EpochLosses._fields))
     return jax.lax.cond(
         active,
         lambda: train_epoch(learner, hyper, state, order, data),
@@ -149,11 +166,12 @@ def evaluate(
 
     kept = jax.lax.map(predictions, rows).reshape(rows.size, -1)
     flat = rows.reshape(-1)
-    losses, right = learner.task.scores(kept, data.targets[flat].astype(jnp.int32))
-    valid, count = flat >= 0, jnp.sum(flat >= 0)
-    cross_entropy = jnp.sum(jnp.where(valid, losses, 0.0)) / count
+    targets, valid, count = data.targets[flat].astype(jnp.int32), flat >= 0, jnp.sum(flat >= 0)
+    errors, right = learner.task.scores(kept, targets)
+    losses = learner.task.losses(errors, kept, targets, hyper.label_smoothing)
+    loss, cross_entropy = (jnp.sum(jnp.where(valid, values, 0.0)) / count for values in (losses, errors))
     accuracy = jnp.sum(right & valid) / count
-    return Evaluation(cross_entropy, accuracy, weight_norms(learner.network, weights.params), kept)
+    return Evaluation(loss, cross_entropy, accuracy, weight_norms(learner.network, weights.params), kept)
 
 
 def keep_better(learner: Learner, newer: Array, new: Weights, best: Weights) -> Weights:

@@ -71,13 +71,13 @@ def value_of(settings: Settings, axis: str) -> int | float | bool | str:
     """Where settings lie on an axis, as one plain value: a number, true or false, or a short text."""
     if axis == "depth":
         return len(settings.hidden)
-    if axis == "dropout" and isinstance(settings.dropout, tuple):
-        return "-".join(map(shortest, settings.dropout))
+    value: Any = getattr(settings, AXES[axis].field)
+    if isinstance(value, tuple):
+        return "-".join(map(shortest, value))
     if axis == "early_stopping":
         rule = settings.early_stopping
         return "off" if rule is None else f"{rule.patience}{'-best' * rule.restore_best_weights}"
-    value: int | float | bool | str = getattr(settings, axis)
-    return value
+    return AXES[axis].off if value is None else value
 
 
 def cell_name(settings: Settings, recipe: Settings) -> str:

@@ -156,10 +156,10 @@ def _check(cells: Sequence[Cell], place: Place) -> None:
                 raise UserError(f"{where}: goes in a circle: {names}. Leave one `after` out.")
             chain.append(by_name[after])
             mine, theirs = last.settings, by_name[after].settings
-            if (mine.hidden, mine.batch_norm) != (theirs.hidden, theirs.batch_norm):
+            if (mine.widths, mine.batch_norm, mine.biases) != (theirs.widths, theirs.batch_norm, theirs.biases):
                 raise UserError(
                     f"{where}: {after} is another network: {theirs.architecture()}, not {mine.architecture()}. "
-                    "Give both the same hidden layers and batch_norm."
+                    "Give both the same hidden layers, width, batch_norm and biases."
                 )
 
 

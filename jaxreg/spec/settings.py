@@ -44,6 +44,44 @@ class EarlyStopping(Checked):
         return self.monitor != "loss" and self.validation_share == 0
 
 
+class OptimizerRule(Checked):
+    """Keras's Adam, or Keras's SGD with its momentum (`keras.optimizers`)."""
+
+    name: Literal["adam", "sgd"] = Field(default="adam", description='"adam" or "sgd"')
+    momentum: Rate = Field(default=0.0, description="a number of at least 0 and less than 1, such as 0.9")
+    nesterov: Switch = False
+
+    @model_validator(mode="after")
+    def _momentum_of_sgd(self) -> OptimizerRule:
+        if self.name != "sgd" and (self.momentum or self.nesterov):
+            raise PydanticCustomError(
+                "impossible", 'momentum and nesterov belong to sgd. Leave them out, or give name = "sgd".'
+            )
+        return self
+
+
+class ScheduleRule(Checked):
+    """What the learning rate is multiplied by as training goes on: Optax's schedules, by step."""
+
+    name: Literal["constant", "cosine", "step"] = Field(
+        default="constant", description='"constant", "cosine" (down to 0 at the end) or "step"'
+    )
+    epochs: tuple[Count, ...] = Field(
+        default=(), description="a list of epochs, after each of which the rate is multiplied by factor, such as [100]"
+    )
+    factor: Number = Field(default=0.1, gt=0, description="a finite number above 0, such as 0.1")
+
+    @model_validator(mode="after")
+    def _epochs_of_steps(self) -> ScheduleRule:
+        if (self.name == "step") != bool(self.epochs):
+            raise PydanticCustomError(
+                "impossible",
+                'a schedule of steps needs to know after which epochs, as in {name = "step", epochs = [100]}; '
+                "no other schedule has epochs.",
+            )
+        return self
+
+
 def _per_layer(value: Any) -> str:
     return "per layer" if isinstance(value, list | tuple) else "every layer"
 
@@ -52,6 +90,14 @@ def _stopping_rule(value: Any) -> Any:
     if value == "off":
         return None
     return {"patience": value} if type(value) is int else value
+
+
+def _named(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+def _limit(value: Any) -> Any:
+    return None if value == "off" else value
 
 
 class Settings(Checked):
@@ -66,6 +112,14 @@ class Settings(Checked):
         min_length=1,
         description="a list of layer widths, each at least 1, such as [225, 256, 128]",
     )
+    width: Annotated[
+        Annotated[Annotated[Number, Field(gt=0)], Tag("every layer")] | Annotated[tuple[Count, ...], Tag("per layer")],
+        Discriminator(_per_layer),
+    ] = Field(
+        default=1.0,
+        description="a factor above 0 on the widths in `hidden`, such as 0.5, or a list with a width for each layer",
+    )
+    biases: Switch = True
     batch_norm: Switch = False
     dropout: Annotated[
         Annotated[Rate, Tag("every layer")] | Annotated[tuple[Rate, ...], Tag("per layer")],
@@ -78,6 +132,18 @@ class Settings(Checked):
     scaling: Literal["raw", "unit", "standard"] = Field(default="unit", description='"raw", "unit" or "standard"')
     l1: Strength = 0.0
     l2: Strength = 0.0
+    l1_exact: Strength = 0.0
+    weight_decay: Strength = 0.0
+    max_norm: Annotated[Annotated[Number, Field(gt=0)] | None, BeforeValidator(_limit)] = Field(
+        default=None, description='"off" or a finite number above 0, such as 3'
+    )
+    penalised: Literal["hidden", "all"] = Field(
+        default="hidden", description='"hidden" or "all": the kernels that penalties, decay and max_norm act on'
+    )
+    label_smoothing: Rate = Field(default=0.0, description="a share of at least 0 and less than 1, such as 0.1")
+    input_noise: Strength = Field(
+        default=0.0, description="a finite number of at least 0: a standard deviation of scaled inputs, such as 0.1"
+    )
     label_noise: Share = 0.0
     pixel_noise: Share = 0.0
     early_stopping: Annotated[EarlyStopping | None, BeforeValidator(_stopping_rule)] = Field(
@@ -86,17 +152,38 @@ class Settings(Checked):
     epochs: Count = 15
     batch_size: Count = 32
     learning_rate: Number = Field(default=1e-3, gt=0, description="a finite number above 0, such as 1e-3")
+    optimizer: Annotated[OptimizerRule, BeforeValidator(_named)] = Field(
+        default=OptimizerRule(),
+        description='"adam", "sgd", or a table such as {name = "sgd", momentum = 0.9, nesterov = true}',
+    )
+    schedule: Annotated[ScheduleRule, BeforeValidator(_named)] = Field(
+        default=ScheduleRule(),
+        description='"constant", "cosine", or a table such as {name = "step", epochs = [100], factor = 0.1}',
+    )
+    loss: Literal["cross_entropy", "squared"] = Field(
+        default="cross_entropy",
+        description='"cross_entropy" or "squared" (the mean over classes of the softmax\'s squared error)',
+    )
 
     @model_validator(mode="after")
-    def _one_rate_per_layer(self) -> Settings:
-        if isinstance(self.dropout, tuple) and len(self.dropout) != len(self.hidden):
-            raise PydanticCustomError(
-                "impossible",
-                "dropout is a list of {rates}, but there are {layers} hidden layers. "
-                "Give a rate for each, or one number.",
-                {"rates": len(self.dropout), "layers": len(self.hidden)},
-            )
+    def _one_value_per_layer(self) -> Settings:
+        for name, what in {"dropout": "rate", "width": "width"}.items():
+            values = getattr(self, name)
+            if isinstance(values, tuple) and len(values) != len(self.hidden):
+                raise PydanticCustomError(
+                    "impossible",
+                    "{name} is a list of {given}, but there are {layers} hidden layers. "
+                    "Give a {what} for each, or one number.",
+                    {"name": name, "what": what, "given": len(values), "layers": len(self.hidden)},
+                )
         return self
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Units of each hidden layer: `hidden` times `width`, rounded, at least one."""
+        if isinstance(self.width, tuple):
+            return self.width
+        return tuple(max(1, round(units * self.width)) for units in self.hidden)
 
     @property
     def dropout_rates(self) -> tuple[float, ...]:
@@ -109,7 +196,7 @@ class Settings(Checked):
         Without the numbers of inputs and outputs, which the data decide, the hidden layers alone.
         """
         ends = ([inputs], [outputs]) if inputs is not None else ([], [])
-        layers = "-".join(map(str, (*ends[0], *self.hidden, *ends[1])))
+        layers = "-".join(map(str, (*ends[0], *self.widths, *ends[1])))
         return layers + "+bn" * self.batch_norm + "+dropout" * any(self.dropout_rates)
 
     def given(self) -> Mapping[str, Any]:

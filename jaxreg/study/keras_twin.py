@@ -38,7 +38,7 @@ def model(settings: Settings, data: Signature) -> Any:
     from keras import layers
 
     stack: list[Any] = [keras.Input(data.inputs)]
-    for width, rate in zip(settings.hidden, settings.dropout_rates, strict=True):
+    for width, rate in zip(settings.widths, settings.dropout_rates, strict=True):
         penalty = keras.regularizers.L1L2(settings.l1, settings.l2) if settings.l1 or settings.l2 else None
         stack.append(layers.Dense(width, activation="relu", kernel_regularizer=penalty))
         if settings.batch_norm:
