@@ -85,14 +85,21 @@ def test_commands_name_modules_that_exist():
     assert [name for name in named if find_spec(name) is None] == []
 
 
-@pytest.mark.parametrize("words", [words for words in modules() if words[0] == "jaxreg.sweep"], ids=" ".join)
+def the(name: str) -> list[list[str]]:
+    """The README's commands that run this module: there are some, or a test of each of them would test nothing."""
+    found = [words for words in modules() if words[0] == name]
+    assert found, f"the README has no command that runs {name}"
+    return found
+
+
+@pytest.mark.parametrize("words", the("jaxreg.sweep"), ids=" ".join)
 def test_sweep_commands_are_understood(words, monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
     assert sweep.main([*words[1:], "--dry-run"]) == 0
     assert "member" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("words", [words for words in modules() if words[0] == "jaxreg.report"], ids=" ".join)
+@pytest.mark.parametrize("words", the("jaxreg.report"), ids=" ".join)
 def test_report_commands_name_a_run(words):
     assert (ROOT / words[1] / "run.json").exists()
 
