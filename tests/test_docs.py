@@ -105,7 +105,7 @@ def test_report_commands_name_a_run(words):
 
 
 def test_flags_exist():
-    known = set(sweep._parser()._option_string_actions)
+    known = set(sweep.parser()._option_string_actions)
     documents = README + (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     named = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", documents))
     assert "--grid" in named
@@ -114,7 +114,7 @@ def test_flags_exist():
 
 def test_the_table_of_axes_is_that_of_the_command():
     rows = re.findall(r"^\| `(\w+)` \| (.*?) \| (.*?) \|$", README, flags=re.MULTILINE)
-    helped = {option.dest: option.help for option in sweep._parser()._actions}
+    helped = {option.dest: option.help for option in sweep.parser()._actions}
     assert [axis for axis, _, _ in rows] == list(AXES)
     assert {axis: f"{meaning} (default {usual})" for axis, meaning, usual in rows} == {
         axis: helped[axis] for axis in AXES
