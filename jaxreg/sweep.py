@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import signal
 import sys
 import tempfile
@@ -92,7 +93,8 @@ def _command(arguments: list[str], prog: str) -> int:
 
     shown = suited(sys.stderr, quiet)
     try:
-        result = run(sweep, out=folder, block=block, devices=devices, progress=shown)
+        typed = shlex.join([*prog.split(), *arguments])
+        result = run(sweep, out=folder, block=block, devices=devices, progress=shown, command=typed)
     finally:
         shown.close()
     print(headline(result.folder))

@@ -141,6 +141,7 @@ def test_flags_reach_the_sweep_and_the_engine(engine, capsys):
     assert (engine.sweep.recipe.hidden, engine.sweep.recipe.learning_rate) == ((32, 16, 8), 3e-4)
     assert engine.order == [("configure", 2), "run"]
     folder = Path("reports/dropout-early_stopping-batch_norm")
+    assert engine.asked["command"] == f"python -m jaxreg.sweep {flags} {more}"
     assert (engine.asked["out"], engine.asked["block"], engine.asked["devices"]) == (folder, 4, 2)
     out, err = capsys.readouterr()
     assert out == f"The verdict of {folder.name}.\nwrote {folder / 'report.md'}\n"
