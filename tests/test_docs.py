@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from jaxreg import sweep
-from jaxreg.axes import AXES
 from jaxreg.report import page as report
+from jaxreg.spec import reference
 from jaxreg.spec.load import load
 from jaxreg.spec.members import members
 
@@ -112,19 +112,16 @@ def test_flags_exist():
     assert named <= known
 
 
-def test_the_table_of_axes_is_that_of_the_command():
-    rows = re.findall(r"^\| `(\w+)` \| (.*?) \| (.*?) \|$", README, flags=re.MULTILINE)
-    helped = {option.dest: option.help for option in sweep.parser()._actions}
-    assert [axis for axis, _, _ in rows] == list(AXES)
-    assert {axis: f"{meaning} (default {usual})" for axis, meaning, usual in rows} == {
-        axis: helped[axis] for axis in AXES
-    }
+def test_the_table_of_axes_and_the_reference_of_sweep_files_are_the_generated_ones():
+    """`python -m jaxreg.spec.reference` writes both."""
+    assert reference.readme(README) == README
+    assert reference.page() == (ROOT / reference.PAGE).read_text(encoding="utf-8")
 
 
 def test_the_recipe_in_the_readme_is_the_default():
     settings = load(flags={"grid": "l1"}).recipe
     said = README.replace("\n", " ")
-    assert f"{settings.architecture}, ReLU, inputs / 255, Adam at 1e-3, batches of 32, 15 epochs" in said
+    assert f"{settings.architecture(784, 10)}, ReLU, inputs / 255, Adam at 1e-3, batches of 32, 15 epochs" in said
     assert (settings.scaling, settings.learning_rate, settings.batch_size, settings.epochs) == ("unit", 1e-3, 32, 15)
 
 
