@@ -93,7 +93,7 @@ class Model(Checked):
 
 def test_tables_inside_tables_are_found_wherever_they_stand():
     assert list(reference._tables(Model)) == [("rule", Outer), ("rule.inner", Inner), ("other", Inner)]
-    table = rows("", "\n" + reference._keys(Outer.model_fields, {}))
+    table = rows("", "\n" + reference._keys(Outer.model_fields))
     assert table == {
         "name": ["a text", '`"one"`'],
         "inner": ["a table", ""],
@@ -107,7 +107,7 @@ def test_the_command_writes_both_in_a_clone_alone(tmp_path, monkeypatch, capsys)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="README.md: is not here"):
         reference.write()
-    text = f"before\n{reference.BEGIN}\nold\n{reference.END}\nafter\n"
+    text = f"before\n{reference.BEGIN}\n| `l0` | of an earlier day |\n{reference.END}\nafter\n"
     reference.README.write_text(text.replace(reference.END, ""), encoding="utf-8")
     with pytest.raises(UserError, match="has no lines"):
         reference.write()
@@ -117,5 +117,5 @@ def test_the_command_writes_both_in_a_clone_alone(tmp_path, monkeypatch, capsys)
     assert capsys.readouterr().out == f"wrote README.md and {reference.PAGE}\n"
     assert reference.PAGE.read_text(encoding="utf-8") == PAGE
     written = reference.README.read_text(encoding="utf-8")
-    assert reference.axes_table() in written and "old" not in written
+    assert reference.axes_table() in written and "`l0`" not in written
     assert written.startswith("before\n") and written.endswith("\nafter\n")

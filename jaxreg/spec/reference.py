@@ -59,7 +59,7 @@ train, and flags override it. Every key may be left out; a key that is none of t
 the current folder.
 """
 BAR = r"\|"  # inside a cell
-NO_OTHER: Mapping[str, str] = {}
+NONE: Mapping[str, str] = {}
 # What keys are that neither an axis nor a flag of the same name describes.
 MEANINGS = {
     "curve_images": "test images behind a point of a learning curve; the end is measured on all",
@@ -87,7 +87,7 @@ def page() -> str:
         *((f"### `{name}` as a table", f"{_doc(table)}\n\n{_keys(table.model_fields)}") for name, table in _tables()),
         ("## `[axes]`", f"A list of values for an axis.\n\n{_values()}"),
         ("## `[[run]]`", "Any key of `[recipe]`, on top of it, and these:"),
-        ("", _keys({key: field for key, field in Run.model_fields.items() if key in own})),
+        ("", _keys({key: field for key, field in Run.model_fields.items() if key in own}, MEANINGS)),
     ]
     return "\n\n".join(part.strip() for section in sections for part in section if part) + "\n"
 
@@ -121,7 +121,7 @@ def _meanings() -> dict[str, str]:
 
 
 def _keys(
-    fields: Mapping[str, FieldInfo], meanings: Mapping[str, str] = MEANINGS, defaults: Mapping[str, str] = NO_OTHER
+    fields: Mapping[str, FieldInfo], meanings: Mapping[str, str] = NONE, defaults: Mapping[str, str] = NONE
 ) -> str:
     """A row per key; without a column that is empty in all of them."""
     columns = {
