@@ -15,10 +15,13 @@ class Interrupted(Exception):
 
 
 def exit_code(command: Callable[[], object]) -> int:
-    """Runs a command: 0, or 2 once it is told what was wrong with its input."""
+    """Runs a command: 0, or 2 once it is told what was wrong with its input, or 130 where it was interrupted."""
     try:
         command()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("\ninterrupted.", file=sys.stderr)
+        return 130
     return 0

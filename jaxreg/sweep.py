@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-import argparse
 import re
+import shlex
 import signal
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from jaxreg import __version__
-from jaxreg.axes import AXES
+from jaxreg.axes import AXES, Axis
 from jaxreg.errors import Interrupted, UserError
+from jaxreg.flags import Parser
 from jaxreg.formatting import shortest, value_text
-from jaxreg.spec.checked import nearest
 from jaxreg.spec.load import load
 from jaxreg.spec.settings import Settings
 from jaxreg.spec.sweep import Sweep
 
+PROG = "python -m jaxreg.sweep"
 DESCRIPTION = """\
 Train every strength of regularisation at once and write a report: which to use,
 and what it buys in bias and variance. Give a sweep file, or the axes to sweep.
 """
 EPILOG = """\
 examples:
-  python -m jaxreg.sweep --grid l1,l2                      which L1, which L2: a line of strengths each
-  python -m jaxreg.sweep --grid 'l1*l2' --l1 0,1e-5,1e-4   every pair, these strengths of L1
-  python -m jaxreg.sweep sweeps/quick.toml --dry-run       what it would train and how long that takes
+  {prog} --grid l1,l2                      which L1, which L2: a line of strengths each
+  {prog} --grid 'l1*l2' --l1 0,1e-5,1e-4   every pair, these strengths of L1
+  {prog} sweeps/quick.toml --dry-run       what it would train and how long that takes
 
 A run that was stopped goes on where it was when the same command is given again.
 exit codes: 0 done, 2 wrong input, 130 interrupted.
@@ -50,15 +51,15 @@ RECIPE = {
 }
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit code."""
+def main(argv: Sequence[str] | None = None, prog: str = PROG) -> int:
+    """Runs the command, which was typed as `prog`; returns its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments:
-        _parser().print_help()
+        parser(prog).print_help()
         return 0
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill is a Ctrl-C
     try:
-        return _command(arguments)
+        return _command(arguments, prog)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -72,8 +73,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         signal.signal(signal.SIGTERM, before)
 
 
-def _command(arguments: list[str]) -> int:
-    given = vars(_parsed(arguments))
+def _command(arguments: list[str], prog: str) -> int:
+    given = vars(parser(prog).read(_with_negatives(arguments)))
     block, devices = (_count(name, given.pop(name)) for name in ("block", "devices"))
     file, out, dry, like, quiet = (given.pop(name) for name in ("file", "out", "dry_run", "like", "quiet"))
     flags = {name: _value(name, text) for name, text in given.items() if text is not None}
@@ -95,7 +96,8 @@ def _command(arguments: list[str]) -> int:
 
     shown = suited(sys.stderr, quiet)
     try:
-        result = run(sweep, out=folder, block=block, devices=devices, progress=shown)
+        typed = shlex.join([*prog.split(), *arguments])
+        result = run(sweep, out=folder, block=block, devices=devices, progress=shown, command=typed)
     finally:
         shown.close()
     print(headline(result.folder))
@@ -126,40 +128,33 @@ def _writable(folder: Path) -> None:
         raise UserError(f"{folder} can't be written ({error.strerror}). Give a folder with --out.") from None
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message.removeprefix('argument ')}. See --help.")
-
-
-def _parser() -> _Parser:
-    parser = _Parser(
-        prog="python -m jaxreg.sweep",
-        usage="python -m jaxreg.sweep [FILE] [--grid AXES] [flags]",
+def parser(prog: str = PROG) -> Parser:
+    """The command's flags."""
+    made = Parser(
+        prog=prog,
+        usage=f"{prog} [FILE] [--grid AXES] [flags]",
         description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+        epilog=EPILOG.format(prog=prog),
     )
-    parser.add_argument("file", nargs="?", metavar="FILE", help="a sweep file; flags beside it override it")
-    parser.add_argument("--grid", metavar="AXES", help="axes to sweep: l1,l2 one at a time, 'l1*l2' all pairs; or both")
-    axes = parser.add_argument_group("values of the axes, such as --l1 0,1e-5,1e-4 (one value: held there)")
+    made.add_argument("file", nargs="?", metavar="FILE", help="a sweep file; flags beside it override it")
+    made.add_argument("--grid", metavar="AXES", help="axes to sweep: l1,l2 one at a time, 'l1*l2' all pairs; or both")
+    axes = made.add_argument_group("values of the axes, such as --l1 0,1e-5,1e-4 (one value: held there)")
     for name, axis in AXES.items():
-        usual = ",".join("-".join(map(shortest, v)) if isinstance(v, tuple) else value_text(v) for v in axis.values)
-        axes.add_argument(_flag(name), metavar="LIST", help=f"{axis.help} (default {usual})")
-    counts = parser.add_argument_group("repetition")
+        axes.add_argument(_flag(name), metavar="LIST", help=f"{axis.help} (default {usual_values(axis)})")
+    counts = made.add_argument_group("repetition")
     for name, meaning in COUNTS.items():
         counts.add_argument(_flag(name), metavar="N", help=meaning)
-    recipe = parser.add_argument_group("recipe")
+    recipe = made.add_argument_group("recipe")
     for name, (metavar, meaning) in RECIPE.items():
         usual = getattr(Settings(), name)
         text = ",".join(map(str, usual)) if isinstance(usual, tuple) else value_text(getattr(usual, "name", usual))
         recipe.add_argument(_flag(name), metavar=metavar, help=f"{meaning} (default {text})")
-    files = parser.add_argument_group("data and results")
+    files = made.add_argument_group("data and results")
     files.add_argument("--data", metavar="PATH", help="folder with the four IDX files, or the training images as CSV")
     files.add_argument("--test", metavar="CSV", help="the test images, where --data is a CSV file")
     files.add_argument("--name", help="name of the run (default: from the file or the grid)")
     files.add_argument("--out", metavar="DIR", help="where results go (default reports/NAME)")
-    how = parser.add_argument_group("how it runs")
+    how = made.add_argument_group("how it runs")
     how.add_argument(
         "--dry-run", action="store_true", help="say what would be trained, how long, and what it could show"
     )
@@ -168,19 +163,12 @@ def _parser() -> _Parser:
     how.add_argument("--devices", metavar="N", help="devices to use (default: all; on a CPU one per core)")
     how.add_argument("--quiet", action="store_true", help="no progress, only warnings and the result")
     how.add_argument("--version", action="version", version=f"jaxreg {__version__}")
-    return parser
+    return made
 
 
-def _parsed(arguments: list[str]) -> argparse.Namespace:
-    parser = _parser()
-    given, left = parser.parse_known_args(_with_negatives(arguments))
-    for text in left:
-        if text.startswith("-"):
-            flag = text.partition("=")[0]
-            known = [option for option in parser._option_string_actions if option.startswith("--")]
-            raise UserError(f"unknown flag `{flag}`.{nearest(flag, known)} --help lists all flags.")
-        raise UserError(f"{text}: one sweep file at a time; {given.file} is given already.")
-    return given
+def usual_values(axis: Axis) -> str:
+    """The values that are swept where none are given, as they are typed."""
+    return ",".join("-".join(map(shortest, v)) if isinstance(v, tuple) else value_text(v) for v in axis.values)
 
 
 def _with_negatives(arguments: list[str]) -> list[str]:

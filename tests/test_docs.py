@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from jaxreg import sweep
-from jaxreg.axes import AXES
 from jaxreg.report import page as report
+from jaxreg.spec import reference
 from jaxreg.spec.load import load
 from jaxreg.spec.members import members
 
@@ -85,39 +85,43 @@ def test_commands_name_modules_that_exist():
     assert [name for name in named if find_spec(name) is None] == []
 
 
-@pytest.mark.parametrize("words", [words for words in modules() if words[0] == "jaxreg.sweep"], ids=" ".join)
+def the(name: str) -> list[list[str]]:
+    """The README's commands that run this module: there are some, or a test of each of them would test nothing."""
+    found = [words for words in modules() if words[0] == name]
+    assert found, f"the README has no command that runs {name}"
+    return found
+
+
+@pytest.mark.parametrize("words", the("jaxreg.sweep"), ids=" ".join)
 def test_sweep_commands_are_understood(words, monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
     assert sweep.main([*words[1:], "--dry-run"]) == 0
     assert "member" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("words", [words for words in modules() if words[0] == "jaxreg.report"], ids=" ".join)
+@pytest.mark.parametrize("words", the("jaxreg.report"), ids=" ".join)
 def test_report_commands_name_a_run(words):
     assert (ROOT / words[1] / "run.json").exists()
 
 
 def test_flags_exist():
-    known = set(sweep._parser()._option_string_actions)
+    known = set(sweep.parser()._option_string_actions)
     documents = README + (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     named = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", documents))
     assert "--grid" in named
     assert named <= known
 
 
-def test_the_table_of_axes_is_that_of_the_command():
-    rows = re.findall(r"^\| `(\w+)` \| (.*?) \| (.*?) \|$", README, flags=re.MULTILINE)
-    helped = {option.dest: option.help for option in sweep._parser()._actions}
-    assert [axis for axis, _, _ in rows] == list(AXES)
-    assert {axis: f"{meaning} (default {usual})" for axis, meaning, usual in rows} == {
-        axis: helped[axis] for axis in AXES
-    }
+def test_the_table_of_axes_and_the_reference_of_sweep_files_are_the_generated_ones():
+    """`python -m jaxreg.spec.reference` writes both."""
+    assert reference.readme(README) == README
+    assert reference.page() == (ROOT / reference.PAGE).read_text(encoding="utf-8")
 
 
 def test_the_recipe_in_the_readme_is_the_default():
     settings = load(flags={"grid": "l1"}).recipe
     said = README.replace("\n", " ")
-    assert f"{settings.architecture}, ReLU, inputs / 255, Adam at 1e-3, batches of 32, 15 epochs" in said
+    assert f"{settings.architecture(784, 10)}, ReLU, inputs / 255, Adam at 1e-3, batches of 32, 15 epochs" in said
     assert (settings.scaling, settings.learning_rate, settings.batch_size, settings.epochs) == ("unit", 1e-3, 32, 15)
 
 

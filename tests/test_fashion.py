@@ -40,6 +40,7 @@ def folder(tmp_path):
 def nowhere(monkeypatch, tmp_path):
     """A machine without the data: no clone, an empty cache (its path is returned), no system folder."""
     pooch = pytest.importorskip("pooch")
+    monkeypatch.chdir(tmp_path)  # the current folder has none either
     monkeypatch.setattr(fashion, "CLONE", tmp_path / "no-clone")
     monkeypatch.setattr(pooch, "os_cache", lambda name: tmp_path / "cache" / name)
     monkeypatch.setenv("XDG_DATA_DIRS", str(tmp_path / "share"))
@@ -171,6 +172,13 @@ def test_the_cache_then_the_system_folder(nowhere, dataset, tmp_path, monkeypatc
     with pytest.raises(UserError, match=f"cache.*{SMALL} .*unpacked SHA-256"):
         fashion.load()
     (nowhere / SMALL).unlink()  # what the message says to do
+    assert fashion.load().digest == dataset.digest
+
+
+def test_a_clone_is_found_from_inside_it_where_jaxreg_is_installed_elsewhere(nowhere, dataset, tmp_path, monkeypatch):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "fashion-mnist").symlink_to(REAL)
+    monkeypatch.setattr(download, "fetch", None)  # would fail if it came to that
     assert fashion.load().digest == dataset.digest
 
 

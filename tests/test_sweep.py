@@ -65,6 +65,22 @@ def test_wrong_input_ends_with_2_and_no_traceback(tmp_path):
     assert done.stderr == "error: unknown flag `--epoch`. Did you mean `--epochs`? --help lists all flags.\n"
 
 
+@pytest.mark.parametrize(
+    ("flag", "meant"),
+    [
+        ("--batchsize", "--batch-size"),
+        ("--early-stop=3", "--early-stopping"),
+        ("--hlep", "--help"),
+        *[(flag, None) for flag in ("--alpha", "--lr", "--verbose", "--model", "-v")],
+    ],
+)
+def test_of_flags_only_a_near_one_is_suggested(flag, meant, capsys):
+    assert sweep.main(["--grid", "l1", flag]) == 2
+    question = f" Did you mean `{meant}`?" if meant else ""
+    said = f"error: unknown flag `{flag.partition('=')[0]}`.{question} --help lists all flags.\n"
+    assert capsys.readouterr().err == said
+
+
 def test_nothing_slow_is_imported_for_help(tmp_path):
     """What makes --help wait is imported when it is needed."""
     slow = "{'jax', 'flax', 'optax', 'numpy', 'pandas', 'matplotlib', 'scipy', 'rich'}"
@@ -95,7 +111,7 @@ def test_without_arguments_it_shows_its_help(capsys):
         (["--grid", "dropout", "--dropout", "0.3-0.5"], "list of 2, but there are 3 hidden layers"),
         (["--grid"], "error: --grid: expected one argument"),
         (["l1,l2"], "Did you mean --grid l1,l2?"),
-        (["a.toml", "b.toml"], "error: b.toml: one sweep file at a time"),
+        (["a.toml", "b.toml"], "error: b.toml: one FILE at a time, and a.toml is given already"),
         (["--l1", "1e-5"], "nothing to train"),
         (["--grid", "l1", "--like", "reports/l1"], "error: --like: goes with --dry-run"),
     ],
@@ -125,6 +141,7 @@ def test_flags_reach_the_sweep_and_the_engine(engine, capsys):
     assert (engine.sweep.recipe.hidden, engine.sweep.recipe.learning_rate) == ((32, 16, 8), 3e-4)
     assert engine.order == [("configure", 2), "run"]
     folder = Path("reports/dropout-early_stopping-batch_norm")
+    assert engine.asked["command"] == f"python -m jaxreg.sweep {flags} {more}"
     assert (engine.asked["out"], engine.asked["block"], engine.asked["devices"]) == (folder, 4, 2)
     out, err = capsys.readouterr()
     assert out == f"The verdict of {folder.name}.\nwrote {folder / 'report.md'}\n"

@@ -17,11 +17,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from jaxreg import files
-from jaxreg.bench.peers import PEERS
 from jaxreg.engine.devices import configure
 from jaxreg.errors import exit_code
+from jaxreg.flags import Parser
 
+PROG = "python -m jaxreg.bench"
 SECTIONS = {
     "peers": "member-steps a second next to JAX, Keras and PyTorch, and the machine's limit",
     "phases": "where the time of a sweep goes, and the whole job next to a Keras script",
@@ -31,14 +31,21 @@ SECTIONS = {
 }
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit code."""
+def main(argv: Sequence[str] | None = None, prog: str = PROG) -> int:
+    """The command, which was typed as `prog`: 0 done, 2 wrong input, 130 interrupted."""
     given = list(sys.argv[1:] if argv is None else argv)
-    return exit_code(lambda: bench(_parsed(given), shlex.join(["python", "-m", "jaxreg.bench", *given])))
+
+    def command() -> None:
+        options = parser(prog).read(given)
+        os.environ.setdefault("PYTHONWARNINGS", "ignore")  # of the peers' own imports
+        bench(options, shlex.join([*prog.split(), *given]))
+
+    return exit_code(command)
 
 
 def bench(options: argparse.Namespace, command: str) -> None:
     """Measures what the options name; writes bench.json and bench.md after every section."""
+    from jaxreg import files
     from jaxreg.bench import blocks, phases, rounds, whole_job
 
     out = options.out
@@ -130,14 +137,13 @@ def _names(known: Sequence[str]) -> Callable[[str], list[str]]:
     return parse
 
 
-def _parsed(given: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m jaxreg.bench",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def parser(prog: str = PROG) -> Parser:
+    """The command's flags."""
+    from jaxreg.bench.peers import PEERS
+
+    made = Parser(prog=prog, description=__doc__)
     sections = "\n".join(f"{name}: {what}" for name, what in SECTIONS.items())
-    add = parser.add_argument
+    add = made.add_argument
     add("--only", type=_names(list(SECTIONS)), default=list(SECTIONS), metavar="SECTIONS", help=sections)
     add(
         "--peers",
@@ -158,10 +164,9 @@ def _parsed(given: Sequence[str]) -> argparse.Namespace:
         metavar="PEER=PATH",
         help="an interpreter of its own for a peer",
     )
-    add("--out", type=Path, default=Path("reports/bench"), help="the folder to write (reports/bench)")
-    return parser.parse_args(given)
+    add("--out", type=Path, default=Path("reports/bench"), metavar="DIR", help="the folder to write (reports/bench)")
+    return made
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("PYTHONWARNINGS", "ignore")  # of the peers' own imports
     sys.exit(main())

@@ -70,8 +70,9 @@ def load(folder: str | Path | None = None, announce: Callable[[str], None] | Non
     """Fashion-MNIST, whole and checked.
 
     Args:
-        folder: where the four .gz files are. None looks in the clone's data/fashion-mnist, the user's cache
-            and the system's share/datasets/fashion-mnist, and downloads into the cache if none has them.
+        folder: where the four .gz files are. None looks in data/fashion-mnist of the clone and of the current folder,
+            in the user's cache and the system's share/datasets/fashion-mnist, and downloads into the cache if none
+            has them.
         announce: called with one line before a download starts.
 
     Raises:
@@ -90,6 +91,7 @@ def load(folder: str | Path | None = None, announce: Callable[[str], None] | Non
 def _folders() -> Iterator[Path]:
     """Where the data may lie already, nearest first."""
     yield CLONE
+    yield Path("data", "fashion-mnist")  # a clone that jaxreg was installed from, and not in place
     try:  # only when it comes to the cache: a clone needs neither pooch nor the time to import it
         import pooch
     except ImportError:  # without the downloader there is no cache either

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from jaxreg.errors import exit_code
+from jaxreg.flags import Parser
+
+PROG = "python -m jaxreg.report"
 
 
-def parser() -> argparse.ArgumentParser:
+def parser(prog: str = PROG) -> Parser:
     """The command's flags."""
-    made = argparse.ArgumentParser(prog="python -m jaxreg.report", description="Write a run's report again.")
-    made.add_argument("folder", type=Path, help="the folder of a run, such as reports/l1-l2")
+    made = Parser(prog=prog, description="Write a run's report again, from its tables.")
+    made.add_argument("folder", type=Path, metavar="DIR", help="the folder of a run, such as reports/l1-l2")
     return made
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command: 0 done, 2 wrong input."""
-    folder = parser().parse_args(arguments).folder
-    from jaxreg.report import page
+def main(arguments: Sequence[str] | None = None, prog: str = PROG) -> int:
+    """The command, which was typed as `prog`: 0 done, 2 wrong input, 130 interrupted."""
 
-    return exit_code(lambda: print(f"wrote {page.write(folder)}"))
+    def command() -> None:
+        folder = parser(prog).read(arguments).folder
+        from jaxreg.report import page
+
+        print(f"wrote {page.write(folder)}")
+
+    return exit_code(command)
 
 
 if __name__ == "__main__":

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from jaxreg.errors import exit_code
+from jaxreg.flags import Parser
 
+PROG = "python -m jaxreg.study"
 PRINTED = Path("sweeps/notebook-printed.csv")
 
 
-def parser() -> argparse.ArgumentParser:
+def parser(prog: str = PROG) -> Parser:
     """The command's flags."""
-    made = argparse.ArgumentParser(prog="python -m jaxreg.study", description=__doc__)
+    made = Parser(prog=prog, description="The notebook's runs and conclusions judged, and its report written again.")
     for name in ("notebook", "regularizers", "outliers"):
         words = f"folder of the run of sweeps/{name}.toml (default: reports/{name})"
         made.add_argument(f"--{name}", type=Path, default=Path("reports") / name, metavar="DIR", help=words)
@@ -27,11 +28,11 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command: 0 done, 2 wrong input."""
-    given = parser().parse_args(arguments)
+def main(arguments: Sequence[str] | None = None, prog: str = PROG) -> int:
+    """The command, which was typed as `prog`: 0 done, 2 wrong input, 130 interrupted."""
 
     def command() -> None:
+        given = parser(prog).read(arguments)
         from jaxreg.report import page as report
         from jaxreg.study import page
 

@@ -1,0 +1,42 @@
+"""The parser of every command: what is wrong is told in one line, with the flag that was probably meant."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from jaxreg.errors import UserError
+
+NEAR = 0.8  # of two flags: the two dashes that all have in common make any two short ones half alike
+
+
+class Parser(argparse.ArgumentParser):
+    """An argparse parser whose `read` raises a `UserError`, so that all commands end alike."""
+
+    def __init__(self, **how: Any) -> None:
+        super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **how)
+
+    def error(self, message: str) -> NoReturn:
+        """What argparse found wrong."""
+        raise UserError(f"{message.removeprefix('argument ')}. See --help.")
+
+    def read(self, arguments: Sequence[str] | None = None) -> argparse.Namespace:
+        """What the arguments (without any: those of the process) say.
+
+        Raises:
+            UserError: where they make no sense; an unknown flag is told with one much like it, if there is one.
+        """
+        given, left = self.parse_known_args(arguments)
+        for text in left:
+            if not text.startswith("-"):
+                taken = [(option.metavar, getattr(given, option.dest)) for option in self._get_positional_actions()]
+                already = "".join(f": one {kind} at a time, and {value} is given already" for kind, value in taken)
+                raise UserError(f"{text}{already or ': there is no place for it'}. See --help.")
+            flag = text.partition("=")[0]
+            known = [option for option in self._option_string_actions if option.startswith("--")]
+            near = difflib.get_close_matches(flag, known, n=1, cutoff=NEAR)
+            meant = f" Did you mean `{near[0]}`?" if near else ""
+            raise UserError(f"unknown flag `{flag}`.{meant} --help lists all flags.")
+        return given
