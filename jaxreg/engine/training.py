@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
+from jaxreg.axes import AXES
 from jaxreg.data.dataset import Part
 from jaxreg.engine.networks import Network, Weights
 from jaxreg.engine.optimizers import Optimizer, WeightNorms, penalty, weight_norms
@@ -47,6 +48,10 @@ class Hyperparameters(NamedTuple):
     shift: Any  # "" subtracted from raw inputs
     scale: Any  # "" what the difference is divided by
     identity: Any  # "4" uint32: sweep seed, split, seed, runs before this one. All randomness of a member is from it.
+
+
+# What an axis calls traced is: scaling by what it subtracts and divides by.
+assert {a.field for a in AXES.values() if a.traced} <= {*Hyperparameters._fields, "scaling"}
 
 
 class State(NamedTuple):

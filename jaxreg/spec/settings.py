@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
+from jaxreg.axes import AXES
 from jaxreg.spec.checked import Checked
 
 # Strict: neither true nor "0.1" is a number.
@@ -202,3 +203,7 @@ class Settings(Checked):
     def given(self) -> Mapping[str, Any]:
         """As plain numbers, texts, lists and tables."""
         return self.model_dump(mode="json")
+
+
+# An axis moves a field: a row of the table that names none can't be imported.
+assert {axis.field for axis in AXES.values()} <= set(Settings.model_fields)
