@@ -139,7 +139,8 @@ def cells(results: Results) -> str:
 
 
 def _numbers(table: pd.DataFrame, cell: str) -> dict[str, float]:
-    return {str(key): value for key, value in table.loc[[cell]].to_dict("records")[0].items()}
+    numbers = table.select_dtypes("number").loc[[cell]]  # the axes are there as they were written
+    return {str(key): value for key, value in numbers.to_dict("records")[0].items()}
 
 
 def _interval(row: dict[str, float], name: str, percent: bool = False) -> str:
