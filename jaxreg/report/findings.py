@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from jaxreg.axes import AXES
-from jaxreg.data.corruption import brier_rise
 from jaxreg.formatting import count, estimate, known, listing, number, swapped
 from jaxreg.report.layout import Layout, Line
+from jaxreg.statistics.label_noise import brier_rise
 from jaxreg.store.results import Results
 
 UNDECIDED = "not distinguishable"
