@@ -12,17 +12,13 @@ from jaxreg.report.figures.style import Picture
 from jaxreg.report.layout import Layout
 from jaxreg.store.results import Results
 
-FASHION = (
-    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
-)  # fmt: skip
-
 
 def class_names(results: Results) -> dict[int, str]:
-    """The names in the table where it has them, else Fashion-MNIST's."""
-    table = results.classes
-    if "class_name" in table and table["class_name"].notna().any():
-        return dict(zip(table["class"].astype(int), table["class_name"], strict=True))
-    return dict(enumerate(FASHION))
+    """The names of the classes by number, as far as the run has any."""
+    if not {"class", "class_name"} <= set(results.classes):
+        return {}
+    named = results.classes[["class", "class_name"]].dropna().drop_duplicates()
+    return dict(zip(named["class"].astype(int), named["class_name"].astype(str), strict=True))
 
 
 def shown_cells(results: Results, layout: Layout) -> list[str]:
