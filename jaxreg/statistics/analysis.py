@@ -22,7 +22,7 @@ from jaxreg.statistics.decomposition import LOSSES, MEASURES, PARTS, table
 from jaxreg.statistics.groups import Cell, Group, Predictions, counted, differences, grouped
 from jaxreg.statistics.intervals import TwoWay
 
-SHOWN = 12  # test images of each kind and cell
+SHOWN = 12  # test examples of each kind and cell
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,8 @@ def analyse(
     log_probabilities: np.ndarray,
     labels: np.ndarray,
     member_ids: Sequence[str],
-    test_images: np.ndarray | None = None,
+    test_inputs: np.ndarray | None = None,
+    picture: tuple[int, ...] | None = None,
     class_names: Sequence[str] | None = None,
 ) -> Analysis:
     """All tables of a run.
@@ -55,8 +56,10 @@ def analyse(
         log_probabilities: [member, example, class], in the order of `member_ids`; may be a memory map.
         labels: [example].
         member_ids: whose predictions these are.
-        test_images: [example, pixel]; without them examples.npz has no pixels.
-        class_names: for classes.csv.
+        test_inputs: [example, ...].
+        picture: the shape in which an input is a picture, such as (28, 28) or (32, 32, 3); without it (or without
+            the inputs) examples.npz has no pixels.
+        class_names: a name a class, for classes.csv.
     """
     predictions = Predictions(log_probabilities, labels)
     cells = counted(members, member_ids)
@@ -80,7 +83,7 @@ def analyse(
         calibration=sure[0],
         reliability=sure[1],
         power=_power(pairs, comparisons, members, groups, plain, len(predictions.labels)),
-        examples=_examples(groups, references, predictions, test_images),
+        examples=_examples(groups, references, predictions, test_inputs, picture),
     )
 
 
@@ -191,9 +194,13 @@ def _power(
 
 
 def _examples(
-    groups: Sequence[Group], cells: Sequence[str], predictions: Predictions, images: np.ndarray | None
+    groups: Sequence[Group],
+    cells: Sequence[str],
+    predictions: Predictions,
+    inputs: np.ndarray | None,
+    picture: tuple[int, ...] | None,
 ) -> dict[str, np.ndarray]:
-    """The test images with the highest Brier variance and bias in the plain and in the best cell."""
+    """The test examples with the highest Brier variance and bias in the plain and in the best cell."""
     columns: dict[str, list[np.ndarray]] = {}
     for name in cells:
         group = next(g for g in groups if name in g.names)
@@ -213,8 +220,8 @@ def _examples(
                 "kind": np.full(len(top), kind),
                 "value": values[top],
             }
-            if images is not None:
-                row["pixels"] = np.asarray(images)[top]
+            if inputs is not None and picture is not None:
+                row["pixels"] = np.asarray(inputs)[top].reshape(-1, *picture)
             for key, value in row.items():
                 columns.setdefault(key, []).append(value)
     return {key: np.concatenate(values) for key, values in columns.items()}
