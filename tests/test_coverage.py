@@ -72,7 +72,7 @@ def test_the_committed_page_is_of_the_designs_and_shows_no_interval_that_promise
     rows = {name: [float(x) for x in entries if x] for name, *entries in body}
     assert head[1:] == [title(plan) for plan in FULL]
     assert len(rows) == 30 and min(min(row) for row in rows.values()) >= ACCEPTED[0]
-    # Wide where first-order terms vanish, as jaxreg.intervals says.
+    # Wide where first-order terms vanish, as jaxreg.statistics.intervals says.
     assert {name for name, row in rows.items() if max(row) > ACCEPTED[1]} <= {
         "brier bias, difference", "cross entropy bias, difference",
     }  # fmt: skip

@@ -190,7 +190,7 @@ def _power(
             if (d.cell, measure) in open_ones and measure in power.PRIOR:
                 undecided[d.cell, measure] = float(open_ones[d.cell, measure])
     where = max((group.design for group in groups), key=lambda d: len(d.order))
-    return power.review(spreads, undecided, where.splits, where.seeds, max(len(found), 1), examples)
+    return power.review(spreads, undecided, where.splits, where.seeds, examples, max(len(found), 1))
 
 
 def _examples(

@@ -36,7 +36,7 @@ nan.
 
 Sources: Yang et al., ICML 2020 (squared loss); Heskes 1998, Pfau 2013, Gupta et al. 2022, Adlam et al. 2022
 (cross-entropy); Domingos, ICML 2000 (0-1); Neal et al. 2018 (law of total variance over data and seeds).
-The intervals are explained in `jaxreg.intervals`.
+The intervals are explained in `jaxreg.statistics.intervals`.
 """
 
 from __future__ import annotations
