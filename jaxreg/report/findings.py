@@ -94,7 +94,7 @@ def _tied(results: Results, best: Row) -> str:
 
 def _ranking(results: Results, layout: Layout, most: int = 6) -> str:
     """The cells that lie on no axis against the base, in three lists: lower, not distinguishable, higher."""
-    cells = [cell for group in layout.groups for cell in group.cells if cell != layout.base]
+    cells = [cell for listed in layout.lists for cell in listed.cells if cell != layout.base]
     rows = results.against(layout.base, "test_cross_entropy").loc[cells].dropna(subset=["difference"])
     rows = rows.sort_values("difference")
     lists = []

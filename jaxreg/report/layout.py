@@ -1,4 +1,4 @@
-"""What a sweep varied, found from its cells: lines of one axis, products of two, things without an order.
+"""What a sweep varied, found from its cells: lines of one axis, products of two, lists of what has no order.
 
 A line holds the cells that differ in one axis and are like the base cell in all others. Where the sweep has
 named runs instead of a grid, or two cells with the same values, there are no lines: cells stand side by side.
@@ -47,8 +47,8 @@ class Product(NamedTuple):
     held: str  # what the other axes are held at, empty where there are none
 
 
-class Group(NamedTuple):
-    """Cells without an order between them, drawn as a list."""
+class CellList(NamedTuple):
+    """Cells without an order between them, drawn a row each."""
 
     title: str
     cells: tuple[str, ...]
@@ -62,11 +62,11 @@ class Layout(NamedTuple):
     swept: tuple[str, ...]
     lines: tuple[Line, ...]
     products: tuple[Product, ...]
-    groups: tuple[Group, ...]
+    lists: tuple[CellList, ...]
 
 
 def arrange(results: Results) -> Layout:
-    """Find the lines, products and groups of a sweep from the axis columns of its members."""
+    """Find the lines, products and lists of a sweep from the axis columns of its members."""
     columns = present(results.members)
     cells = results.members.drop_duplicates("cell").set_index("cell")[columns]
     cells = cells.apply(lambda column: column.map(value_text))
@@ -75,8 +75,8 @@ def arrange(results: Results) -> Layout:
     gridless = "grid" in results.sweep and not results.sweep["grid"]
     if gridless or cells.duplicated().any() or not swept:
         names = tuple(cells.index)
-        return Layout(base, swept, (), (), (Group("", names, names),))
-    lines, groups = [], []
+        return Layout(base, swept, (), (), (CellList("", names, names),))
+    lines, lists = [], []
     start = cells.loc[base] if base else cells.iloc[0]
     for axis in swept:
         others = [other for other in swept if other != axis]
@@ -85,12 +85,12 @@ def arrange(results: Results) -> Layout:
             continue
         if AXES[axis].scale is None or not all(_has_a_place(AXES[axis], value) for value in along):
             rest = along if base is None else along.drop(base)
-            groups.append(Group(AXES[axis].title, tuple(rest.index), tuple(rest)))
+            lists.append(CellList(AXES[axis].title, tuple(rest.index), tuple(rest)))
         else:
             lines.append(_line(axis, along))
-    if groups and base:
-        groups.insert(0, Group("", (base,), (base,)))
-    return Layout(base, swept, tuple(lines), tuple(_products(cells, swept, start, results)), tuple(groups))
+    if lists and base:
+        lists.insert(0, CellList("", (base,), (base,)))
+    return Layout(base, swept, tuple(lines), tuple(_products(cells, swept, start, results)), tuple(lists))
 
 
 def _base(cells: pd.DataFrame, results: Results) -> str | None:

@@ -18,9 +18,10 @@ from jaxreg.axes import present, reference
 from jaxreg.files import write_csv, write_npz
 from jaxreg.statistics import calibration, power, selection
 from jaxreg.statistics.comparisons import COMPARED, UNDECIDED, Difference, against, compare_with_references
-from jaxreg.statistics.decomposition import LOSSES, MEASURES, PARTS, table
-from jaxreg.statistics.groups import Cell, Group, Predictions, counted, differences, grouped
+from jaxreg.statistics.decomposition import table
+from jaxreg.statistics.groups import CellMembers, Group, Predictions, counted, differences, grouped
 from jaxreg.statistics.intervals import TwoWay
+from jaxreg.statistics.losses import INDEX, LOSSES, PARTS
 
 SHOWN = 12  # test examples of each kind and cell
 
@@ -100,13 +101,13 @@ def write(analysis: Analysis, folder: str | Path) -> None:
             write_npz(folder / f"{table_field.name}.npz", content)
 
 
-def _candidates(groups: Sequence[Group], cells: Sequence[Cell]) -> Group | None:
+def _candidates(groups: Sequence[Group], cells: Sequence[CellMembers]) -> Group | None:
     """The group that may be chosen from: that of the cells without a diverged member, where there is one."""
     whole = {cell.name for cell in cells if not cell.diverged}
     return max(groups, key=lambda g: (len(whole.intersection(g.names)), len(g.design.order)), default=None)
 
 
-def _decomposition(groups: Sequence[Group], cells: Sequence[Cell], settings: pd.DataFrame) -> pd.DataFrame:
+def _decomposition(groups: Sequence[Group], cells: Sequence[CellMembers], settings: pd.DataFrame) -> pd.DataFrame:
     found = {
         name: table(group.by_measure, group.design, cell=i) for group in groups for i, name in enumerate(group.names)
     }
@@ -126,7 +127,7 @@ def _decomposition(groups: Sequence[Group], cells: Sequence[Cell], settings: pd.
 def _choices(group: Group | None, labels: np.ndarray, settings: pd.DataFrame, plain: str | None) -> pd.DataFrame:
     if group is None or plain is None:
         return pd.DataFrame(columns=["axis", "rule", "cell", "value", "test_cross_entropy"])
-    scores = selection.Scores(group.names, group.scores[0], group.scores[1])
+    scores = selection.Scores(group.names, group.cross_entropy, group.wrong)
     return selection.choices(scores, labels, settings.loc[list(group.names)], plain)
 
 
@@ -135,12 +136,11 @@ def _classes(groups: Sequence[Group], labels: np.ndarray, names: Sequence[str] |
     for group in groups:
         for cell, terms in zip(group.names, group.terms, strict=True):
             for label in np.unique(labels):
-                means = terms[:, labels == label].mean(1, dtype=np.float64).reshape(len(LOSSES), len(PARTS))
-                for loss, parts in zip(LOSSES, means, strict=True):
-                    name = {} if names is None else {"class_name": names[label]}
-                    rows.append(
-                        {"cell": cell, "class": label} | name | {"loss": loss} | dict(zip(PARTS, parts, strict=True))
-                    )
+                means = terms[:, labels == label].mean(1, dtype=np.float64)
+                name = {} if names is None else {"class_name": names[label]}
+                for loss in LOSSES:
+                    parts = {part: means[INDEX[loss, part]] for part in PARTS}
+                    rows.append({"cell": cell, "class": label} | name | {"loss": loss} | parts)
     return pd.DataFrame(rows)
 
 
@@ -206,7 +206,7 @@ def _examples(
         group = next(g for g in groups if name in g.names)
         cell = group.cells[group.names.index(name)]
         for kind in ("variance", "bias"):
-            values = group.terms[group.names.index(name), MEASURES.index(("brier", kind))]
+            values = group.terms[group.names.index(name), INDEX["brier", kind]]
             if np.isnan(values).any():
                 continue
             top = np.argsort(-values, kind="stable")[:SHOWN]

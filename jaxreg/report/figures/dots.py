@@ -15,11 +15,11 @@ from jaxreg.store.results import Results
 
 
 def rows_of(layout: Layout) -> list[tuple[str, str, str]]:
-    """The rows from top to bottom: cell, label, and the heading above it where a group begins."""
+    """The rows from top to bottom: cell, label, and the heading above it where a list begins."""
     return [
-        (cell, label, group.title if i == 0 else "")
-        for group in layout.groups
-        for i, (cell, label) in enumerate(zip(group.cells, group.labels, strict=True))
+        (cell, label, listed.title if i == 0 else "")
+        for listed in layout.lists
+        for i, (cell, label) in enumerate(zip(listed.cells, listed.labels, strict=True))
     ]
 
 
