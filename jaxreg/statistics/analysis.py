@@ -69,7 +69,7 @@ def analyse(
     settings = settings[present(settings)]
     whole = _candidates(groups, cells)
     named = [name for group in groups for name in group.names]
-    plain = reference({name: dict(settings.loc[name]) for name in named})
+    plain = reference({cell.name: dict(settings.loc[cell.name]) for cell in cells if cell.pairs})
     choices = _choices(whole, predictions.labels, settings, plain)
     best = None if choices.empty else str(choices[choices["axis"] == "all"]["cell"].iloc[0])
     references = list(dict.fromkeys(name for name in (plain, best) if name is not None))
