@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from written_runs import L1_L2, with_examples, write_run
+from written_runs import L1_L2, write_run
 
 from jaxreg.report import figures
 from jaxreg.report.figures import classes, images, style
@@ -35,7 +35,7 @@ def pixels(picture: figures.Picture) -> np.ndarray:
 
 
 def test_every_picture_says_what_it_shows_and_how_to_read_it(tmp_path: Path) -> None:
-    pictures = drawn(with_examples(write_run(tmp_path)))
+    pictures = drawn(write_run(tmp_path, pictures=True))
     assert len(pictures) == 10
     for picture in pictures.values():
         assert len(picture.alt) > 20 and picture.alt.endswith(".")
@@ -92,7 +92,7 @@ def test_pictures_are_drawn_in_their_shape_and_colour(stored: np.ndarray, drawn_
 
 
 def test_a_sheet_of_colours_is_in_colour(tmp_path: Path) -> None:
-    folder = with_examples(write_run(tmp_path))
+    folder = write_run(tmp_path, pictures=True)
     with np.load(folder / "examples.npz") as arrays:
         kept = dict(arrays)
     coloured = np.zeros((len(kept["pixels"]), 8, 8, 3), np.uint8)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from written_runs import L1_L2, write_run
 
+from jaxreg.report.findings import called, verdict
 from jaxreg.report.layout import Layout, arrange
 from jaxreg.store.results import read
 
@@ -22,6 +24,32 @@ def test_a_union_of_axes_is_a_line_each_in_the_order_of_values(tmp_path: Path) -
         ("l2", ("plain", "l2=1e-4", "l2=0.01"), ("0", "1e-4", "0.01")),
     ]
     assert not found.products and not found.lists
+
+
+def test_lines_go_through_the_plain_cell_even_if_all_of_it_diverged(tmp_path: Path) -> None:
+    found = layout(tmp_path, diverged=["plain"])
+    assert found.base == "l1=1e-5"  # that the others were compared with, as the first with most axes off
+    assert [line.cells[0] for line in found.lines] == ["plain", "plain"]
+    cells = [("plain", {}), ("a", {"dropout": "0.3-0"}), ("b", {"dropout": "0-0.3"}), ("c", {"scaling": "raw"})]
+    listed = layout(tmp_path, cells=cells, diverged=["plain"]).lists
+    assert [part.cells for part in listed] == [("c", "plain"), ("a", "b")]
+
+
+@pytest.mark.parametrize(
+    ("cells", "base", "nothing"),
+    [
+        (L1_L2, "plain", True),
+        ([("plain", {"l2": 1e-3}), ("more", {"l2": 1e-2})], "plain", False),
+        ([("simple", {}), ("more", {"l2": 1e-2})], "simple", False),  # who names a cell wants to read the name
+        ([("plain", {"label_noise": 0.2}), ("more", {"l2": 1e-2})], "plain", True),
+    ],
+)
+def test_none_is_a_plain_cell_with_everything_off(tmp_path: Path, cells: list, base: str, nothing: bool) -> None:
+    results = read(write_run(tmp_path, cells=cells, grid=None))
+    found = arrange(results)
+    assert (found.base, found.base_is_none) == (base, nothing)
+    assert called(base, found) == ("none" if nothing else f"`{base}`")
+    assert ("no regularisation" in verdict(results, found)[0]) == nothing
 
 
 def test_zero_stands_a_decade_left_of_the_least_strength(tmp_path: Path) -> None:
