@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from jaxreg import __version__
 from jaxreg.data.dataset import Dataset
@@ -22,6 +22,7 @@ from jaxreg.store.records import SMALL_WEIGHT, Folder, MemberResult
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")  # whose versions may change a number
 
 
+@runtime_checkable  # so that the tests can check arguments by their annotations
 class AnyTrainer(Protocol):
     """What the driver asks of whoever trains (`jaxreg.engine.trainer.Trainer` in this process)."""
 

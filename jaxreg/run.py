@@ -138,6 +138,8 @@ def run(
             dataset.test.targets,
             [member.id for member in driver.members],
             dataset.test.inputs,
+            dataset.picture,
+            dataset.class_names,
         )
         analysis.write(tables, folder.path)
         driver.end(analysed, began)

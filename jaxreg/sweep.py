@@ -113,7 +113,7 @@ def _dry_run(sweep: Sweep, like: str | None) -> int:
     data = signature(sweep.data, sweep.test)
     print(forecast(sweep, plan(sweep, data), data))
     if sweep.splits * sweep.seeds > 1:
-        print(foresight(outlook(sweep.splits, sweep.seeds, len(sweep.cells), like)))
+        print(foresight(outlook(sweep.splits, sweep.seeds, len(sweep.cells), like, examples=data.test_examples)))
     for warning in sweep.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     return 0

@@ -120,7 +120,7 @@ def test_an_axis_goes_all_the_way_to_the_report(axis, runs):
         cells.loc["plain"].drop([axis.name]).reindex(AXES).dropna().astype(str).to_dict()
     ), "no other column tells them apart"
     assert run.decomposition.loc[run.decomposition["cell"] == mine[0], axis.name].notna().all()
-    drawn = [line.axis for line in layout.lines] if axis.scale else [group.title for group in layout.groups]
+    drawn = [line.axis for line in layout.lines] if axis.scale else [cells.title for cells in layout.lists]
     assert (axis.name if axis.scale else axis.title) in drawn
     chosen = run.table("choices")
     rules = set(chosen.loc[chosen["axis"] == axis.name, "rule"])

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from jaxreg.data.corruption import brier_rise
 from jaxreg.errors import UserError
 from jaxreg.statistics.decomposition import LOSSES, MEASURES, PARTS, Accumulator, decompose
+from jaxreg.statistics.label_noise import brier_rise
 from jaxreg.statistics.losses import design, lse, sums_of, terms
 
 CLASSES = 4

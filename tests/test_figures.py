@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 
 import matplotlib
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
-from written_runs import L1_L2, with_examples, write_run
+from written_runs import L1_L2, write_run
 
 from jaxreg.report import figures
-from jaxreg.report.figures import style
+from jaxreg.report.figures import classes, images, style
 from jaxreg.report.layout import arrange
 from jaxreg.store.results import read
 
@@ -33,7 +35,7 @@ def pixels(picture: figures.Picture) -> np.ndarray:
 
 
 def test_every_picture_says_what_it_shows_and_how_to_read_it(tmp_path: Path) -> None:
-    pictures = drawn(with_examples(write_run(tmp_path)))
+    pictures = drawn(write_run(tmp_path, pictures=True))
     assert len(pictures) == 10
     for picture in pictures.values():
         assert len(picture.alt) > 20 and picture.alt.endswith(".")
@@ -72,6 +74,51 @@ def test_a_diverged_cell_leaves_a_cross(tmp_path: Path) -> None:
 
     assert reddish() == 0
     assert reddish(diverged=["l1=1e-3"]) > 10
+
+
+@pytest.mark.parametrize(
+    ("stored", "drawn_as"),
+    [
+        (np.arange(16, dtype=np.uint8), np.arange(16).reshape(4, 4)),  # as runs of earlier versions have it
+        (np.arange(6.0).reshape(2, 3), np.arange(6).reshape(2, 3)),
+        (np.arange(6).reshape(2, 3, 1), np.arange(6).reshape(2, 3)),
+        (np.full((2, 2, 3), 51, np.uint8), np.full((2, 2, 3), 0.2)),
+        (np.linspace(-1, 3, 12).reshape(2, 2, 3), np.linspace(0, 1, 12).reshape(2, 2, 3)),
+        (np.ones((2, 2, 3)), np.zeros((2, 2, 3))),
+    ],
+)
+def test_pictures_are_drawn_in_their_shape_and_colour(stored: np.ndarray, drawn_as: np.ndarray) -> None:
+    np.testing.assert_allclose(images.as_picture(stored), drawn_as)
+
+
+def test_a_sheet_of_colours_is_in_colour(tmp_path: Path) -> None:
+    folder = write_run(tmp_path, pictures=True)
+    with np.load(folder / "examples.npz") as arrays:
+        kept = dict(arrays)
+    coloured = np.zeros((len(kept["pixels"]), 8, 8, 3), np.uint8)
+    coloured[..., 1] = np.arange(8) * 36
+    for stored, colour in ((kept["pixels"], False), (coloured, True)):
+        np.savez(folder / "examples.npz", **{**kept, "pixels": stored})
+        (sheet,) = images.sheet(read(folder))
+        assert (np.ptp(pixels(sheet), axis=2).max() > 100) == colour
+    np.savez(folder / "examples.npz", **{name: array for name, array in kept.items() if name != "pixels"})
+    assert not images.sheet(read(folder))
+
+
+def hardest(folder: Path) -> str:
+    results = read(folder)
+    (picture,) = classes.per_class(results, arrange(results))
+    return picture.alt
+
+
+def test_a_class_has_its_name_from_the_table_or_its_number(tmp_path: Path) -> None:
+    folder = write_run(tmp_path)
+    table = pd.read_csv(folder / "classes.csv").drop(columns="class_name", errors="ignore")
+    table.to_csv(folder / "classes.csv", index=False)
+    assert re.search(r"the hardest are \d, \d and \d\.", hardest(folder))
+    table["class_name"] = "kind " + table["class"].astype(str)
+    table.to_csv(folder / "classes.csv", index=False)
+    assert re.search(r"the hardest are kind \d, kind \d and kind \d\.", hardest(folder))
 
 
 def test_drawing_touches_nothing_global(tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
-"""Lines, products and groups are found from the cells alone."""
+"""Lines, products and lists are found from the cells alone."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from written_runs import L1_L2, write_run
 
+from jaxreg.report.findings import called, verdict
 from jaxreg.report.layout import Layout, arrange
 from jaxreg.store.results import read
 
@@ -21,7 +23,33 @@ def test_a_union_of_axes_is_a_line_each_in_the_order_of_values(tmp_path: Path) -
         ("l1", ("plain", "l1=1e-5", "l1=1e-3"), ("0", "1e-5", "1e-3")),
         ("l2", ("plain", "l2=1e-4", "l2=0.01"), ("0", "1e-4", "0.01")),
     ]
-    assert not found.products and not found.groups
+    assert not found.products and not found.lists
+
+
+def test_lines_go_through_the_plain_cell_even_if_all_of_it_diverged(tmp_path: Path) -> None:
+    found = layout(tmp_path, diverged=["plain"])
+    assert found.base == "l1=1e-5"  # that the others were compared with, as the first with most axes off
+    assert [line.cells[0] for line in found.lines] == ["plain", "plain"]
+    cells = [("plain", {}), ("a", {"dropout": "0.3-0"}), ("b", {"dropout": "0-0.3"}), ("c", {"scaling": "raw"})]
+    listed = layout(tmp_path, cells=cells, diverged=["plain"]).lists
+    assert [part.cells for part in listed] == [("c", "plain"), ("a", "b")]
+
+
+@pytest.mark.parametrize(
+    ("cells", "base", "nothing"),
+    [
+        (L1_L2, "plain", True),
+        ([("plain", {"l2": 1e-3}), ("more", {"l2": 1e-2})], "plain", False),
+        ([("simple", {}), ("more", {"l2": 1e-2})], "simple", False),  # who names a cell wants to read the name
+        ([("plain", {"label_noise": 0.2}), ("more", {"l2": 1e-2})], "plain", True),
+    ],
+)
+def test_none_is_a_plain_cell_with_everything_off(tmp_path: Path, cells: list, base: str, nothing: bool) -> None:
+    results = read(write_run(tmp_path, cells=cells, grid=None))
+    found = arrange(results)
+    assert (found.base, found.base_is_none) == (base, nothing)
+    assert called(base, found) == ("none" if nothing else f"`{base}`")
+    assert ("no regularisation" in verdict(results, found)[0]) == nothing
 
 
 def test_zero_stands_a_decade_left_of_the_least_strength(tmp_path: Path) -> None:
@@ -46,10 +74,10 @@ def test_the_other_axes_of_a_product_are_held_where_the_best_cell_is(tmp_path: P
     assert len(found.products) == 3
 
 
-def test_what_has_no_order_is_a_group_below_the_base(tmp_path: Path) -> None:
+def test_what_has_no_order_is_listed_below_the_base(tmp_path: Path) -> None:
     cells = [("plain", {}), ("dropout=0.3-0-0", {"dropout": "0.3-0-0"}), ("depth=5", {"depth": 5})]
     found = layout(tmp_path, cells=cells)
-    assert [(group.title, group.cells) for group in found.groups] == [
+    assert [(listed.title, listed.cells) for listed in found.lists] == [
         ("", ("plain",)), ("Dropout rate", ("dropout=0.3-0-0",)), ("Hidden layers", ("depth=5",)),
     ]  # fmt: skip
     assert not found.lines
@@ -65,5 +93,5 @@ def test_named_runs_stand_side_by_side_in_their_order(tmp_path: Path) -> None:
     cells = [("simple", {}), ("l1", {"l1": 0.01}), ("again", {})]
     found = layout(tmp_path, cells=cells, grid=None)
     assert found.base == "simple"
-    assert [group.cells for group in found.groups] == [("simple", "l1", "again")]
+    assert [listed.cells for listed in found.lists] == [("simple", "l1", "again")]
     assert not found.lines and not found.products

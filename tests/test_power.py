@@ -13,12 +13,14 @@ from jaxreg.errors import UserError
 from jaxreg.statistics.intervals import Estimate, TwoWay
 from jaxreg.statistics.power import PRIOR, Spread, detectable, needed, outlook, read, review, spread
 
+EXAMPLES = 10_000
+
 
 @pytest.mark.parametrize(("splits", "seeds", "tests"), [(5, 1, 1), (5, 4, 10), (3, 2, 1), (1, 6, 4)])
 def test_detectable_difference_is_found_in_four_runs_of_five(splits, seeds, tests):
     random, runs = np.random.default_rng(0), 4000
     given = Spread(0.03 if splits > 1 else 0.0, 0.05, 1e-9)
-    size = detectable(given, splits, seeds, tests)
+    size = detectable(given, splits, seeds, EXAMPLES, tests)
     units = size + given.split * random.standard_normal((runs, splits, 1))
     units = units + given.seed * random.standard_normal((runs, splits, seeds))
     units = units.mean(2) if splits > 1 else units[:, 0]
@@ -32,37 +34,37 @@ spreads = st.builds(Spread, st.floats(1e-4, 0.1), st.floats(1e-4, 0.1), st.float
 @settings(max_examples=30)
 @given(spreads, st.integers(2, 8), st.integers(1, 4), st.integers(1, 20))
 def test_more_of_anything_detects_less(given_spread, splits, seeds, tests):
-    base = detectable(given_spread, splits, seeds, tests)
-    assert detectable(given_spread, splits + 1, seeds, tests) < base
-    assert detectable(given_spread, splits, seeds, tests + 1) > base
+    base = detectable(given_spread, splits, seeds, EXAMPLES, tests)
+    assert detectable(given_spread, splits + 1, seeds, EXAMPLES, tests) < base
+    assert detectable(given_spread, splits, seeds, EXAMPLES, tests + 1) > base
     times = Spread(*(3 * x for x in given_spread))
-    assert detectable(times, splits, seeds, tests) == pytest.approx(3 * base)
+    assert detectable(times, splits, seeds, EXAMPLES, tests) == pytest.approx(3 * base)
 
 
 @settings(max_examples=30)
 @given(spreads, st.integers(2, 8), st.integers(1, 4), st.floats(0.01, 0.2))
 def test_what_is_needed_is_enough_and_one_less_is_not(given_spread, splits, seeds, difference):
-    more_splits, more_seeds = needed(difference, given_spread, splits, seeds)
+    more_splits, more_seeds = needed(difference, given_spread, splits, seeds, EXAMPLES)
     if np.isfinite(more_splits):
-        assert detectable(given_spread, int(more_splits), seeds) <= difference
-        assert more_splits == 2 or detectable(given_spread, int(more_splits) - 1, seeds) > difference
+        assert detectable(given_spread, int(more_splits), seeds, EXAMPLES) <= difference
+        assert more_splits == 2 or detectable(given_spread, int(more_splits) - 1, seeds, EXAMPLES) > difference
     if np.isfinite(more_seeds):
-        assert detectable(given_spread, splits, int(more_seeds)) <= difference
+        assert detectable(given_spread, splits, int(more_seeds), EXAMPLES) <= difference
 
 
 def test_seeds_do_not_help_against_the_spread_of_splits():
-    splits, seeds = needed(0.01, Spread(0.02, 0.001, 1e-6), 5, 2)
+    splits, seeds = needed(0.01, Spread(0.02, 0.001, 1e-6), 5, 2, EXAMPLES)
     assert np.isfinite(splits) and seeds == np.inf
-    assert np.isnan(needed(0.01, Spread(0.02, float("nan"), 1e-6), 5, 1)[1])
+    assert np.isnan(needed(0.01, Spread(0.02, float("nan"), 1e-6), 5, 1, EXAMPLES)[1])
 
 
 def test_one_model_a_cell_detects_nothing():
-    assert np.isnan(detectable(PRIOR["test_error"], 1, 1))
-    assert outlook(1, 1, 3)["detectable_difference"].isna().all()
+    assert np.isnan(detectable(PRIOR["test_error"], 1, 1, EXAMPLES))
+    assert outlook(1, 1, 3, examples=EXAMPLES)["detectable_difference"].isna().all()
 
 
 def test_outlook_counts_the_comparisons():
-    few, many = outlook(5, 1, 2), outlook(5, 1, 11)
+    few, many = outlook(5, 1, 2, examples=EXAMPLES), outlook(5, 1, 11, examples=EXAMPLES)
     assert list(few["measure"]) == list(PRIOR) and (many["comparisons"] == 10).all()
     assert (many["detectable_difference"] > few["detectable_difference"]).all()
     assert few["basis"].str.startswith("prior").all()
@@ -70,13 +72,13 @@ def test_outlook_counts_the_comparisons():
 
 def test_an_earlier_run_replaces_the_prior(tmp_path):
     found = {("a", "test_cross_entropy"): Spread(0.01, 0.02, 0.3), ("b", "test_cross_entropy"): Spread(0.03, 0.02, 0.3)}
-    table = review(found, {("a", "test_cross_entropy"): 0.005}, 5, 2, 2, 10_000)
+    table = review(found, {("a", "test_cross_entropy"): 0.005}, 5, 2, EXAMPLES, 2)
     assert list(table["cell"].isna()) == [True, False]
     assert table["sd_split"].tolist() == [0.02, 0.01]
-    assert table["splits_needed"].iloc[1] == needed(0.005, Spread(0.01, 0.02, 0.3), 5, 2, 2)[0]
+    assert table["splits_needed"].iloc[1] == needed(0.005, Spread(0.01, 0.02, 0.3), 5, 2, EXAMPLES, 2)[0]
     table.to_csv(tmp_path / "power.csv", index=False)
     assert read(tmp_path) == {"test_cross_entropy": Spread(0.02, 0.02, 0.3)}
-    like = outlook(5, 2, 3, tmp_path)
+    like = outlook(5, 2, 3, tmp_path, examples=EXAMPLES)
     assert like["detectable_difference"].item() == pytest.approx(table["detectable_difference"].iloc[0])
 
 

@@ -14,6 +14,8 @@ from jaxreg.statistics.decomposition import LOSSES, PARTS, SHARES
 CELLS = {"plain": (0.0, 0.0), "l1=1e-4": (1e-4, 0.0), "l2=1e-3": (0.0, 1e-3), "l2=0.1": (0.0, 0.1)}
 WORSE = {"plain": 0.3, "l1=1e-4": 0.0, "l2=1e-3": 0.1, "l2=0.1": 2.0}
 LABELS = np.arange(60) % 4
+NAMES = ("coat", "bag", "7", "low, wide")
+INPUTS = np.arange(360).reshape(60, 6)
 
 
 def made_up(diverged=()):
@@ -38,9 +40,9 @@ def made_up(diverged=()):
     return pd.DataFrame(rows), x - np.log(np.exp(x).sum(-1, keepdims=True))
 
 
-def tables(members, outputs):
+def tables(members, outputs, inputs=INPUTS, picture=(2, 3), names=NAMES):
     kept = members["diverged_at"].isna().to_numpy()
-    return analyse(members, outputs[kept], LABELS, list(members["member"][kept]), np.zeros((60, 9), dtype=np.uint8))
+    return analyse(members, outputs[kept], LABELS, list(members["member"][kept]), inputs, picture, names)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +60,7 @@ def test_the_files_and_their_columns(run, tmp_path):
         "comparisons": "cell reference measure difference low high p p_adjusted verdict gain".split(),
         "choices": "axis rule cell value test_cross_entropy low high test_error honest_cross_entropy honest_error "
         "flattery tied".split(),
-        "classes": ["cell", "class", "loss", *PARTS],
+        "classes": ["cell", "class", "class_name", "loss", *PARTS],
         "calibration": "cell expected_calibration_error low high chance".split(),
         "reliability": "cell bin confidence accuracy share".split(),
         "power": "measure cell difference splits_needed seeds_needed detectable_difference splits seeds comparisons "
@@ -68,6 +70,22 @@ def test_the_files_and_their_columns(run, tmp_path):
         assert set(columns) == set(pd.read_csv(tmp_path / f"{name}.csv").columns), name
     with np.load(tmp_path / "examples.npz") as examples:
         assert {"example", "label", "predicted", "cell", "kind", "value", "pixels"} == set(examples)
+
+
+def test_an_input_is_stored_as_the_picture_that_it_is(run):
+    examples = run.examples
+    assert examples["pixels"].shape == (len(examples["example"]), 2, 3)
+    np.testing.assert_array_equal(examples["pixels"][:, 0, 0], 6 * examples["example"])
+    members, outputs = made_up()
+    for nothing in ({"picture": None}, {"inputs": None}):
+        found = tables(members, outputs, **nothing).examples
+        assert set(found) == set(examples) - {"pixels"}
+
+
+def test_classes_have_the_names_that_were_given(run):
+    found = run.classes.drop_duplicates("class")
+    assert dict(zip(found["class"], found["class_name"], strict=True)) == dict(enumerate(NAMES))
+    assert "class_name" not in tables(*made_up(), names=None).classes
 
 
 def test_every_cell_is_decomposed(run):

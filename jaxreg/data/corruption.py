@@ -44,23 +44,6 @@ def corrupt(dataset: Dataset, label_noise: float, pixel_noise: float, seed: int)
     return dataset._replace(train=Part(images, labels))
 
 
-def brier_rise(rate: float, classes: int, sharpness: float = 1.0) -> float:
-    """How much `label_noise` adds to the Brier bias on right labels, of models that learn it exactly.
-
-    Labels of probabilities eta become eta' = eta + c (1/K - eta), with c = rate K/(K - 1): a step towards
-    uniform. A model whose main prediction is eta' instead of eta has a bias larger by
-
-        |eta' - eta|^2 = c^2 (|eta|^2 - 1/K)
-
-    Args:
-        rate: share of wrong labels.
-        classes: K.
-        sharpness: mean |eta|^2 over the examples; 1, the most there is, where the image settles the class.
-    """
-    step = rate * classes / (classes - 1)
-    return step**2 * (sharpness - 1 / classes)
-
-
 def _wrong_labels(
     labels: UInt8[np.ndarray, " example"], rate: float, classes: int, seed: int
 ) -> UInt8[np.ndarray, " example"]:

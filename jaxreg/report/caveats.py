@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from jaxreg.axes import AXES
 from jaxreg.formatting import count, fixed, known, listing, number
-from jaxreg.report.findings import UNDECIDED, called
+from jaxreg.report.findings import called
 from jaxreg.report.layout import Layout
 from jaxreg.report.summaries import diverged, means
+from jaxreg.statistics.comparisons import UNDECIDED
 from jaxreg.store.results import Results
 
 LOOKED_FOR = (

@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from jaxreg.axes import AXES
-from jaxreg.data.corruption import brier_rise
 from jaxreg.formatting import count, estimate, known, listing, number, swapped
 from jaxreg.report.layout import Layout, Line
+from jaxreg.statistics.comparisons import UNDECIDED
+from jaxreg.statistics.label_noise import brier_rise
 from jaxreg.store.results import Results
 
-UNDECIDED = "not distinguishable"
 CURRENCIES = {"variance_cross_entropy": "variance", "bias_cross_entropy": "bias", "test_error": "accuracy"}
 Row = dict[str, Any]
 
 
 def called(cell: str | None, layout: Layout) -> str:
-    """A cell in a sentence: `none` for the base of a grid of strengths, else its name as code."""
-    return "none" if cell == layout.base == "plain" else f"`{cell}`"
+    """A cell in a sentence: `none` where it is no regularisation, else its name as code."""
+    return "none" if cell == layout.base and layout.base_is_none else f"`{cell}`"
 
 
 def verdict(results: Results, layout: Layout) -> list[str]:
@@ -39,18 +39,17 @@ def verdict(results: Results, layout: Layout) -> list[str]:
 
 def _headline(results: Results, layout: Layout, best: Row) -> str:
     cell, base = best["cell"], layout.base
+    against = "no regularisation" if layout.base_is_none else f"`{base}`"
     loss = estimate(best["test_cross_entropy"], best.get("low"), best.get("high"))
     honest = best.get("honest_cross_entropy")
     apart = f" On test images that had no part in the choice: {number(honest, 4)}." if known(honest) else ""
     if len(results.cells) == 1:
         return f"**The one cell, `{cell}`, has a test cross-entropy of {loss}.**"
     if cell == base:
-        what = "no regularisation" if base == "plain" else f"`{cell}`"
-        return f"**Nothing tried beats {what}**: it has the lowest mean test cross-entropy, {loss}.{apart}"
+        return f"**Nothing tried beats {against}**: it has the lowest mean test cross-entropy, {loss}.{apart}"
     change = results.change(base, cell, "test_cross_entropy")
     if change is None:
         return f"**`{cell}` has the lowest mean test cross-entropy**: {loss}.{apart}"
-    against = "no regularisation" if base == "plain" else f"`{base}`"
     difference = _difference(change)
     if change["verdict"] == UNDECIDED:
         return (
@@ -94,7 +93,7 @@ def _tied(results: Results, best: Row) -> str:
 
 def _ranking(results: Results, layout: Layout, most: int = 6) -> str:
     """The cells that lie on no axis against the base, in three lists: lower, not distinguishable, higher."""
-    cells = [cell for group in layout.groups for cell in group.cells if cell != layout.base]
+    cells = [cell for listed in layout.lists for cell in listed.cells if cell != layout.base]
     rows = results.against(layout.base, "test_cross_entropy").loc[cells].dropna(subset=["difference"])
     rows = rows.sort_values("difference")
     lists = []

@@ -1,4 +1,4 @@
-"""What a sweep varied, found from its cells: lines of one axis, products of two, things without an order.
+"""What a sweep varied, found from its cells: lines of one axis, products of two, lists of what has no order.
 
 A line holds the cells that differ in one axis and are like the base cell in all others. Where the sweep has
 named runs instead of a grid, or two cells with the same values, there are no lines: cells stand side by side.
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from jaxreg.axes import AXES, Axis, present, reference
+from jaxreg.axes import AXES, Axis, present, reference, unregularised
 from jaxreg.formatting import value_text
 from jaxreg.store.results import Results
 
@@ -47,8 +47,8 @@ class Product(NamedTuple):
     held: str  # what the other axes are held at, empty where there are none
 
 
-class Group(NamedTuple):
-    """Cells without an order between them, drawn as a list."""
+class CellList(NamedTuple):
+    """Cells without an order between them, drawn a row each."""
 
     title: str
     cells: tuple[str, ...]
@@ -56,50 +56,47 @@ class Group(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """How to draw a sweep. `base` is the cell that the others are compared with, None in a sweep of one."""
+    """How to draw a sweep."""
 
-    base: str | None
+    base: str | None  # the cell that the others were compared with; None where no member is sound
+    base_is_none: bool  # whether that is "no regularisation": called plain, with everything off
     swept: tuple[str, ...]
     lines: tuple[Line, ...]
     products: tuple[Product, ...]
-    groups: tuple[Group, ...]
+    lists: tuple[CellList, ...]
 
 
 def arrange(results: Results) -> Layout:
-    """Find the lines, products and groups of a sweep from the axis columns of its members."""
+    """Find the lines, products and lists of a sweep from the axis columns of its members."""
     columns = present(results.members)
     cells = results.members.drop_duplicates("cell").set_index("cell")[columns]
     cells = cells.apply(lambda column: column.map(value_text))
     swept = tuple(axis for axis in columns if cells[axis].nunique() > 1)
-    base = _base(cells, results)
+    rows = {str(name): dict(row) for name, row in cells.iterrows()}
+    sound = set(results.sound["cell"])
+    base = reference({name: row for name, row in rows.items() if name in sound})  # as the statistics found it
+    is_none = base == "plain" and unregularised(rows[base])
     gridless = "grid" in results.sweep and not results.sweep["grid"]
     if gridless or cells.duplicated().any() or not swept:
         names = tuple(cells.index)
-        return Layout(base, swept, (), (), (Group("", names, names),))
-    lines, groups = [], []
-    start = cells.loc[base] if base else cells.iloc[0]
+        return Layout(base, is_none, swept, (), (), (CellList("", names, names),))
+    lines, lists = [], []
+    origin = reference(rows)  # the base, unless all of its members diverged
+    head = list(dict.fromkeys(name for name in (base, origin) if name))
+    start = cells.loc[origin]
     for axis in swept:
         others = [other for other in swept if other != axis]
         along = cells[(cells[others] == start[others]).all(axis=1)][axis]
         if len(along) < 2:
             continue
         if AXES[axis].scale is None or not all(_has_a_place(AXES[axis], value) for value in along):
-            rest = along if base is None else along.drop(base)
-            groups.append(Group(AXES[axis].title, tuple(rest.index), tuple(rest)))
+            rest = along.drop(head, errors="ignore")
+            lists += [CellList(AXES[axis].title, tuple(rest.index), tuple(rest))] if len(rest) else []
         else:
             lines.append(_line(axis, along))
-    if groups and base:
-        groups.insert(0, Group("", (base,), (base,)))
-    return Layout(base, swept, tuple(lines), tuple(_products(cells, swept, start, results)), tuple(groups))
-
-
-def _base(cells: pd.DataFrame, results: Results) -> str | None:
-    """The cell called plain, or the one that the others were compared with; where nothing was, none of a single one."""
-    made = results.comparisons["reference"]
-    if "plain" not in cells.index and len(made):
-        return str(made.iloc[0])  # the family of the reference comes first
-    known = {str(name): dict(row) for name, row in cells.iterrows()}
-    return reference(known) if len(known) > 1 or "plain" in known else None
+    if lists:
+        lists.insert(0, CellList("", tuple(head), tuple(head)))
+    return Layout(base, is_none, swept, tuple(lines), tuple(_products(cells, swept, start, results)), tuple(lists))
 
 
 def _has_a_place(axis: Axis, text: str) -> bool:

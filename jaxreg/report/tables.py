@@ -8,12 +8,12 @@ import pandas as pd
 
 from jaxreg.axes import AXES
 from jaxreg.formatting import NOTHING, estimate, fixed, known, listing, number, swapped
-from jaxreg.report.findings import UNDECIDED
 from jaxreg.report.layout import Layout
 from jaxreg.report.summaries import by_cell, diverged
+from jaxreg.statistics.comparisons import UNDECIDED
 from jaxreg.store.results import Results
 
-CURRENCIES = {
+TITLES = {
     "test_cross_entropy": "Cross-entropy",
     "test_error": "Accuracy, points",
     "bias_cross_entropy": "Bias",
@@ -22,12 +22,13 @@ CURRENCIES = {
     "bias_brier": "Bias (Brier)",
     "variance_brier": "Variance (Brier)",
 }
-RULES = {"best": "best", "one_standard_error": "1 SE"}
+RULE_NAMES = {"best": "best", "one_standard_error": "1 SE"}
 
 
 def markdown(rows: Iterable[dict[str, str]]) -> str:
     """A markdown table, its first column to the left and the others to the right; empty without rows."""
-    table = pd.DataFrame(list(rows)).fillna(NOTHING)
+    table = pd.DataFrame(list(rows), dtype=object)
+    table = table.where(table.notna(), NOTHING)
     if table.empty:
         return ""
     align = ["left"] + ["right"] * (table.shape[1] - 1)
@@ -40,14 +41,14 @@ def changes(results: Results, cell: str, reference: str | None, measures: Iterab
     for measure in measures:
         change, points = results.change(reference, cell, measure), measure == "test_error"
         if change is None:
-            shown[CURRENCIES[measure]] = NOTHING
+            shown[TITLES[measure]] = NOTHING
             continue
         change = swapped(change) if points else change
         text = estimate(change["difference"], change["low"], change["high"], signed=True, percent=points)
         if change["verdict"] != UNDECIDED:
             head, bracket, rest = text.partition(" (")
             text = f"**{head}**{bracket}{rest}"
-        shown[CURRENCIES[measure]] = text
+        shown[TITLES[measure]] = text
     return shown
 
 
@@ -60,13 +61,13 @@ def bought(results: Results, layout: Layout) -> str:
     chosen: dict[str, list[str]] = {}
     for axis in dict.fromkeys(results.choices["axis"]):
         rules: dict[str, list[str]] = {}
-        for rule, words in RULES.items():
+        for rule, words in RULE_NAMES.items():
             row = results.choice(axis, rule)
             if row is not None and row["cell"] != layout.base:
                 rules.setdefault(row["cell"], []).append(words)
         for cell, words_of in rules.items():
             chosen.setdefault(cell, []).append(f"{_axis(axis)}: {listing(words_of)}")
-    measures = list(CURRENCIES)[:4]
+    measures = list(TITLES)[:4]
     return markdown(
         {"Cell": f"`{cell}`", "Chosen as": "; ".join(roles)} | changes(results, cell, layout.base, measures)
         for cell, roles in chosen.items()
@@ -77,7 +78,7 @@ def choices(results: Results) -> str:
     """For every axis and for all cells: what each rule chose, and what it scores where it was not chosen."""
     rows = []
     for axis in dict.fromkeys(results.choices["axis"]):
-        for rule, words in RULES.items():
+        for rule, words in RULE_NAMES.items():
             row = results.choice(axis, rule)
             if row is None:
                 continue
@@ -98,7 +99,7 @@ def choices(results: Results) -> str:
 def comparisons(results: Results, reference: str) -> str:
     """Every cell against one reference, in all measures."""
     made = set(results.comparisons.loc[results.comparisons["reference"] == reference, "measure"])
-    measures = [measure for measure in CURRENCIES if measure in made]
+    measures = [measure for measure in TITLES if measure in made]
     cells = [cell for cell in results.cells if cell != reference] if measures else []
     return markdown({"Cell": f"`{cell}`"} | changes(results, cell, reference, measures) for cell in cells)
 
@@ -139,7 +140,7 @@ def cells(results: Results) -> str:
 
 
 def _numbers(table: pd.DataFrame, cell: str) -> dict[str, float]:
-    numbers = table.select_dtypes("number").loc[[cell]]
+    numbers = table.select_dtypes("number").loc[[cell]]  # the axes are there as they were written
     return {str(key): value for key, value in numbers.to_dict("records")[0].items()}
 
 

@@ -18,11 +18,12 @@ from jaxreg.axes import present, reference
 from jaxreg.files import write_csv, write_npz
 from jaxreg.statistics import calibration, power, selection
 from jaxreg.statistics.comparisons import COMPARED, UNDECIDED, Difference, against, compare_with_references
-from jaxreg.statistics.decomposition import LOSSES, MEASURES, PARTS, table
-from jaxreg.statistics.groups import Cell, Group, Predictions, counted, differences, grouped
+from jaxreg.statistics.decomposition import table
+from jaxreg.statistics.groups import CellMembers, Group, Predictions, counted, differences, grouped
 from jaxreg.statistics.intervals import TwoWay
+from jaxreg.statistics.losses import INDEX, LOSSES, PARTS
 
-SHOWN = 12  # test images of each kind and cell
+SHOWN = 12  # test examples of each kind and cell
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,8 @@ def analyse(
     log_probabilities: np.ndarray,
     labels: np.ndarray,
     member_ids: Sequence[str],
-    test_images: np.ndarray | None = None,
+    test_inputs: np.ndarray | None = None,
+    picture: tuple[int, ...] | None = None,
     class_names: Sequence[str] | None = None,
 ) -> Analysis:
     """All tables of a run.
@@ -55,8 +57,10 @@ def analyse(
         log_probabilities: [member, example, class], in the order of `member_ids`; may be a memory map.
         labels: [example].
         member_ids: whose predictions these are.
-        test_images: [example, pixel]; without them examples.npz has no pixels.
-        class_names: for classes.csv.
+        test_inputs: [example, ...].
+        picture: the shape in which an input is a picture, such as (28, 28) or (32, 32, 3); without it (or without
+            the inputs) examples.npz has no pixels.
+        class_names: a name a class, for classes.csv.
     """
     predictions = Predictions(log_probabilities, labels)
     cells = counted(members, member_ids)
@@ -65,7 +69,7 @@ def analyse(
     settings = settings[present(settings)]
     whole = _candidates(groups, cells)
     named = [name for group in groups for name in group.names]
-    plain = reference({name: dict(settings.loc[name]) for name in named})
+    plain = reference({cell.name: dict(settings.loc[cell.name]) for cell in cells if cell.pairs})
     choices = _choices(whole, predictions.labels, settings, plain)
     best = None if choices.empty else str(choices[choices["axis"] == "all"]["cell"].iloc[0])
     references = list(dict.fromkeys(name for name in (plain, best) if name is not None))
@@ -80,7 +84,7 @@ def analyse(
         calibration=sure[0],
         reliability=sure[1],
         power=_power(pairs, comparisons, members, groups, plain, len(predictions.labels)),
-        examples=_examples(groups, references, predictions, test_images),
+        examples=_examples(groups, references, predictions, test_inputs, picture),
     )
 
 
@@ -97,13 +101,13 @@ def write(analysis: Analysis, folder: str | Path) -> None:
             write_npz(folder / f"{table_field.name}.npz", content)
 
 
-def _candidates(groups: Sequence[Group], cells: Sequence[Cell]) -> Group | None:
+def _candidates(groups: Sequence[Group], cells: Sequence[CellMembers]) -> Group | None:
     """The group that may be chosen from: that of the cells without a diverged member, where there is one."""
     whole = {cell.name for cell in cells if not cell.diverged}
     return max(groups, key=lambda g: (len(whole.intersection(g.names)), len(g.design.order)), default=None)
 
 
-def _decomposition(groups: Sequence[Group], cells: Sequence[Cell], settings: pd.DataFrame) -> pd.DataFrame:
+def _decomposition(groups: Sequence[Group], cells: Sequence[CellMembers], settings: pd.DataFrame) -> pd.DataFrame:
     found = {
         name: table(group.by_measure, group.design, cell=i) for group in groups for i, name in enumerate(group.names)
     }
@@ -123,7 +127,7 @@ def _decomposition(groups: Sequence[Group], cells: Sequence[Cell], settings: pd.
 def _choices(group: Group | None, labels: np.ndarray, settings: pd.DataFrame, plain: str | None) -> pd.DataFrame:
     if group is None or plain is None:
         return pd.DataFrame(columns=["axis", "rule", "cell", "value", "test_cross_entropy"])
-    scores = selection.Scores(group.names, group.scores[0], group.scores[1])
+    scores = selection.Scores(group.names, group.cross_entropy, group.wrong)
     return selection.choices(scores, labels, settings.loc[list(group.names)], plain)
 
 
@@ -132,12 +136,11 @@ def _classes(groups: Sequence[Group], labels: np.ndarray, names: Sequence[str] |
     for group in groups:
         for cell, terms in zip(group.names, group.terms, strict=True):
             for label in np.unique(labels):
-                means = terms[:, labels == label].mean(1, dtype=np.float64).reshape(len(LOSSES), len(PARTS))
-                for loss, parts in zip(LOSSES, means, strict=True):
-                    name = {} if names is None else {"class_name": names[label]}
-                    rows.append(
-                        {"cell": cell, "class": label} | name | {"loss": loss} | dict(zip(PARTS, parts, strict=True))
-                    )
+                means = terms[:, labels == label].mean(1, dtype=np.float64)
+                name = {} if names is None else {"class_name": names[label]}
+                for loss in LOSSES:
+                    parts = {part: means[INDEX[loss, part]] for part in PARTS}
+                    rows.append({"cell": cell, "class": label} | name | {"loss": loss} | parts)
     return pd.DataFrame(rows)
 
 
@@ -187,19 +190,23 @@ def _power(
             if (d.cell, measure) in open_ones and measure in power.PRIOR:
                 undecided[d.cell, measure] = float(open_ones[d.cell, measure])
     where = max((group.design for group in groups), key=lambda d: len(d.order))
-    return power.review(spreads, undecided, where.splits, where.seeds, max(len(found), 1), examples)
+    return power.review(spreads, undecided, where.splits, where.seeds, examples, max(len(found), 1))
 
 
 def _examples(
-    groups: Sequence[Group], cells: Sequence[str], predictions: Predictions, images: np.ndarray | None
+    groups: Sequence[Group],
+    cells: Sequence[str],
+    predictions: Predictions,
+    inputs: np.ndarray | None,
+    picture: tuple[int, ...] | None,
 ) -> dict[str, np.ndarray]:
-    """The test images with the highest Brier variance and bias in the plain and in the best cell."""
+    """The test examples with the highest Brier variance and bias in the plain and in the best cell."""
     columns: dict[str, list[np.ndarray]] = {}
     for name in cells:
         group = next(g for g in groups if name in g.names)
         cell = group.cells[group.names.index(name)]
         for kind in ("variance", "bias"):
-            values = group.terms[group.names.index(name), MEASURES.index(("brier", kind))]
+            values = group.terms[group.names.index(name), INDEX["brier", kind]]
             if np.isnan(values).any():
                 continue
             top = np.argsort(-values, kind="stable")[:SHOWN]
@@ -213,8 +220,8 @@ def _examples(
                 "kind": np.full(len(top), kind),
                 "value": values[top],
             }
-            if images is not None:
-                row["pixels"] = np.asarray(images)[top]
+            if inputs is not None and picture is not None:
+                row["pixels"] = np.asarray(inputs)[top].reshape(-1, *picture)
             for key, value in row.items():
                 columns.setdefault(key, []).append(value)
     return {key: np.concatenate(values) for key, values in columns.items()}

@@ -1,8 +1,8 @@
 """Cells against each other: paired by split, seed and test example, corrected for how many are compared.
 
 Cells share training sets, seeds and test examples, so what these do to both cancels in the difference; its
-error comes from `jaxreg.intervals`, with the split as the unit (the seed where there is one split), and covers
-new training sets, seeds and test examples. The interval is for the one difference. The verdict uses the
+error comes from `jaxreg.statistics.intervals`, with the split as the unit (the seed where there is one split), and
+covers new training sets, seeds and test examples. The interval is for the one difference. The verdict uses the
 p-value after Holm's correction, so an interval may exclude 0 where the verdict is "not distinguishable".
 
 What is corrected for depends on the reference. Against a reference fixed beforehand (the plain cell): all
@@ -21,7 +21,7 @@ from scipy import stats
 
 from jaxreg.statistics.intervals import Estimate, p_value
 
-# The measures compared: their loss and part in `jaxreg.decomposition`.
+# The measures compared: their loss and part in `jaxreg.statistics.losses`.
 COMPARED = {
     "test_cross_entropy": ("cross_entropy", "error"),
     "test_error": ("zero_one", "error"),

@@ -32,7 +32,7 @@ from scipy import stats
 from jaxreg.formatting import fixed
 from jaxreg.statistics.decomposition import SHARES
 from jaxreg.statistics.intervals import Estimate, TwoWay
-from jaxreg.statistics.losses import LOSSES, MEASURES, Design, design, lse, sums_of, terms
+from jaxreg.statistics.losses import INDEX, LOSSES, MEASURES, PARTS, Design, design, lse, sums_of, terms
 
 CLASSES = 3
 LEVELS = np.arange(6.0)
@@ -40,20 +40,20 @@ NOISE = 0.1
 ACCEPTED = (92, 98)  # per cent of the 95 % intervals
 
 
-class Cell(NamedTuple):
-    """One setting of the experiment; spreads are in logits."""
+class LogitSpread(NamedTuple):
+    """How the logits of a cell's models lie."""
 
-    scale: float
-    split: float
-    seed: float
+    scale: float  # of the mean logits
+    split: float  # standard deviation between splits
+    seed: float  # and between seeds on one split
 
 
-CELLS = (Cell(1.0, 0.7, 0.5), Cell(0.9, 0.6, 0.4))
+CELLS = (LogitSpread(1.0, 0.7, 0.5), LogitSpread(0.9, 0.6, 0.4))
 COMMON = 0.5  # share of their variance that the cells' W (and U) have in common
 
 
-class Plan(NamedTuple):
-    """How an experiment is laid out."""
+class Experiment(NamedTuple):
+    """What is drawn once a repetition, for both cells."""
 
     splits: int
     seeds: int
@@ -61,18 +61,21 @@ class Plan(NamedTuple):
     directions: int
 
 
-FULL = (
-    Plan(3, 1, 1000, 50), Plan(5, 1, 1000, 50), Plan(10, 1, 1000, 50), Plan(5, 1, 10_000, 50), Plan(5, 1, 1000, 5),
-    Plan(3, 2, 1000, 50), Plan(5, 2, 1000, 50), Plan(5, 4, 1000, 50), Plan(5, 4, 10_000, 50), Plan(5, 4, 1000, 5),
-    Plan(10, 4, 1000, 50),
+FULL = tuple(
+    Experiment(*given)
+    for given in (
+        (3, 1, 1000, 50), (5, 1, 1000, 50), (10, 1, 1000, 50), (5, 1, 10_000, 50), (5, 1, 1000, 5),
+        (3, 2, 1000, 50), (5, 2, 1000, 50), (5, 4, 1000, 50), (5, 4, 10_000, 50), (5, 4, 1000, 5), (10, 4, 1000, 50),
+    )
 )  # fmt: skip
 
 
-def truth(cell: Cell, plan: Plan) -> np.ndarray:
-    """The true value of each of `MEASURES`; nan where the plan can't estimate it."""
+def truth(cell: LogitSpread, experiment: Experiment) -> np.ndarray:
+    """The true value of each of `MEASURES`; nan where the experiment can't estimate it."""
     split, weight_split = _normal(cell.split)
     seed, weight_seed = _normal(cell.seed)
     found = np.zeros(len(MEASURES))
+    rows = {loss: [INDEX[loss, part] for part in PARTS] for loss in LOSSES}
     for level in LEVELS:
         mean = np.array([cell.scale * level, 0.0, 0.0])
         lse_mean = lse(mean[None])[0]
@@ -83,28 +86,34 @@ def truth(cell: Cell, plan: Plan) -> np.ndarray:
         p_mean = weight_split @ p_split
         square = weight_split @ np.square(p).sum(-1) @ weight_seed
         square_split = weight_split @ np.square(p_split).sum(-1)
-        brier = (square_split - p_mean @ p_mean, square - square_split)
         # log-softmax is z - lse(z): centres are the softmax of mean logits, divergences differences of mean lse.
         lse_split = weight_split @ lse(given)
-        cross_entropy = (lse_split - lse_mean, weight_split @ lse(z) @ weight_seed - lse_split)
+        variances = {
+            "brier": (square_split - p_mean @ p_mean, square - square_split),
+            "cross_entropy": (lse_split - lse_mean, weight_split @ lse(z) @ weight_seed - lse_split),
+        }
         for label, share in enumerate((1 - NOISE, NOISE / 2, NOISE / 2)):
-            away = np.square(p_mean - np.eye(CLASSES)[label]).sum()
-            for start, bias, (v_split, v_seed) in ((0, away, brier), (5, lse_mean - mean[label], cross_entropy)):
+            biases = {
+                "brier": np.square(p_mean - np.eye(CLASSES)[label]).sum(),
+                "cross_entropy": lse_mean - mean[label],
+            }
+            for loss, bias in biases.items():
+                v_split, v_seed = variances[loss]
                 variance = v_split + v_seed
-                found[start : start + 5] += share * np.array([bias + variance, bias, variance, v_split, v_seed])
+                found[rows[loss]] += share * np.array([bias + variance, bias, variance, v_split, v_seed])
     found /= len(LEVELS)
-    found[10:] = _votes(cell, plan)
-    if plan.seeds == 1:
-        found[[3, 4, 8, 9]] = np.nan
+    found[rows["zero_one"]] = _votes(cell, experiment)
+    if experiment.seeds == 1:
+        found[[INDEX[loss, part] for loss in variances for part in ("variance_split", "variance_seed")]] = np.nan
     return found
 
 
-def _votes(cell: Cell, plan: Plan, examples: int = 100_000) -> np.ndarray:
+def _votes(cell: LogitSpread, experiment: Experiment, examples: int = 100_000) -> np.ndarray:
     """Error, bias and net variance of 0-1 loss for this many models: the mean over fresh examples."""
     random = np.random.default_rng(1)
     label, centre = _labels(random, examples)
-    z = cell.scale * centre + cell.split * random.standard_normal((plan.splits, 1, examples, CLASSES))
-    z = z + cell.seed * random.standard_normal((plan.splits, plan.seeds, examples, CLASSES))
+    z = cell.scale * centre + cell.split * random.standard_normal((experiment.splits, 1, examples, CLASSES))
+    z = z + cell.seed * random.standard_normal((experiment.splits, experiment.seeds, examples, CLASSES))
     answers = z.reshape(-1, examples, CLASSES).argmax(-1)
     votes = (answers[..., None] == np.arange(CLASSES)).sum(0)
     error, bias = (answers != label).mean(), (votes.argmax(-1) != label).mean()
@@ -128,37 +137,37 @@ def _labels(random: np.random.Generator, examples: int) -> tuple[np.ndarray, np.
     return np.where(random.random(examples) < 1 - NOISE, kind, other), level[:, None] * np.eye(CLASSES)[kind]
 
 
-def draw(random: np.random.Generator, plan: Plan) -> tuple[np.ndarray, list[np.ndarray]]:
+def draw(random: np.random.Generator, experiment: Experiment) -> tuple[np.ndarray, list[np.ndarray]]:
     """Labels [example] and each cell's log-probabilities [model, example, class], split by split."""
-    label, centre = _labels(random, plan.examples)
-    f, g = random.standard_normal((2, plan.examples, plan.directions))
+    label, centre = _labels(random, experiment.examples)
+    f, g = random.standard_normal((2, experiment.examples, experiment.directions))
     f, g = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (f, g))
 
     def matrices() -> tuple[np.ndarray, np.ndarray]:
-        by_split = random.standard_normal((plan.splits, 1, plan.directions, CLASSES))
-        return by_split, random.standard_normal((plan.splits, plan.seeds, plan.directions, CLASSES))
+        by_split = random.standard_normal((experiment.splits, 1, experiment.directions, CLASSES))
+        return by_split, random.standard_normal((experiment.splits, experiment.seeds, experiment.directions, CLASSES))
 
     common, found = matrices(), []
     for cell in CELLS:
         w, u = (np.sqrt(COMMON) * x + np.sqrt(1 - COMMON) * y for x, y in zip(common, matrices(), strict=True))
         z = cell.scale * centre + cell.split * (f @ w) + cell.seed * (g @ u)
-        z = z.reshape(-1, plan.examples, CLASSES)
+        z = z.reshape(-1, experiment.examples, CLASSES)
         found.append(z - lse(z)[..., None])
     return label, found
 
 
-def cover(plan: Plan, repetitions: int, seed: int = 0) -> pd.DataFrame:
-    """How often the intervals of a plan hold the truth.
+def cover(experiment: Experiment, repetitions: int, seed: int = 0) -> pd.DataFrame:
+    """How often the intervals of an experiment hold the truth.
 
     Returns:
-        A row for each quantity that the plan can estimate: `quantity` (loss, term, and "difference" between
+        A row for each quantity that the experiment can estimate: `quantity` (loss, term, and "difference" between
         the cells), `truth`, `bias` of the estimator and its standard error `bias_error`, its standard
         deviation `spread`, mean half width of the interval, `coverage`.
     """
-    truths = np.stack([truth(cell, plan) for cell in CELLS])
-    where = design(np.repeat(np.arange(plan.splits), plan.seeds), np.tile(np.arange(plan.seeds), plan.splits))
+    truths = np.stack([truth(cell, experiment) for cell in CELLS])
+    where = design(*np.indices((experiment.splits, experiment.seeds)).reshape(2, -1))
     shares = {
-        f"{loss} {name}": (MEASURES.index((loss, part)), MEASURES.index((loss, whole)))
+        f"{loss} {name}": (INDEX[loss, part], INDEX[loss, whole])
         for loss in LOSSES[:2]
         for name, (part, whole) in SHARES.items()
     }
@@ -169,7 +178,7 @@ def cover(plan: Plan, repetitions: int, seed: int = 0) -> pd.DataFrame:
     labels = [*names, *shares, *(f"{name}, difference" for name in names)]
     values, halves = [], []
     for repetition in range(repetitions):
-        found = _once(np.random.default_rng([seed, repetition]), plan, where, list(shares.values()))
+        found = _once(np.random.default_rng([seed, repetition]), experiment, where, list(shares.values()))
         values.append([value for value, _ in found])
         halves.append([half for _, half in found])
     value, half = np.array(values), np.array(halves)
@@ -192,10 +201,10 @@ def cover(plan: Plan, repetitions: int, seed: int = 0) -> pd.DataFrame:
 
 
 def _once(
-    random: np.random.Generator, plan: Plan, where: Design, shares: Sequence[Sequence[int]]
+    random: np.random.Generator, experiment: Experiment, where: Design, shares: Sequence[Sequence[int]]
 ) -> list[tuple[float, float]]:
     """Value and half width of everything that `cover` lists, from one experiment."""
-    label, cells = draw(random, plan)
+    label, cells = draw(random, experiment)
     both = [terms(sums_of(cell, "log_probabilities", where), label, where.splits) for cell in cells]
     estimate, pseudo = (np.stack(x) for x in zip(*both, strict=True))
     by_cell = TwoWay(2, len(MEASURES), where.units)
@@ -212,25 +221,25 @@ def _pairs(found: Estimate) -> list[tuple[float, float]]:
     return list(zip(found.value, half, strict=True))
 
 
-def title(plan: Plan) -> str:
-    """A plan as the head of a column."""
-    return f"{plan.splits} × {plan.seeds}, {plan.examples:,}, {plan.directions}"
+def title(experiment: Experiment) -> str:
+    """An experiment as the head of a column."""
+    return f"{experiment.splits} × {experiment.seeds}, {experiment.examples:,}, {experiment.directions}"
 
 
-def percentages(tables: Mapping[Plan, pd.DataFrame]) -> pd.DataFrame:
-    """Coverage in per cent, a row a quantity, a column a plan; nan where a plan has no such interval."""
+def percentages(tables: Mapping[Experiment, pd.DataFrame]) -> pd.DataFrame:
+    """Coverage in per cent, a row a quantity, a column an experiment; nan where an experiment has no such interval."""
     columns = {}
-    for plan, table in tables.items():
+    for experiment, table in tables.items():
         rows = table.set_index("quantity")
-        columns[title(plan)] = 100 * rows["coverage"].where(rows["half_width"].notna())
+        columns[title(experiment)] = 100 * rows["coverage"].where(rows["half_width"].notna())
     longest = max(columns.values(), key=len)
     return pd.DataFrame(columns).reindex(longest.index).rename_axis(None).rename(index=_words)
 
 
-def page(tables: Mapping[Plan, pd.DataFrame], repetitions: int) -> str:
+def page(tables: Mapping[Experiment, pd.DataFrame], repetitions: int) -> str:
     """docs/coverage.md: what was simulated, how to read it, the tables of `cover`, how it was made."""
     covered = percentages(tables)
-    shown = max(tables, key=lambda plan: (plan.seeds > 1, plan.splits == 5, plan.examples))
+    shown = max(tables, key=lambda experiment: (experiment.seeds > 1, experiment.splits == 5, experiment.examples))
     digits = {"truth": 4, "bias": 5, "spread": 5, "half_width": 5}
     rows = tables[shown].set_index("quantity")
     estimators = rows[list(digits)].apply(lambda column: column.map(lambda x: fixed(x, digits[str(column.name)])))
@@ -264,7 +273,7 @@ def _outside(covered: pd.DataFrame) -> str:
         return f"Here all are between {low} and {high}: {span}."
     listed = []
     for quantity, row in wrong.dropna(how="all").iterrows():
-        values = ", ".join(f"{fixed(value, 1)} ({plan})" for plan, value in row.dropna().items())
+        values = ", ".join(f"{fixed(value, 1)} ({experiment})" for experiment, value in row.dropna().items())
         listed.append(f"{quantity} {values}")
     return f"All are {span}; outside {low} to {high}: {'; '.join(listed)}."
 
@@ -287,8 +296,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     given = parser.parse_args(arguments)
     tables = {}
-    for plan in FULL:
-        print(f"{title(plan)} ...", file=sys.stderr, flush=True)
-        tables[plan] = cover(plan, given.repetitions)
+    for experiment in FULL:
+        print(f"{title(experiment)} ...", file=sys.stderr, flush=True)
+        tables[experiment] = cover(experiment, given.repetitions)
     print(page(tables, given.repetitions))
     return 0

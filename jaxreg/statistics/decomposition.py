@@ -36,7 +36,7 @@ nan.
 
 Sources: Yang et al., ICML 2020 (squared loss); Heskes 1998, Pfau 2013, Gupta et al. 2022, Adlam et al. 2022
 (cross-entropy); Domingos, ICML 2000 (0-1); Neal et al. 2018 (law of total variance over data and seeds).
-The intervals are explained in `jaxreg.intervals`.
+The intervals are explained in `jaxreg.statistics.intervals`.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ import pandas as pd
 
 from jaxreg.errors import UserError
 from jaxreg.statistics.intervals import TwoWay
-from jaxreg.statistics.losses import LOSSES, MEASURES, PARTS, Design, Kind, Sums, design, sums_of, terms
+from jaxreg.statistics.losses import INDEX, LOSSES, MEASURES, PARTS, Design, Kind, Sums, design, sums_of, terms
 
 __all__ = ["LOSSES", "MEASURES", "PARTS", "SHARES", "Accumulator", "decompose"]
 
@@ -125,9 +125,9 @@ def decompose(
 def table(layout: TwoWay, where: Design, level: float = 0.95, cell: int = 0) -> pd.DataFrame:
     """The rows of `decompose` from a layout whose series are `MEASURES` and whose measures are cells."""
     rows = []
-    for start, loss in enumerate(LOSSES):
+    for loss in LOSSES:
         row: dict[str, object] = {"loss": loss}
-        series = {part: start * len(PARTS) + index for index, part in enumerate(PARTS)}
+        series = {part: INDEX[loss, part] for part in PARTS}
         found = {part: layout.one(index) for part, index in series.items()}
         if loss != "zero_one":  # a net variance is no share of anything
             for share, (part, whole) in SHARES.items():

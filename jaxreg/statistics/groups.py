@@ -11,14 +11,14 @@ import pandas as pd
 
 from jaxreg.statistics.comparisons import COMPARED, Difference
 from jaxreg.statistics.intervals import TwoWay
-from jaxreg.statistics.losses import MEASURES, Design, design, sums_of, terms
+from jaxreg.statistics.losses import INDEX, MEASURES, Design, design, sums_of, terms
 
 _BLOCK_BYTES = 64 * 2**20
-_SERIES = [MEASURES.index(pair) for pair in COMPARED.values()]
+_COMPARED = [INDEX[measure] for measure in COMPARED.values()]
 
 
 @dataclass(frozen=True)
-class Cell:
+class CellMembers:
     """The counted members of a cell."""
 
     name: str
@@ -34,7 +34,7 @@ class Predictions:
         self.log_probabilities = log_probabilities
         self.labels = np.asarray(labels).astype(np.int64)
 
-    def terms(self, cells: Sequence[Cell]) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+    def terms(self, cells: Sequence[CellMembers]) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
         """Blocks of examples with `decomposition.terms` of cells that have the same (split, seed) pairs.
 
         Yields the examples, estimates [cell, measure, example] and pseudo-values [cell, measure, unit, example].
@@ -56,14 +56,14 @@ class Predictions:
             yield block, np.stack([x for x, _ in found]), np.stack([x for _, x in found])
 
 
-def design_of(cell: Cell) -> Design:
+def design_of(cell: CellMembers) -> Design:
     return design(*zip(*cell.pairs, strict=True))
 
 
 class Group:
     """Cells with the same splits and seeds, and what the predictions say of them."""
 
-    def __init__(self, cells: Sequence[Cell], predictions: Predictions) -> None:
+    def __init__(self, cells: Sequence[CellMembers], predictions: Predictions) -> None:
         self.cells = list(cells)
         self.names = tuple(cell.name for cell in cells)
         self.design = design_of(cells[0])
@@ -71,13 +71,13 @@ class Group:
         self.by_measure = TwoWay(len(MEASURES), len(cells), units)  # series: measures of a cell
         self.by_cell = TwoWay(len(cells), len(COMPARED), units)  # series: cells
         self.terms = np.empty((len(cells), len(MEASURES), examples), dtype=np.float32)
-        self.scores = np.empty((2, len(cells), units, examples), dtype=np.float32)
-        scored = [MEASURES.index(COMPARED[name]) for name in ("test_cross_entropy", "test_error")]
+        self.cross_entropy, self.wrong = np.empty((2, len(cells), units, examples), dtype=np.float32)  # of each unit
         for block, estimate, pseudo in predictions.terms(cells):
             self.by_measure.add(estimate.swapaxes(0, 1), pseudo.swapaxes(0, 1))
-            self.by_cell.add(estimate[:, _SERIES], pseudo[:, _SERIES])
+            self.by_cell.add(estimate[:, _COMPARED], pseudo[:, _COMPARED])
             self.terms[..., block] = estimate
-            self.scores[..., block] = pseudo[:, scored].swapaxes(0, 1)
+            self.cross_entropy[..., block] = pseudo[:, INDEX["cross_entropy", "error"]]
+            self.wrong[..., block] = pseudo[:, INDEX["zero_one", "error"]]
 
     def difference(self, cell: str, reference: str) -> Difference:
         """Two of the cells, paired."""
@@ -86,7 +86,7 @@ class Group:
         return Difference(cell, reference, self.by_cell.difference(a, b), apart)
 
 
-def counted(members: pd.DataFrame, member_ids: Sequence[str]) -> list[Cell]:
+def counted(members: pd.DataFrame, member_ids: Sequence[str]) -> list[CellMembers]:
     """Every cell of the sweep, in order, with its counted members."""
     place = {name: row for row, name in enumerate(member_ids)}
     rows = members[members["split"].astype(str) != "all"]
@@ -99,7 +99,7 @@ def counted(members: pd.DataFrame, member_ids: Sequence[str]) -> list[Cell]:
             for split, seed, member in zip(sound["split"], sound["seed"], sound["member"], strict=True)
         )
         cells.append(
-            Cell(
+            CellMembers(
                 str(name),
                 tuple(row for *_, row in pairs),
                 tuple((split, seed) for split, seed, _ in pairs),
@@ -109,8 +109,8 @@ def counted(members: pd.DataFrame, member_ids: Sequence[str]) -> list[Cell]:
     return cells
 
 
-def grouped(cells: Sequence[Cell], predictions: Predictions) -> list[Group]:
-    found: dict[tuple[tuple[str, str], ...], list[Cell]] = {}
+def grouped(cells: Sequence[CellMembers], predictions: Predictions) -> list[Group]:
+    found: dict[tuple[tuple[str, str], ...], list[CellMembers]] = {}
     for cell in cells:
         if cell.pairs:
             found.setdefault(cell.pairs, []).append(cell)
@@ -118,7 +118,7 @@ def grouped(cells: Sequence[Cell], predictions: Predictions) -> list[Group]:
 
 
 def differences(
-    groups: Sequence[Group], cells: Sequence[Cell], predictions: Predictions, references: Sequence[str]
+    groups: Sequence[Group], cells: Sequence[CellMembers], predictions: Predictions, references: Sequence[str]
 ) -> list[Difference]:
     """All pairs of cells that have the same members; pairs that don't, against the references alone."""
     found = [group.difference(*pair) for group in groups for pair in combinations(group.names, 2)]
@@ -138,6 +138,6 @@ def differences(
     return found
 
 
-def _restricted(cell: Cell, pairs: set[tuple[str, str]]) -> Cell:
+def _restricted(cell: CellMembers, pairs: set[tuple[str, str]]) -> CellMembers:
     kept = [(row, pair) for row, pair in zip(cell.rows, cell.pairs, strict=True) if pair in pairs]
-    return Cell(cell.name, tuple(row for row, _ in kept), tuple(pair for _, pair in kept), cell.diverged)
+    return CellMembers(cell.name, tuple(row for row, _ in kept), tuple(pair for _, pair in kept), cell.diverged)

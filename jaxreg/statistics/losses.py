@@ -1,4 +1,4 @@
-"""The three losses of `jaxreg.decomposition`, per test example: estimates and what leaving a unit out does to them.
+"""The three losses of a decomposition, per test example: estimates and what leaving a unit out does to them.
 
 A unit is a split or, where there is only one split, a seed. Everything that a loss needs is a sum over the
 models of a unit (`Sums`) and then over units, so that leaving one out is a subtraction.
@@ -18,6 +18,7 @@ from jaxreg.errors import UserError
 LOSSES = ("brier", "cross_entropy", "zero_one")
 PARTS = ("error", "bias", "variance", "variance_split", "variance_seed")
 MEASURES = tuple((loss, part) for loss in LOSSES for part in PARTS)
+INDEX = {measure: index for index, measure in enumerate(MEASURES)}
 
 Kind = Literal["probabilities", "log_probabilities"]
 
@@ -199,8 +200,9 @@ def terms(
     estimate, pseudo = (np.concatenate(x) for x in zip(*both, strict=True))
     if splits == 1:
         for x in (estimate, pseudo):
-            for first in (0, 5):
-                x[first + 4] = x[first + 2]
-            for first in (0, 5, 10):
-                x[first + 1 : first + 4] = np.nan
+            for loss in LOSSES:
+                if loss != "zero_one":
+                    x[INDEX[loss, "variance_seed"]] = x[INDEX[loss, "variance"]]
+                for part in ("bias", "variance", "variance_split"):
+                    x[INDEX[loss, part]] = np.nan
     return estimate, pseudo

@@ -27,7 +27,7 @@ from jaxreg.errors import UserError
 from jaxreg.statistics.intervals import Estimate
 
 _COLUMNS = {"test_cross_entropy": ("test_cross_entropy", 1), "test_error": ("test_accuracy", -1)}
-POWER, LEVEL = 0.8, 0.05
+POWER, ALPHA = 0.8, 0.05
 MOST = 1000  # splits or seeds; needing more is shown as inf
 
 
@@ -50,7 +50,7 @@ PRIOR: Mapping[str, Spread] = {
 def spread(
     paired: Estimate, index: int, members: pd.DataFrame, cell: str, reference: str, measure: str, examples: int
 ) -> Spread:
-    """The spread behind a paired difference of `jaxreg.intervals`, seeds apart where `members` can tell.
+    """The spread behind a paired difference of `jaxreg.statistics.intervals`, seeds apart where `members` can tell.
 
     Args:
         paired: the difference; `index` is the entry of the measure.
@@ -79,19 +79,19 @@ def spread(
     return Spread(float(np.sqrt(max(split, 0.0))), float(np.sqrt(seed)), example)
 
 
-def detectable(spread: Spread, splits: int, seeds: int, tests: int = 1, examples: int = 10_000) -> float:
+def detectable(spread: Spread, splits: int, seeds: int, examples: int, tests: int = 1) -> float:
     """The true difference found in 80 % of runs; nan where there is no replication.
 
     Args:
         spread: of the paired difference.
         splits, seeds: of each cell.
-        tests: cells compared with one reference.
         examples: in the test set.
+        tests: cells compared with one reference.
     """
     error, freedom = _error(spread, splits, seeds, examples)
     if not error > 0:
         return float("nan")
-    critical = float(stats.t.isf(LEVEL / max(tests, 1) / 2, freedom))
+    critical = float(stats.t.isf(ALPHA / max(tests, 1) / 2, freedom))
     # The far tail adds nothing at 80 % power.
     shift = optimize.brentq(lambda delta: _found(critical, freedom, delta) - POWER, 0.0, 10 * critical + 10)
     return float(shift) * error
@@ -111,13 +111,13 @@ def _error(spread: Spread, splits: int, seeds: int, examples: int) -> tuple[floa
     if units < 2:
         return float("nan"), float("nan")
     models = (spread.split**2 + seed**2 / seeds) / splits if splits > 1 else seed**2 / seeds
-    images = spread.example**2 / examples
-    doubt = models**2 / (units - 1) + images**2 / (examples - 1)
-    return float(np.sqrt(models + images)), float((models + images) ** 2 / doubt) if doubt > 0 else np.inf
+    sampled = spread.example**2 / examples
+    doubt = models**2 / (units - 1) + sampled**2 / (examples - 1)
+    return float(np.sqrt(models + sampled)), float((models + sampled) ** 2 / doubt) if doubt > 0 else np.inf
 
 
 def needed(
-    difference: float, spread: Spread, splits: int, seeds: int, tests: int = 1, examples: int = 10_000
+    difference: float, spread: Spread, splits: int, seeds: int, examples: int, tests: int = 1
 ) -> tuple[float, float]:
     """Splits (with as many seeds), and seeds (on as many splits), that find a true `difference` in 80 % of runs.
 
@@ -134,7 +134,7 @@ def needed(
         return float(low)
 
     def found(s: int, r: int) -> bool:
-        return detectable(spread, s, r, tests, examples) <= abs(difference)
+        return detectable(spread, s, r, examples, tests) <= abs(difference)
 
     if not abs(difference) > 0 or not np.isfinite(spread.split + spread.example):
         return float("nan"), float("nan")
@@ -165,12 +165,17 @@ def read(folder: str | Path) -> dict[str, Spread]:
     return found
 
 
-def outlook(
-    splits: int, seeds: int, cells: int, like: str | Path | None = None, examples: int = 10_000
-) -> pd.DataFrame:
+def outlook(splits: int, seeds: int, cells: int, like: str | Path | None = None, *, examples: int) -> pd.DataFrame:
     """Before a sweep: what it will be able to detect, a row a measure.
 
-    Columns `measure, detectable_difference, splits, seeds, comparisons, basis`.
+    Args:
+        splits, seeds: of each cell.
+        cells: of the sweep, one of which the others are compared with.
+        like: the folder of a run whose spreads replace the prior.
+        examples: in the test set.
+
+    Returns:
+        Columns `measure, detectable_difference, splits, seeds, comparisons, basis`.
     """
     spreads = PRIOR if like is None else read(like)
     basis = "prior: L1 and L2 on Fashion-MNIST" if like is None else f"spreads of {like}"
@@ -178,7 +183,7 @@ def outlook(
     return pd.DataFrame(
         {
             "measure": measure,
-            "detectable_difference": detectable(spread, splits, seeds, tests, examples),
+            "detectable_difference": detectable(spread, splits, seeds, examples, tests),
             "splits": splits,
             "seeds": seeds,
             "comparisons": tests,
@@ -194,15 +199,15 @@ def review(
     undecided: Mapping[tuple[str, str], float],
     splits: int,
     seeds: int,
-    tests: int,
     examples: int,
+    tests: int,
 ) -> pd.DataFrame:
     """After a sweep: what it could detect, and what the undecided comparisons would need.
 
     Args:
         spreads: by cell and measure, of the differences from the plain cell.
         undecided: the differences that could not be told from 0.
-        splits, seeds, tests, examples: as in `detectable`.
+        splits, seeds, examples, tests: as in `detectable`.
 
     Returns:
         First a row a measure, `cell` empty, with the median spread over cells; then a row an undecided difference.
@@ -212,7 +217,7 @@ def review(
     rows: list[dict[str, object]] = []
 
     def row(measure: str, cell: str | None, spread: Spread, difference: float) -> None:
-        more = needed(difference, spread, splits, seeds, tests, examples) if cell else (np.nan, np.nan)
+        more = needed(difference, spread, splits, seeds, examples, tests) if cell else (np.nan, np.nan)
         rows.append(
             {
                 "measure": measure,
@@ -220,7 +225,7 @@ def review(
                 "difference": difference,
                 "splits_needed": more[0],
                 "seeds_needed": more[1],
-                "detectable_difference": detectable(spread, splits, seeds, tests, examples),
+                "detectable_difference": detectable(spread, splits, seeds, examples, tests),
                 "splits": splits,
                 "seeds": seeds,
                 "comparisons": tests,

@@ -13,7 +13,8 @@ import pandas as pd
 from jaxreg.axes import AXES
 from jaxreg.errors import UserError
 
-TEXT = dict.fromkeys(["cell", "reference", "member", "split", "value", *AXES], str)  # values as they were written
+# Values as they were written.
+TEXT = dict.fromkeys(["cell", "reference", "member", "split", "value", "class_name", *AXES], str)
 # The columns without which a table can't be read at all; the report leaves out what else is missing.
 NEEDED = {
     "members": ["member", "cell", "split", "seed", "test_cross_entropy", "test_accuracy", "diverged_at"],

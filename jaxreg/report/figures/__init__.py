@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import matplotlib
 
-from jaxreg.report.figures import classes, curves, decomposition, dots, images, maps, reliability, strength, style
+from jaxreg.report.figures import classes, curves, decomposition, dots, images, lines, maps, reliability, style
 from jaxreg.report.figures.style import Picture
 from jaxreg.report.layout import Layout
 from jaxreg.store.results import Results
 
 __all__ = ["Picture", "draw"]
 
-PARTS = (
+SECTIONS = (
     "main", "brier", "generalisation", "learning", "weights", "accuracy", "calibration", "classes", "images",
 )  # fmt: skip
 
@@ -19,18 +19,18 @@ PARTS = (
 def draw(results: Results, layout: Layout) -> dict[str, list[Picture]]:
     """Every picture of the report, by the part of the report that shows it; a part may be empty."""
     if results.sound.empty:
-        return {part: [] for part in PARTS}
+        return {part: [] for part in SECTIONS}
     with matplotlib.rc_context(style.RC):
         return {
             "main": maps.heat_maps(results, layout)
             + decomposition.strength_figures(results, layout, "cross_entropy")
             + dots.dot_plots(results, layout),
             "brier": decomposition.strength_figures(results, layout, "brier"),
-            "generalisation": strength.generalisation(results, layout),
+            "generalisation": lines.generalisation(results, layout),
             "learning": curves.learning(results, layout),
-            "weights": strength.weights(results, layout),
-            "accuracy": strength.accuracy(results, layout),
-            "calibration": strength.calibration(results, layout) + reliability.diagram(results, layout),
+            "weights": lines.weights(results, layout),
+            "accuracy": lines.accuracy(results, layout),
+            "calibration": lines.calibration(results, layout) + reliability.diagram(results, layout),
             "classes": classes.per_class(results, layout),
             "images": images.sheet(results),
         }

@@ -6,23 +6,19 @@ import numpy as np
 
 from jaxreg.formatting import listing
 from jaxreg.report.figures import style
-from jaxreg.report.figures.decomposition import LOSSES, parted, stack_key
+from jaxreg.report.figures.decomposition import LOSS_NAMES, parted, stack_key
 from jaxreg.report.figures.maps import chosen
 from jaxreg.report.figures.style import Picture
 from jaxreg.report.layout import Layout
 from jaxreg.store.results import Results
 
-FASHION = (
-    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
-)  # fmt: skip
-
 
 def class_names(results: Results) -> dict[int, str]:
-    """The names in the table where it has them, else Fashion-MNIST's."""
-    table = results.classes
-    if "class_name" in table and table["class_name"].notna().any():
-        return dict(zip(table["class"].astype(int), table["class_name"], strict=True))
-    return dict(enumerate(FASHION))
+    """The names of the classes by number, as far as the run has any."""
+    if not {"class", "class_name"} <= set(results.classes):
+        return {}
+    named = results.classes[["class", "class_name"]].dropna().drop_duplicates()
+    return dict(zip(named["class"].astype(int), named["class_name"].astype(str), strict=True))
 
 
 def shown_cells(results: Results, layout: Layout) -> list[str]:
@@ -54,14 +50,14 @@ def per_class(results: Results, layout: Layout, loss: str = "brier") -> list[Pic
         panel.set_yticks(range(len(rows)), [names.get(int(k), str(k)) for k in order])
         panel.grid(axis="y", visible=False)
         panel.set_title(cell if len(cells) == 1 or cell == layout.base else f"{cell} (best)")
-        panel.set_xlabel(f"Test {LOSSES[loss]}")
+        panel.set_xlabel(f"Test {LOSS_NAMES[loss]}")
     figure.legend(handles=stack_key(results.loss(loss)), ncols=2, loc="outside upper left", columnspacing=1.4)
     hardest = [names.get(int(k), str(k)) for k in order[::-1][:3]]
     return [
         Picture(
             "classes",
             f"Bias and variance of each class in {listing(cells)}; the hardest are {listing(hardest)}.",
-            f"Each bar is a class's mean test {LOSSES[loss]} in its parts, hardest on top.",
+            f"Each bar is a class's mean test {LOSS_NAMES[loss]} in its parts, hardest on top.",
             style.png(figure),
         )
     ]

@@ -20,7 +20,7 @@ DASHES = ["-", (0, (6, 1.5)), (0, (3, 1.2)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 
 
 
 Column = tuple[str, tuple[str, ...], tuple[str, ...]]  # title, cells, their labels
-MEASURES = {"test_cross_entropy": "Test cross-entropy", "train_cross_entropy": "Train cross-entropy"}
+CURVES = {"test_cross_entropy": "Test cross-entropy", "train_cross_entropy": "Train cross-entropy"}
 
 
 def learning(results: Results, layout: Layout) -> list[Picture]:
@@ -28,13 +28,13 @@ def learning(results: Results, layout: Layout) -> list[Picture]:
     history = results.history.merge(results.sound[["member", "cell"]], on="member")
     if history["epoch"].nunique() < 2:
         return []
-    means = history.groupby(["cell", "epoch"])[list(MEASURES)].mean()
+    means = history.groupby(["cell", "epoch"])[list(CURVES)].mean()
     columns: list[Column] = [(AXES[line.axis].short, line.cells, line.labels) for line in layout.lines]
-    for group in layout.groups:
-        if group.title and layout.base:
-            columns.append((group.title, (layout.base, *group.cells), (layout.base, *group.labels)))
-        elif len(layout.groups) == 1:
-            columns.append((group.title, group.cells, group.labels))
+    for listed in layout.lists:
+        if listed.title and layout.base:
+            columns.append((listed.title, (layout.base, *listed.cells), (layout.base, *listed.labels)))
+        elif len(layout.lists) == 1:
+            columns.append((listed.title, listed.cells, listed.labels))
     images = results.record["sweep"].get("curve_images")
     stopped = set(results.sound.loc[results.sound["stopped_at"].notna(), "cell"])
     return [_figure(means, columns[i : i + 2], images, stopped) for i in range(0, len(columns), 2)]
@@ -45,7 +45,7 @@ def _figure(means: pd.DataFrame, columns: Sequence[Column], images: int | None, 
     means = means[means.index.get_level_values("cell").isin(shown)]
     figure, axes = style.canvas(6.2, 2, len(columns), sharey="row", sharex=True)
     for column, (title, cells, labels) in enumerate(columns):
-        for row, measure in enumerate(MEASURES):
+        for row, measure in enumerate(CURVES):
             _curves(axes[row, column], means[measure], cells, labels)
         axes[1, column].set_xlabel("Epoch")
         axes[1, column].xaxis.set_major_locator(MaxNLocator(6, integer=True))
@@ -53,7 +53,7 @@ def _figure(means: pd.DataFrame, columns: Sequence[Column], images: int | None, 
         across = 3 if len(columns) == 1 else 2
         style.legend(axes[0, column], fontsize=9, ncols=across, columnspacing=1, handlelength=2.8, **key)
     final = means.groupby("cell").last()["test_cross_entropy"].min()
-    for row, (measure, title) in enumerate(MEASURES.items()):
+    for row, (measure, title) in enumerate(CURVES.items()):
         top = max(2.2 * final, 1.05 * float(np.nanmedian(means[measure])))
         floor = 0.0 if row else 0.9 * float(means[measure].min())
         axes[row, 0].set_ylim(floor, min(top, 1.05 * float(means[measure].max())))

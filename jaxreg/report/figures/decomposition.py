@@ -16,11 +16,11 @@ from jaxreg.report.figures import style
 from jaxreg.report.figures.style import Picture
 from jaxreg.report.layout import Layout, Line
 from jaxreg.report.summaries import diverged
+from jaxreg.statistics.comparisons import COMPARED
 from jaxreg.store.results import Results
 
-LOSSES = {"cross_entropy": "cross-entropy", "brier": "Brier score", "zero_one": "0-1 error"}
-TOTAL = {"cross_entropy": "test_cross_entropy", "brier": "test_brier", "zero_one": "test_error"}
-PARTS = ["bias", "variance_split", "variance_seed"]
+LOSS_NAMES = {"cross_entropy": "cross-entropy", "brier": "Brier score", "zero_one": "0-1 error"}
+_COMPARED_AS = {measure: name for name, measure in COMPARED.items()}
 
 
 def parted(table: pd.DataFrame) -> bool:
@@ -38,6 +38,12 @@ def pairs(lines: Sequence[Line]) -> Iterable[Sequence[Line]]:
     return (lines[i : i + 2] for i in range(0, len(lines), 2))
 
 
+def changes_of(results: Results, layout: Layout, loss: str) -> dict[str, pd.DataFrame]:
+    """The paired differences from the base cell in error, bias and variance, as far as they were compared."""
+    found = {part: results.against(layout.base, _COMPARED_AS[loss, part]) for part in ("error", "bias", "variance")}
+    return {part: change for part, change in found.items() if change["difference"].notna().any()}
+
+
 def strength_figures(results: Results, layout: Layout, loss: str) -> list[Picture]:
     """Bias and variance against strength, a column per axis; below, the paired change against the base."""
     return [_figure(results, layout, lines, loss) for lines in pairs(layout.lines)]
@@ -45,13 +51,8 @@ def strength_figures(results: Results, layout: Layout, loss: str) -> list[Pictur
 
 def _figure(results: Results, layout: Layout, lines: Sequence[Line], loss: str) -> Picture:
     table = results.loss(loss)
-    changes = {
-        "error": results.against(layout.base, TOTAL[loss]),
-        "bias": results.against(layout.base, f"bias_{loss}"),
-        "variance": results.against(layout.base, f"variance_{loss}"),
-    }
-    measured = {part for part, change in changes.items() if change["difference"].notna().any()}
-    paired = bool(measured)
+    changes = changes_of(results, layout, loss)
+    paired = bool(changes)
     rows = 2 if paired else 1
     heights = {"height_ratios": [1.25, 1]} if paired else {}
     figure, axes = style.canvas(3.4 * rows - 0.1, rows, len(lines), sharey="row", gridspec_kw=heights)
@@ -66,7 +67,7 @@ def _figure(results: Results, layout: Layout, lines: Sequence[Line], loss: str) 
         if paired:
             drawn += change_panel(axes[1, column], line, changes, layout.base)
             style.strength_axis(axes[1, column], line)
-    axes[0, 0].set_ylabel(f"Test {LOSSES[loss]}")
+    axes[0, 0].set_ylabel(f"Test {LOSS_NAMES[loss]}")
     figure.legend(
         handles=stack_key(table), ncols=2, loc="outside upper left", columnspacing=1.4, handlelength=2.2
     )  # fmt: skip
@@ -76,12 +77,12 @@ def _figure(results: Results, layout: Layout, lines: Sequence[Line], loss: str) 
             axes[1, column].set_ylim(low, high)
             errors = changes["error"].reindex(line.cells)["difference"]
             style.cap(axes[1, column], line.positions, errors, high)
-        axes[1, 0].set_ylabel(f"Change against {'none' if layout.base == 'plain' else layout.base}")
-        style.legend(axes[1, 0], handles=change_key(measured), ncols=3, columnspacing=1.2)
+        axes[1, 0].set_ylabel(f"Change against {'none' if layout.base_is_none else layout.base}")
+        style.legend(axes[1, 0], handles=change_key(changes), ncols=3, columnspacing=1.2)
     suffix = "-".join(line.axis for line in lines)
     names = " and ".join(AXES[line.axis].short for line in lines)
     caption = (
-        f"Top: mean test {LOSSES[loss]} as the sum of its parts; the dark line is their total, the error. "
+        f"Top: mean test {LOSS_NAMES[loss]} as the sum of its parts; the dark line is their total, the error. "
         "The best strength and the strongest within one standard error (1 SE) of it are marked."
     )
     if paired:
@@ -90,8 +91,9 @@ def _figure(results: Results, layout: Layout, lines: Sequence[Line], loss: str) 
         caption += " Cells off the scale have their error written at the top (\u2191)."
     if diverged(results).loc[cells, "diverged"].any():
         caption += " Crosses: diverged members, of how many."
-    alt = f"Bias, variance and their sum, the test {LOSSES[loss]}, against {names}" + (
-        ", with the paired change against no regularisation below." if paired else "."
+    base = "no regularisation" if layout.base_is_none else layout.base
+    alt = f"Bias, variance and their sum, the test {LOSS_NAMES[loss]}, against {names}" + (
+        f", with the paired change against {base} below." if paired else "."
     )
     return Picture(
         f"bias-variance-{loss.replace('_', '-')}-{suffix}",

@@ -8,18 +8,18 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from jaxreg.report.figures import style
-from jaxreg.report.figures.decomposition import LOSSES, TOTAL, change_key, parted, stack_key
+from jaxreg.report.figures.decomposition import LOSS_NAMES, change_key, changes_of, parted, stack_key
 from jaxreg.report.figures.style import Picture
 from jaxreg.report.layout import Layout
 from jaxreg.store.results import Results
 
 
 def rows_of(layout: Layout) -> list[tuple[str, str, str]]:
-    """The rows from top to bottom: cell, label, and the heading above it where a group begins."""
+    """The rows from top to bottom: cell, label, and the heading above it where a list begins."""
     return [
-        (cell, label, group.title if i == 0 else "")
-        for group in layout.groups
-        for i, (cell, label) in enumerate(zip(group.cells, group.labels, strict=True))
+        (cell, label, listed.title if i == 0 else "")
+        for listed in layout.lists
+        for i, (cell, label) in enumerate(zip(listed.cells, listed.labels, strict=True))
     ]
 
 
@@ -29,12 +29,7 @@ def dot_plots(results: Results, layout: Layout, loss: str = "cross_entropy") -> 
     if not rows:
         return []
     table = results.loss(loss)
-    changes = {
-        "error": results.against(layout.base, TOTAL[loss]),
-        "bias": results.against(layout.base, f"bias_{loss}"),
-        "variance": results.against(layout.base, f"variance_{loss}"),
-    }
-    changes = {part: change for part, change in changes.items() if change["difference"].notna().any()}
+    changes = changes_of(results, layout, loss)
     paired = len(rows) > 1 and bool(changes)
     heights, y = [], 0.0
     for _, _, heading in rows:
@@ -42,7 +37,7 @@ def dot_plots(results: Results, layout: Layout, loss: str = "cross_entropy") -> 
         heights.append(-y)
     figure, axes = style.canvas(1.5 + 0.33 * y, 1, 2 if paired else 1, sharey=True)
     names = [row[0] for row in rows]
-    _bars(axes[0, 0], heights, table.loc[names], LOSSES[loss])
+    _bars(axes[0, 0], heights, table.loc[names], LOSS_NAMES[loss])
     axes[0, 0].set_yticks(heights, [label for _, label, _ in rows])
     axes[0, 0].set_ylim(-y - 0.7, -0.3)
     for height, (_, _, heading) in zip(heights, rows, strict=True):
@@ -57,7 +52,7 @@ def dot_plots(results: Results, layout: Layout, loss: str = "cross_entropy") -> 
         style.legend(axes[0, 1], handles=change_key(changes), ncols=3, columnspacing=0.8, handlelength=1.4)
     figure.legend(handles=stack_key(table.loc[names]), ncols=2, loc="outside upper left", columnspacing=1.4)
     bars = table.loc[names, "bias"].notna().any()
-    caption = f"{'Bars: bias and variance, which add up to t' if bars else 'T'}he test {LOSSES[loss]}"
+    caption = f"{'Bars: bias and variance, which add up to t' if bars else 'T'}he test {LOSS_NAMES[loss]}"
     caption += " (dot, with its 95 % interval)." if bars else " with its 95 % interval."
     if paired:
         caption += (
@@ -67,7 +62,7 @@ def dot_plots(results: Results, layout: Layout, loss: str = "cross_entropy") -> 
     return [
         Picture(
             f"bias-variance-{loss.replace('_', '-')}-cells",
-            f"{'Bias and variance of each' if bars else 'Each'} cell's test {LOSSES[loss]}, and its change against "
+            f"{'Bias and variance of each' if bars else 'Each'} cell's test {LOSS_NAMES[loss]}, and its change against "
             f"{layout.base}.",
             caption + " Values off the scale are written at the right (\u2192).",
             style.png(figure),
@@ -115,7 +110,7 @@ def _changes(axes: Axes, heights: list[float], names: list[str], changes: dict[s
         low, high = min(finite.min(), 0.0), max(finite.max(), 0.0)
         if low < 0:
             high = min(high, -2.5 * low)
-        margin = 0.08 * (high - low)
+        margin = 0.08 * max(high - low, 1e-9)  # cells that are all alike differ by nothing
         axes.set_xlim(low - margin, high + margin)
         error = changes["error"].loc[names, "difference"].to_numpy(float)
         _limit(axes, heights, error, high + margin)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from jaxreg.report.figures import style
@@ -13,12 +15,22 @@ ACROSS = 6
 KINDS = {"variance": "highest variance", "bias": "highest bias"}
 
 
+def as_picture(pixels: np.ndarray) -> np.ndarray:
+    """What `imshow` draws: grey [height, width] of any range, or colours [height, width, 3] from 0 to 1."""
+    if pixels.ndim == 1:  # as earlier versions stored images, which were square
+        pixels = pixels.reshape(math.isqrt(pixels.size), -1)
+    if pixels.ndim == 2 or pixels.shape[-1] == 1:
+        return pixels.reshape(pixels.shape[:2]).astype(float)
+    low, high = (0, 255) if pixels.dtype == np.uint8 else (pixels.min(), pixels.max())
+    return (pixels - low) / ((high - low) or 1)
+
+
 def sheet(results: Results) -> list[Picture]:
     """A row of images for every cell and kind in examples.npz, label and usual answer below each."""
     arrays = results.examples
     if not {"label", "predicted", "cell", "kind", "value"} <= set(arrays):
         return []
-    pixels = arrays.get("pixels", arrays.get("images"))
+    pixels = arrays.get("pixels")
     if pixels is None or not len(pixels):
         return []
     names = class_names(results)
@@ -32,7 +44,7 @@ def sheet(results: Results) -> list[Picture]:
             panel.set_axis_off()
         line[0].set_title(f"{cell}: {KINDS.get(kind, kind)}", loc="left", fontsize=10.5, fontweight="bold")
         for panel, i in zip(line, which, strict=False):
-            panel.imshow(np.asarray(pixels[i], float).reshape(28, 28), cmap="gray_r", interpolation="nearest")
+            panel.imshow(as_picture(pixels[i]), cmap="gray_r", interpolation="nearest")
             label, answer = (names.get(int(arrays[key][i]), str(arrays[key][i])) for key in ("label", "predicted"))
             text = f"{label}\n" + ("mostly right" if label == answer else f"\u2192 {answer}")
             panel.text(0.5, -0.04, text, transform=panel.transAxes, ha="center", va="top", fontsize=8.5)
