@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -236,6 +237,16 @@ def test_the_rise_from_wrong_labels_stands_beside_what_theory_says(tmp_path: Pat
     assert re.search(r"Measured, against none: \+0\.\d+ \(.* to .*\) at 0\.2 and \+0\.\d+ \(.*\) at 0\.4\. ", text)
     clean = read(write_run(tmp_path / "clean"))
     assert findings.wrong_labels(clean, arrange(clean)) == ""
+
+
+def test_a_table_is_of_rows_and_not_of_images(tmp_path: Path) -> None:
+    folder = write_run(tmp_path)
+    record = json.loads((folder / "run.json").read_text())
+    record["data"] |= {"examples_are": "rows", "inputs_are": "features"}
+    (folder / "run.json").write_text(json.dumps(record))
+    page = report.write(folder).read_text()
+    assert not re.search("image|pixel", page)
+    assert "every test row is scored" in page and "one label a row can't part" in page
 
 
 def test_all_diverged_is_said_first(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def _diverged(results: Results) -> list[str]:
 
 
 def _guessing(results: Results) -> list[str]:
-    """Members that put every test image into one class: they did not diverge, and are in every mean."""
+    """Members that put every test example into one class: they did not diverge, and are in every mean."""
     classes = results.classes["class"].nunique() if "class" in results.classes else 0
     if classes < 2:
         return []
@@ -177,7 +177,7 @@ def _flattery(results: Results) -> list[str]:
     if best is None or not known(best.get("flattery")):
         return []
     return [
-        "The best cell was chosen on the test images. Chosen on one half of them and quoted on the other, "
-        f"its cross-entropy is {fixed(best['honest_cross_entropy'], 4)} instead of "
+        f"The best cell was chosen on the test {results.examples_are}. Chosen on one half of them and quoted "
+        f"on the other, its cross-entropy is {fixed(best['honest_cross_entropy'], 4)} instead of "
         f"{fixed(best['test_cross_entropy'], 4)}: choosing flatters by {fixed(best['flattery'], 4)}."
     ]

@@ -42,7 +42,9 @@ def _headline(results: Results, layout: Layout, best: Row) -> str:
     against = "no regularisation" if layout.base_is_none else f"`{base}`"
     loss = estimate(best["test_cross_entropy"], best.get("low"), best.get("high"))
     honest = best.get("honest_cross_entropy")
-    apart = f" On test images that had no part in the choice: {number(honest, 4)}." if known(honest) else ""
+    apart = (
+        f" On test {results.examples_are} that had no part in the choice: {number(honest, 4)}." if known(honest) else ""
+    )
     if len(results.cells) == 1:
         return f"**The one cell, `{cell}`, has a test cross-entropy of {loss}.**"
     if cell == base:
@@ -173,7 +175,7 @@ def wrong_labels(results: Results, layout: Layout) -> str:
         return ""
     return (
         "**Wrong labels**: in networks that learn the share of wrong training labels exactly, the Brier bias rises by "
-        f"{listing(expected)} where the image settles the class, and by less where it does not. "
+        f"{listing(expected)} where the {results.example_is} settles the class, and by less where it does not. "
         f"Measured, against {called(layout.base, layout)}: {listing(found)}. Networks that ignore wrong labels rise "
         "less; those that also fit worse, for having fewer right labels, rise more."
     )

@@ -59,6 +59,8 @@ def render(results: Results, layout: Layout, pictures: dict[str, list[figures.Pi
         caveats=caveats(results, layout),
         study=study(results.path),
         looked_for=LOOKED_FOR,
+        example=results.example_is,
+        examples=results.examples_are,
         pictures=pictures,
         reading=reading(results),
         wrong_labels=findings.wrong_labels(results, layout),
@@ -101,23 +103,24 @@ def subtitle(results: Results) -> str:
         text += f" {members['architecture'].iloc[0]}"
     if "train_examples" in members and members["train_examples"].notna().any():
         sizes = [f"{int(size):,}" for size in sorted(members["train_examples"].unique())]
-        text += f", trained on {listing(sizes)} images"
+        text += f", trained on {listing(sizes)} {results.examples_are}"
     if "epochs" in members and members["epochs"].nunique() == 1:
         text += f" for {count(int(members['epochs'].iloc[0]), 'epoch')}"
-    return f"{text}; every test image is scored."
+    return f"{text}; every test {results.example_is} is scored."
 
 
 def reading(results: Results) -> str:
     """What bias and variance mean here, and of which networks they speak."""
     on_splits = results.members[results.members["split"] != "all"]
-    size = ""
+    article, size = "an" if results.example_is[0] in "aeiou" else "a", ""
     if "train_examples" in on_splits and on_splits["train_examples"].nunique() == 1:
-        images = f"{int(on_splits['train_examples'].iloc[0]):,}"
-        size = f" Both speak of networks trained on {images} images."
+        examples = f"{int(on_splits['train_examples'].iloc[0]):,} {results.examples_are}"
+        size = f" Both speak of networks trained on {examples}."
     return (
         "**Variance** is how much of the error comes from which training set and which seed a network "
         "happened to get: the cross-entropy that averaging such networks' log-probabilities would save. "
-        f"**Bias** is what remains, with the label noise in it: one label an image can't part the two.{size}"
+        "**Bias** is what remains, with the label noise in it: one label "
+        f"{article} {results.example_is} can't part the two.{size}"
     )
 
 
@@ -141,6 +144,6 @@ def made(results: Results) -> list[tuple[str, str]]:
         "compiled": ", ".join(compiled),
         "machine": ", ".join(machine),
         "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
-        "data": f"{data.get('name', 'images')}, SHA-256 `{data['digest']}`" if "digest" in data else "",
+        "data": f"{data.get('name', results.examples_are)}, SHA-256 `{data['digest']}`" if "digest" in data else "",
     }
     return [(name, text) for name, text in entries.items() if text]

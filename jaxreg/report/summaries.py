@@ -12,7 +12,7 @@ from jaxreg.store.results import Results
 def means(members: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     """Mean, `_low` and `_high` of each column, by cell.
 
-    The unit is the split, since seeds on one split share its images; with a single split it is the seed.
+    The unit is the split, since seeds on one split share its examples; with a single split it is the seed.
     Student's t on units - 1 degrees of freedom; nan where a cell has one unit.
     """
     keys = ["cell", "split"] if members["split"].nunique() > 1 else ["cell", "seed"]

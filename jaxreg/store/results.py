@@ -49,6 +49,21 @@ class Results:
         return self.record.get("sweep") or {}
 
     @property
+    def examples_are(self) -> str:
+        """What the report calls the data's examples, as run.json says: images, rows."""
+        return str((self.record.get("data") or {}).get("examples_are", "images"))
+
+    @property
+    def example_is(self) -> str:
+        """The same of one of them."""
+        return self.examples_are.removesuffix("s")
+
+    @property
+    def inputs_are(self) -> str:
+        """What the report calls the numbers of an example: pixels, features."""
+        return str((self.record.get("data") or {}).get("inputs_are", "pixels"))
+
+    @property
     def cells(self) -> list[str]:
         """Every cell, in the sweep's order."""
         return list(dict.fromkeys(self.members["cell"]))

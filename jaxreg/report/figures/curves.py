@@ -35,12 +35,13 @@ def learning(results: Results, layout: Layout) -> list[Picture]:
             columns.append((listed.title, (layout.base, *listed.cells), (layout.base, *listed.labels)))
         elif len(layout.lists) == 1:
             columns.append((listed.title, listed.cells, listed.labels))
-    images = results.record["sweep"].get("curve_images")
+    some = results.sweep.get("curve_images")
+    tested = f"{f'{some:,}' if some else 'the'} test {results.examples_are}"
     stopped = set(results.sound.loc[results.sound["stopped_at"].notna(), "cell"])
-    return [_figure(means, columns[i : i + 2], images, stopped) for i in range(0, len(columns), 2)]
+    return [_figure(means, columns[i : i + 2], tested, stopped) for i in range(0, len(columns), 2)]
 
 
-def _figure(means: pd.DataFrame, columns: Sequence[Column], images: int | None, stopped: set[str]) -> Picture:
+def _figure(means: pd.DataFrame, columns: Sequence[Column], tested: str, stopped: set[str]) -> Picture:
     shown = {cell for _, cells, _ in columns for cell in cells}
     means = means[means.index.get_level_values("cell").isin(shown)]
     figure, axes = style.canvas(6.2, 2, len(columns), sharey="row", sharex=True)
@@ -62,7 +63,7 @@ def _figure(means: pd.DataFrame, columns: Sequence[Column], images: int | None, 
     return Picture(
         "learning-" + "-".join(name.lower().replace(",", "").replace(" ", "-") for name in names),
         f"Learning curves: test and train cross-entropy after each epoch, {' and '.join(names)}.",
-        f"Mean over a cell's members; the test curve is over {f'{images:,}' if images else 'the'} test images, the "
+        f"Mean over a cell's members; the test curve is over {tested}, the "
         "train curve the epoch's running mean, without the penalty. "
         "A test curve that turns up is overfitting; one that still falls has not finished."
         + (

@@ -39,7 +39,7 @@ def _axes(lines: Sequence[Line]) -> str:
 
 
 def generalisation(results: Results, layout: Layout) -> list[Picture]:
-    """Cross-entropy on the members' own training images and on the test images, the gap shaded."""
+    """Cross-entropy on the members' own training examples and on the test set, the gap shaded."""
     pictures = []
     table = by_cell(results, ["train_cross_entropy", "test_cross_entropy"])
     for lines in pairs(layout.lines):
@@ -72,7 +72,8 @@ def generalisation(results: Results, layout: Layout) -> list[Picture]:
                 _name("train-test", lines),
                 f"Train and test cross-entropy against {_axes(lines)}; the gap between them is shaded.",
                 "Cross-entropy without the penalty, weights frozen. The shaded generalisation gap is not the "
-                "variance: it compares two sets of images under one model, variance two models on one set.",
+                f"variance: it compares two sets of {results.examples_are} under one model, variance two models "
+                "on one set.",
                 style.png(figure),
             )
         )
@@ -80,7 +81,7 @@ def generalisation(results: Results, layout: Layout) -> list[Picture]:
 
 
 def weights(results: Results, layout: Layout) -> list[Picture]:
-    """Share of small weights (of all, and of those fed by live pixels) and the two norms."""
+    """Share of small weights (of all, and of those fed by live inputs) and the two norms."""
     columns = [c for c in ("small_weights", "live_small_weights", "weight_l1", "weight_l2") if c in results.members]
     table = by_cell(results, columns)
     if "small_weights" not in table or table["small_weights"].isna().all():
@@ -96,7 +97,7 @@ def weights(results: Results, layout: Layout) -> list[Picture]:
         for column, line in enumerate(lines):
             shares = {"small_weights": DARK | {"label": "all weights"}}
             if live:
-                shares["live_small_weights"] = LIGHT | {"label": "without weights of dead pixels"}
+                shares["live_small_weights"] = LIGHT | {"label": f"without weights of dead {results.inputs_are}"}
             _panel(axes[0, column], line, table, shares)
             axes[0, column].set_ylim(bottom=0)
             style.strength_axis(axes[0, column], line, label=not norms)
@@ -122,7 +123,8 @@ def weights(results: Results, layout: Layout) -> list[Picture]:
                 f"Share of small hidden weights and the norms of the weights against {_axes(lines)}.",
                 f"Share of the hidden kernels' entries {limit}"
                 + (
-                    "; dead pixels are 0 in every training image, so that no image holds their weights up"
+                    f"; dead {results.inputs_are} are 0 in every training {results.example_is}, so that no "
+                    f"{results.example_is} holds their weights up"
                     if live
                     else ""
                 )
@@ -160,8 +162,8 @@ def accuracy(results: Results, layout: Layout) -> list[Picture]:
             Picture(
                 _name("accuracy", lines),
                 f"Test accuracy against {_axes(lines)}.",
-                "Mean accuracy on all test images; band: 95 % interval over training runs (splits, or seeds "
-                "where there is one split). Cells off the scale have their value at the foot (\u2193).",
+                f"Mean accuracy on all test {results.examples_are}; band: 95 % interval over training runs (splits, "
+                "or seeds where there is one split). Cells off the scale have their value at the foot (\u2193).",
                 style.png(figure),
             )
         )
