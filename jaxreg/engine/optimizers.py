@@ -161,9 +161,7 @@ class Optimizer:
         made = optax.chain(
             optax.masked(add_l1(hyper.l1), acted_on),
             optax.masked(add_l2(hyper.l2), acted_on),
-            *self._step(rate, step),
-            # Decoupled, and times the learning rate: Loshchilov & Hutter, arXiv 1711.05101; Keras's and Optax's AdamW.
-            optax.masked(optax.add_decayed_weights(-rate * hyper.weight_decay), acted_on),
+            *self._step(rate, hyper.weight_decay, step, acted_on),
         )
         if self.exact:
             made = soft_threshold(made, hyper.l1_exact, partial(self._sizes, step, rate), acted_on)
@@ -171,12 +169,16 @@ class Optimizer:
             made = optax.chain(made, optax.masked(max_norm(hyper.max_norm), acted_on))
         return made
 
-    def _step(self, rate: Float[Array, ""], step: Int[Array, ""]) -> tuple[optax.GradientTransformation, ...]:
+    def _step(
+        self, rate: Float[Array, ""], decay: Float[Array, ""], step: Int[Array, ""], acted_on: Callable[[Params], Any]
+    ) -> tuple[optax.GradientTransformation, ...]:
+        """The step with decoupled weight decay, times the learning rate (Loshchilov & Hutter, arXiv 1711.05101)."""
         scaled = optax.scale_by_learning_rate(rate)
-        if self.rule.name == "adam":
-            return scale_by_keras_adam(step), scaled
+        if self.rule.name == "adam":  # the chain of Optax's AdamW, which is Keras's
+            return scale_by_keras_adam(step), optax.masked(optax.add_decayed_weights(decay), acted_on), scaled
         # Keras's velocity has the learning rate of each step in it; Optax's own chain is the other way round.
-        return (scaled, optax.trace(self.rule.momentum, self.rule.nesterov)) if self.rule.momentum else (scaled,)
+        velocity = [optax.trace(self.rule.momentum, self.rule.nesterov)] if self.rule.momentum else []
+        return scaled, *velocity, optax.masked(optax.add_decayed_weights(-rate * decay), acted_on)
 
     def _sizes(self, step: Int[Array, ""], rate: Float[Array, ""], state: Any, updates: Params) -> Params:
         """The step size of each weight."""
