@@ -117,11 +117,12 @@ def spelled(value: Any) -> str:
 
 
 def shortest(number: int | float) -> str:
-    """The shortest decimal text that reads back as the same number: 0, 0.3, 0.01, 1e-3, 3.16e-5."""
+    """The shortest decimal text that reads back as the same number, but plain from 1 to 1e5: 1e-3, 0.01, 0.3, 1000."""
     if isinstance(number, int) or not math.isfinite(number):
         return str(number)
     plain = repr(number).removesuffix(".0")
     sign, digits, exponent = Decimal(repr(number)).normalize().as_tuple()
     first, rest = digits[0], "".join(map(str, digits[1:]))
     scientific = f"{'-' * sign}{first}{'.' * bool(rest)}{rest}e{int(exponent) + len(rest)}"
-    return scientific if "e" in plain or len(scientific) < len(plain) else plain
+    readable = "e" not in plain and 1 <= abs(number) < 1e5  # 1000 rather than 1e3
+    return plain if readable or ("e" not in plain and len(plain) <= len(scientific)) else scientific

@@ -181,6 +181,29 @@ def wrong_labels(results: Results, layout: Layout) -> str:
     )
 
 
+def sparsity(results: Results, layout: Layout, most: int = 6) -> str:
+    """What share of the weights is exactly zero, and what that cost; empty where none is."""
+    if "zero_weights" not in results.members:
+        return ""
+    share = results.sound.groupby("cell", sort=False)["zero_weights"].mean()
+    found = []
+    for cell in [cell for cell in share.index if share[cell] >= 1e-3 and cell != layout.base]:
+        changes = []
+        for measure, name in (("test_error", "accuracy"), ("test_cross_entropy", "cross-entropy")):
+            change, points = results.change(layout.base, cell, measure), measure == "test_error"
+            if change is not None:
+                change = swapped(change) if points else change
+                sure = f", {UNDECIDED}" if change["verdict"] == UNDECIDED else ""
+                changes.append(f"{name} {_difference(change, points)}{sure}")
+        cost = f": {listing(changes)}" if changes else ""
+        found.append(f"- `{cell}` has {number(100 * share[cell])} % of the penalised weights at exactly 0{cost}.")
+    if not found:
+        return ""
+    rest = f"\n- {count(len(found) - most, 'more cell')} in `members.csv`." if len(found) > most else ""
+    against = f", against {called(layout.base, layout)}" if layout.base else ""
+    return f"What exact zeros cost{against}:\n\n" + "\n".join(found[:most]) + rest
+
+
 def turned(results: Results, layout: Layout) -> list[str]:
     """Cells of interest whose mean test cross-entropy was lower at an earlier epoch than at the last."""
     cells = dict.fromkeys([layout.base, *(row["cell"] for row in results.chosen())])

@@ -30,6 +30,11 @@ class Line(NamedTuple):
         return AXES[self.axis].scale == "log"
 
     @property
+    def unlimited(self) -> bool:
+        """Whether its last value is no limit."""
+        return AXES[self.axis].number(self.labels[-1]) == math.inf
+
+    @property
     def title(self) -> str:
         return AXES[self.axis].title
 

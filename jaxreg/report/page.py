@@ -65,6 +65,7 @@ def render(results: Results, layout: Layout, pictures: dict[str, list[figures.Pi
         reading=reading(results),
         wrong_labels=findings.wrong_labels(results, layout),
         choices=tables.choices(results),
+        sparsity=findings.sparsity(results, layout),
         turned=findings.turned(results, layout),
         comparisons=[(cell, table) for cell in references if (table := tables.comparisons(results, cell))],
         cells=tables.cells(results),

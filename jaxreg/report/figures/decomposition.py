@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from jaxreg.axes import AXES
+from jaxreg.axes import AXES, RECIPE
 from jaxreg.report.figures import style
 from jaxreg.report.figures.style import Picture
 from jaxreg.report.layout import Layout, Line
@@ -21,6 +21,9 @@ from jaxreg.store.results import Results
 
 LOSS_NAMES = {"cross_entropy": "cross-entropy", "brier": "Brier score", "zero_one": "0-1 error"}
 _COMPARED_AS = {measure: name for name, measure in COMPARED.items()}
+
+
+_RUINED = 5.0  # times the least error, or the largest gain: beyond that nothing is worth its room
 
 
 def parted(table: pd.DataFrame) -> bool:
@@ -57,7 +60,8 @@ def _figure(results: Results, layout: Layout, lines: Sequence[Line], loss: str) 
     heights = {"height_ratios": [1.25, 1]} if paired else {}
     figure, axes = style.canvas(3.4 * rows - 0.1, rows, len(lines), sharey="row", gridspec_kw=heights)
     cells = list(dict.fromkeys(cell for line in lines for cell in line.cells))
-    top = style.ceiling(table.loc[cells, "error"])
+    whole = all(AXES[line.axis].off is RECIPE for line in lines)
+    top = _top(table.loc[cells]) if whole else style.ceiling(table.loc[cells, "error"])
     drawn: list[pd.DataFrame] = []
     for column, line in enumerate(lines):
         stack(axes[0, column], line, table, top)
@@ -72,7 +76,7 @@ def _figure(results: Results, layout: Layout, lines: Sequence[Line], loss: str) 
         handles=stack_key(table), ncols=2, loc="outside upper left", columnspacing=1.4, handlelength=2.2
     )  # fmt: skip
     if paired:
-        low, high = change_limits(drawn)
+        low, high = change_limits(drawn, changes["variance"].loc[cells] if whole and "variance" in changes else None)
         for column, line in enumerate(lines):
             axes[1, column].set_ylim(low, high)
             errors = changes["error"].reindex(line.cells)["difference"]
@@ -101,6 +105,18 @@ def _figure(results: Results, layout: Layout, lines: Sequence[Line], loss: str) 
         caption + " Bands: 95 % intervals.",
         style.png(figure),
     )
+
+
+def _top(rows: pd.DataFrame) -> float | None:
+    """Where to cap the stack along an axis that is no strength, such as width: not below the largest variance.
+
+    Unless the error there is several times the least one. A strength that is too large ruins variance as well.
+    """
+    top = style.ceiling(rows["error"])
+    if top is None or rows["variance"].isna().all():
+        return top
+    peak = float(rows["error"].to_numpy()[np.nanargmax(rows["variance"].to_numpy())])
+    return max(top, 1.03 * peak) if peak <= _RUINED * rows["error"].min() else top
 
 
 def stack(axes: Axes, line: Line, table: pd.DataFrame, top: float | None) -> None:
@@ -188,13 +204,17 @@ def change_panel(axes: Axes, line: Line, changes: dict[str, pd.DataFrame], base:
     return drawn
 
 
-def change_limits(drawn: list[pd.DataFrame]) -> tuple[float, float]:
-    """Limits that show what improved and as much again of what grew: a ruined cell would flatten the rest."""
+def change_limits(drawn: list[pd.DataFrame], variance: pd.DataFrame | None) -> tuple[float, float]:
+    """Limits that show what improved and as much again of what grew: a ruined cell would flatten the rest.
+
+    The largest change in variance is shown too, where it is given.
+    """
     ends = pd.concat(drawn)[["difference_low", "difference_high"]].to_numpy(float)
     ends = ends[np.isfinite(ends)]
     low, high = (ends.min(), ends.max()) if ends.size else (-1.0, 1.0)
     if low < 0:
-        high = min(high, -1.5 * low)
+        peak = 0.0 if variance is None else float(np.nanmax(variance["difference"], initial=0.0))
+        high = min(high, max(-1.5 * low, 1.1 * peak))
     margin = 0.08 * max(high - low, 1e-9)
     return float(low - margin), float(high + margin)
 

@@ -75,17 +75,19 @@ def png(figure: Figure) -> bytes:
 
 
 def strength_axis(axes: Axes, line: Line, label: bool = True) -> None:
-    """Ticks at the values trained; on a logarithmic axis 0 stands apart, with the axis broken after it."""
+    """Ticks at the values trained; 0 on a logarithmic axis, and no limit, stand apart, the axis broken beside them."""
     labels = [text if _shown(line, i) else "" for i, text in enumerate(line.labels)]
     axes.set_xticks(line.positions, labels)
     axes.margins(x=0.04)
     axes.grid(axis="x", visible=False)
     if label:
         axes.set_xlabel(line.title)
-    if line.logarithmic and line.labels[0] == "0" and len(line.positions) > 1:
+    breaks = [line.positions[0] + 0.48] if line.logarithmic and line.labels[0] == "0" else []
+    breaks += [line.positions[-1] - 0.48] if line.logarithmic and line.unlimited else []
+    for place in breaks if len(line.positions) > 1 else ():
         slash = [(-0.5, -1.0), (0.5, 1.0)]
         axes.plot(
-            [line.positions[0] + 0.42, line.positions[0] + 0.54],
+            [place - 0.06, place + 0.06],
             [0, 0],
             transform=axes.get_xaxis_transform(),
             marker=slash,  # type: ignore[arg-type]
@@ -97,12 +99,13 @@ def strength_axis(axes: Axes, line: Line, label: bool = True) -> None:
 
 
 def _shown(line: Line, i: int) -> bool:
-    """Whether the i-th value gets its label: all up to seven, else 0 and the powers of ten."""
+    """Whether the i-th value gets its label: all up to seven, else 0 and the powers of ten, or every other one."""
     if len(line.labels) <= 7:
         return True
-    if line.logarithmic:
-        return line.labels[i] == "0" or abs(line.positions[i] - round(line.positions[i])) < 1e-6
-    return i % 2 == 0
+    round_ones = [
+        text == "0" or abs(place - round(place)) < 1e-6 for text, place in zip(line.labels, line.positions, strict=True)
+    ]
+    return round_ones[i] if line.logarithmic and sum(round_ones) > 2 else i % 2 == 0
 
 
 def curve(axes: Axes, x: Sequence[float] | np.ndarray, table: Any, name: str, **kwargs: Any) -> None:
