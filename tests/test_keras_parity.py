@@ -149,10 +149,8 @@ def test_every_step_has_the_loss_that_keras_has(case, rows):
     for array, other in zip(to_keras(state.weights, HIDDEN, batch_norm), arrays_of(reference), strict=True):
         np.testing.assert_allclose(array, other, rtol=1e-3, atol=2e-4)
     # An epoch as a whole is what Keras prints for it: the mean over its batches, weighted by size.
-    images, labels = jnp.asarray(rows.images), jnp.asarray(rows.labels)
-    _, epoch = step_of(model, optimizers.scale_by_keras_adam)(
-        chosen, start, jnp.asarray(rows.order[:14]), images, labels
-    )
+    data = Part(jnp.asarray(rows.images), jnp.asarray(rows.labels))
+    _, epoch = step_of(model, optimizers.scale_by_keras_adam)(chosen, start, jnp.asarray(rows.order[:14]), data)
     printed = np.average(expected[:14], weights=[32] * 13 + [8])
     np.testing.assert_allclose(epoch.cross_entropy + epoch.penalty, printed, rtol=1e-5)
 
