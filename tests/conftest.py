@@ -29,6 +29,19 @@ def float64():
     jax.config.update("jax_enable_x64", False)
 
 
+@pytest.fixture
+def keras_float64(float64):
+    """Double precision here and in Keras."""
+    import keras
+
+    before = keras.config.dtype_policy().name
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    yield
+    keras.config.set_floatx("float32")
+    keras.config.set_dtype_policy(before)
+
+
 @pytest.fixture(scope="session")
 def whole():
     """Fashion-MNIST."""

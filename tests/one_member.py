@@ -20,8 +20,11 @@ def learner(signature=FASHION, examples=1000, **settings):
 
 
 def hyper(identity=(1, 2, 3, 0), scaling="unit", dtype=jnp.float32, **settings):
-    """What is traced of these settings."""
-    found = grouping.hyperparameters(Settings(**settings), FIXED[scaling], np.array(identity, np.uint32))
+    """What is traced of these settings; in double precision not rounded to single before, as the engine does."""
+    given = Settings(**settings)
+    found = grouping.hyperparameters(given, FIXED[scaling], np.array(identity, np.uint32))
+    numbers = {name: value for name, value in dict(given).items() if name in found._fields and type(value) is float}
+    found = found._replace(**numbers | {"dropout": np.array(given.dropout_rates)})
     traced = jax.tree.map(lambda number: jnp.asarray(number, dtype), found)
     return traced._replace(identity=jnp.array(identity, jnp.uint32))
 

@@ -1,124 +1,38 @@
-"""Training against Keras on its JAX backend: same weights, same batches, same numbers.
-
-Keras gets logits from a linear last layer: on the JAX backend its loss of probabilities is clipped.
-"""
+"""Training against Keras on its JAX backend: same weights, same batches, same numbers."""
 
 from __future__ import annotations
 
-import types
-from functools import cache, partial
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from one_member import hyper, learner
+from keras_reference import (
+    arrays_of,
+    compile_anew,
+    first_state,
+    keras,
+    keras_model,
+    network,
+    ours,
+    same,
+    some_rows,
+    step_of,
+    theirs,
+    to_keras,
+)
+from one_member import hyper
 
 from jaxreg.data.dataset import Part
 from jaxreg.engine import optimizers, training
 from jaxreg.engine.grouping import in_batches
 
-keras = pytest.importorskip("keras")
-
-HIDDEN = (16, 12)
-ROWS = 424  # 13 batches of 32 and one of 8
-EPOCHS = 8  # 112 steps
-
-
-def network(**settings):
-    return learner(hidden=HIDDEN, **settings)
-
-
-def keras_model(hidden, l1=0.0, l2=0.0, batch_norm=False, rates=()):
-    stack = [keras.Input((784,))]
-    for layer, width in enumerate(hidden):
-        penalty = keras.regularizers.L1L2(l1, l2)
-        stack.append(keras.layers.Dense(width, activation="relu", kernel_regularizer=penalty))
-        if batch_norm:
-            stack.append(keras.layers.BatchNormalization())
-        if rates:
-            stack.append(keras.layers.Dropout(rates[layer], seed=layer))
-    model = keras.Sequential([*stack, keras.layers.Dense(10)])
-    compile_anew(model)
-    return model
-
-
-def compile_anew(model):
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(optimizer=keras.optimizers.Adam(1e-3), loss=loss)
-
-
-def to_keras(weights, hidden, batch_norm):
-    """Our weights in the order in which Keras lists its own."""
-    arrays = []
-    for layer in range(len(hidden)):
-        dense = weights.params[f"hidden_{layer}"]
-        arrays += [dense["kernel"], dense["bias"]]
-        if batch_norm:
-            trained, moving = (tree[f"batch_norm_{layer}"] for tree in weights)
-            arrays += [trained["scale"], trained["bias"], moving["mean"], moving["var"]]
-    output = weights.params["output"]
-    return [np.asarray(array) for array in (*arrays, output["kernel"], output["bias"])]
-
 
 @pytest.fixture(scope="module")
 def rows(whole):
-    """The data of all cases: images, labels and the batches of every epoch."""
-    random = np.random.default_rng(0)
-    orders = [in_batches(random.permutation(ROWS), 32) for _ in range(EPOCHS)]
-    return types.SimpleNamespace(
-        images=whole.train.inputs[:ROWS], labels=whole.train.targets[:ROWS], order=np.concatenate(orders)
-    )
-
-
-@pytest.fixture
-def keras_float64(float64):
-    """Double precision here and in Keras."""
-    before = keras.config.dtype_policy().name
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
-    yield
-    keras.config.set_floatx("float32")
-    keras.config.set_dtype_policy(before)
-
-
-@cache
-def step_of(model, adam):
-    """A compiled step of this network; `adam` only tells the programs of different optimizers apart."""
-    return jax.jit(partial(training.train_epoch, model))
-
-
-def ours(model, chosen, rows, state=None, order=None):
-    """Penalised loss of every step and the final state: `train_epoch` over one step at a time."""
-    if state is None:
-        state = training.start(model, chosen)
-    step = step_of(model, optimizers.scale_by_keras_adam)
-    losses, data = [], Part(jnp.asarray(rows.images), jnp.asarray(rows.labels))
-    for batch in rows.order if order is None else order:
-        state, loss = step(chosen, state, jnp.asarray(batch[None]), data)
-        losses.append(loss.cross_entropy + loss.penalty)
-    return np.array(losses), state
-
-
-def theirs(model, rows, scale=255.0, order=None):
-    """The same of Keras; `train_on_batch` gives the loss before the update."""
-    losses = []
-    for batch in rows.order if order is None else order:
-        chosen = batch[batch >= 0]
-        pixels = rows.images[chosen].astype(keras.config.floatx()) / scale
-        losses.append(model.train_on_batch(pixels, rows.labels[chosen]))
-    return np.array(losses)
-
-
-def arrays_of(reference):
-    """Keras's weights. Its own `get_weights` makes NumPy 2 warn."""
-    return [np.asarray(variable.value) for variable in reference.weights]
-
-
-def same(mine, others, tolerance):
-    """Losses are the same to a relative tolerance."""
-    return bool(np.all(np.abs(mine - others) <= tolerance * np.abs(others)))
+    return some_rows(whole, epochs=8)  # 112 steps
 
 
 CASES = {
@@ -138,21 +52,19 @@ def test_every_step_has_the_loss_that_keras_has(case, rows):
     settings = dict(CASES[case])
     batch_norm = settings.pop("batch_norm", False)
     model, chosen = network(batch_norm=batch_norm), hyper(**settings)
-    start = training.start(model, chosen)
-    reference = keras_model(HIDDEN, **settings, batch_norm=batch_norm)
-    reference.set_weights(to_keras(start.weights, HIDDEN, batch_norm))
+    start = first_state(model, chosen)
+    reference = keras_model(**settings, batch_norm=batch_norm)
+    reference.set_weights(to_keras(start.weights))
     losses, state = ours(model, chosen, rows, start)
     expected = theirs(reference, rows)
     assert len(losses) == 112
     np.testing.assert_allclose(losses, expected, rtol=1e-4)
     assert losses[-14:].mean() < 0.9 * losses[:14].mean(), "it learned something"
-    for array, other in zip(to_keras(state.weights, HIDDEN, batch_norm), arrays_of(reference), strict=True):
+    for array, other in zip(to_keras(state.weights), arrays_of(reference), strict=True):
         np.testing.assert_allclose(array, other, rtol=1e-3, atol=2e-4)
     # An epoch as a whole is what Keras prints for it: the mean over its batches, weighted by size.
-    images, labels = jnp.asarray(rows.images), jnp.asarray(rows.labels)
-    _, epoch = step_of(model, optimizers.scale_by_keras_adam)(
-        chosen, start, jnp.asarray(rows.order[:14]), images, labels
-    )
+    data = Part(jnp.asarray(rows.images), jnp.asarray(rows.labels))
+    _, epoch = step_of(model, optimizers.scale_by_keras_adam)(chosen, start, jnp.asarray(rows.order[:14]), data)
     printed = np.average(expected[:14], weights=[32] * 13 + [8])
     np.testing.assert_allclose(epoch.cross_entropy + epoch.penalty, printed, rtol=1e-5)
 
@@ -162,14 +74,13 @@ def test_raw_pixels_in_double_precision(rows, keras_float64):
     """Raw pixels make losses of 100 and more, on which float32 is no test."""
     chosen = hyper(l1=1e-2, l2=1e-2, scaling="raw", dtype=jnp.float64)
     model = network()
-    weights = jax.tree.map(lambda leaf: leaf.astype(jnp.float64), training.start(model, chosen).weights)
-    start = training.restart(model, chosen, weights)
-    reference = keras_model(HIDDEN, l1=1e-2, l2=1e-2)
-    reference.set_weights(to_keras(start.weights, HIDDEN, False))
+    start = first_state(model, chosen)
+    reference = keras_model(l1=1e-2, l2=1e-2)
+    reference.set_weights(to_keras(start.weights))
     losses, state = ours(model, chosen, rows, start)
     assert losses.dtype == np.float64 and losses[0] > 10
     np.testing.assert_allclose(losses, theirs(reference, rows, scale=1.0), rtol=1e-9)
-    for array, other in zip(to_keras(state.weights, HIDDEN, False), arrays_of(reference), strict=True):
+    for array, other in zip(to_keras(state.weights), arrays_of(reference), strict=True):
         np.testing.assert_allclose(array, other, rtol=1e-6, atol=1e-9)
 
 
@@ -177,9 +88,9 @@ def test_raw_pixels_in_double_precision(rows, keras_float64):
 def test_restart_is_compiling_again(rows):
     """The weights and moving statistics stay, Adam's moments and count do not."""
     model, chosen, half = network(batch_norm=True), hyper(l2=1e-3), rows.order[:28]
-    start = training.start(model, chosen)
-    reference = keras_model(HIDDEN, l2=1e-3, batch_norm=True)
-    reference.set_weights(to_keras(start.weights, HIDDEN, True))
+    start = first_state(model, chosen)
+    reference = keras_model(l2=1e-3, batch_norm=True)
+    reference.set_weights(to_keras(start.weights))
     first, state = ours(model, chosen, rows, start, half)
     np.testing.assert_allclose(first, theirs(reference, rows, order=half), rtol=1e-4)
     compile_anew(reference)
@@ -195,8 +106,8 @@ def test_evaluate_of_keras_is_our_cross_entropy_and_penalty(whole, rows):
     """Over 1,123 images: neither Keras's batches of 32 nor ours of 1,000 come out even."""
     model, chosen = network(batch_norm=True), hyper(l1=1e-4, l2=1e-3)
     _, state = ours(model, chosen, rows, order=rows.order[:14])
-    reference = keras_model(HIDDEN, l1=1e-4, l2=1e-3, batch_norm=True)
-    reference.set_weights(to_keras(state.weights, HIDDEN, True))
+    reference = keras_model(l1=1e-4, l2=1e-3, batch_norm=True)
+    reference.set_weights(to_keras(state.weights))
     images, labels = whole.test.inputs[:1123], whole.test.targets[:1123]
     batches = jnp.asarray(in_batches(np.arange(1123), training.EVALUATION_BATCH))
     data = Part(jnp.asarray(images), jnp.asarray(labels))
@@ -215,9 +126,9 @@ def test_control_other_adam(rows, monkeypatch):
     """Optax's Adam must fail where gradients are tiny: dark pixels' weights have the gradient of L1 only."""
     tiny = 3e-7
     model, chosen, order = network(), hyper(l1=tiny), rows.order[:50]
-    start = training.start(model, chosen)
-    reference = keras_model(HIDDEN, l1=tiny)
-    reference.set_weights(to_keras(start.weights, HIDDEN, False))
+    start = first_state(model, chosen)
+    reference = keras_model(l1=tiny)
+    reference.set_weights(to_keras(start.weights))
     theirs(reference, rows, order=order)
     dark = ~rows.images.any(axis=0)
     assert dark.any()
@@ -243,8 +154,8 @@ def test_control_half_a_penalty(rows):
     """A penalty with a factor 1/2 must fail, each of the two."""
     for name in ("l1", "l2"):
         start = training.start(network(), hyper())
-        reference = keras_model(HIDDEN, **{name: 1e-3})
-        reference.set_weights(to_keras(start.weights, HIDDEN, False))
+        reference = keras_model(**{name: 1e-3})
+        reference.set_weights(to_keras(start.weights))
         expected = theirs(reference, rows, order=rows.order[:5])
         right, _ = ours(network(), hyper(**{name: 1e-3}), rows, start, rows.order[:5])
         wrong, _ = ours(network(), hyper(**{name: 5e-4}), rows, start, rows.order[:5])
@@ -270,13 +181,13 @@ def test_dropout_trains_as_keras_does_in_distribution(rows):
 
     many = jax.jit(jax.vmap(mean_loss, in_axes=(0, None)))
     mine = many(jnp.arange(seeds, dtype=jnp.uint32), jnp.array(rates))
-    reference = keras_model(HIDDEN, rates=rates)
+    reference = keras_model(dropout=rates)
     seeded = [layer.seed_generator for layer in reference.layers if isinstance(layer, keras.layers.Dropout)]
     reference.train_on_batch(np.zeros((1, 784), np.float32), np.zeros(1))  # builds the optimizer
     fresh = [np.zeros(v.shape, v.dtype) for v in reference.optimizer.variables[2:]]
     others = []
     for seed in range(seeds):
-        reference.set_weights(to_keras(start.weights, HIDDEN, False))
+        reference.set_weights(to_keras(start.weights))
         reference.optimizer.iterations.assign(0)
         for variable, zero in zip(reference.optimizer.variables[2:], fresh, strict=True):
             variable.assign(zero)

@@ -116,11 +116,20 @@ def test_evaluation_by_definition(dataset, start):
     np.testing.assert_allclose(found.accuracy, (log_p.argmax(axis=1) == truth).mean(), rtol=1e-6)
 
 
-def test_shapes_never_broadcast_by_accident(dataset):
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"l1_exact": 1e-3, "max_norm": 3.0, "input_noise": 0.1, "loss": "squared", "schedule": "cosine"},
+        {"l1_exact": 1e-3, "optimizer": {"name": "sgd", "momentum": 0.9, "nesterov": True}, "biases": False},
+    ],
+    ids=["plain", "adam", "nesterov"],
+)
+def test_shapes_never_broadcast_by_accident(dataset, more):
     """No array is silently given another rank anywhere in a member's functions."""
     data = placed(dataset.train)
     order = jnp.asarray(in_batches(np.arange(37), 8))
-    given = {"hidden": [8, 6], "batch_norm": True, "dropout": [0.3, 0.5]}
+    given = {"hidden": [8, 6], "batch_norm": True, "dropout": [0.3, 0.5], **more}
     everything, chosen = learner(**given), hyper(**given)
     with jax.numpy_rank_promotion("raise"):
         state = jax.eval_shape(lambda: training.start(everything, chosen))

@@ -61,7 +61,7 @@ class ProgramGroup:
 
 def learner(settings: Settings, signature: Signature, train_examples: int) -> Learner:
     """What is static of how a cell's members learn from so many examples."""
-    task = Classification(signature.classes, settings.loss)
+    task = Classification(signature.classes, settings.loss, settings.label_smoothing > 0)
     schedule = None
     if settings.schedule.name != "constant":
         schedule = Schedule(settings.schedule, -(-train_examples // settings.batch_size), settings.epochs)

@@ -71,6 +71,21 @@ def adam_step_sizes(moments: Moments, step: Int[Array, ""], learning_rate: Float
     return jax.tree.map(lambda v: learning_rate * jnp.sqrt(1 - BETA_2**t) / (jnp.sqrt(v) + EPSILON), moments.square)
 
 
+class StepSize(NamedTuple):
+    """What SGD's velocity would be under a gradient that was always -1: of rates that change, too."""
+
+    sum: Float[Array, ""]
+
+
+def track_step_size(rate: Float[Array, ""], momentum: float) -> optax.GradientTransformation:
+    """Leaves updates as they are and knows the size of a step with momentum, about rate / (1 - momentum)."""
+
+    def update(updates: Params, state: StepSize, params: Params | None = None) -> tuple[Params, StepSize]:
+        return updates, StepSize(momentum * state.sum + rate)
+
+    return optax.GradientTransformation(lambda _: StepSize(jnp.zeros_like(rate)), update)
+
+
 def soft_threshold(
     inner: optax.GradientTransformation,
     strength: Float[Array, ""],
@@ -177,15 +192,20 @@ class Optimizer:
         if self.rule.name == "adam":  # the chain of Optax's AdamW, which is Keras's
             return scale_by_keras_adam(step), optax.masked(optax.add_decayed_weights(decay), acted_on), scaled
         # Keras's velocity has the learning rate of each step in it; Optax's own chain is the other way round.
-        velocity = [optax.trace(self.rule.momentum, self.rule.nesterov)] if self.rule.momentum else []
-        return scaled, *velocity, optax.masked(optax.add_decayed_weights(-rate * decay), acted_on)
+        momentum, nesterov = self.rule.momentum, self.rule.nesterov
+        velocity = [optax.trace(momentum, nesterov)] if momentum else []
+        sizes = [track_step_size(rate, momentum)] if momentum and self.exact else []
+        return scaled, *velocity, *sizes, optax.masked(optax.add_decayed_weights(-rate * decay), acted_on)
 
     def _sizes(self, step: Int[Array, ""], rate: Float[Array, ""], state: Any, updates: Params) -> Params:
-        """The step size of each weight."""
+        """The step size of each weight: what the step multiplied its mean gradient with."""
+        size = rate
         for part in state:
             if isinstance(part, Moments):
                 return adam_step_sizes(part, step, rate)
-        return jax.tree.map(lambda _: rate, updates)
+            if isinstance(part, StepSize):
+                size = self.rule.momentum * part.sum + rate if self.rule.nesterov else part.sum
+        return jax.tree.map(lambda _: size, updates)
 
 
 class WeightNorms(NamedTuple):

@@ -17,6 +17,7 @@ class Classification:
 
     classes: int
     loss: Literal["cross_entropy", "squared"] = "cross_entropy"
+    smoothed: bool = False  # label_smoothing is above 0
 
     @property
     def outputs(self) -> int:
@@ -48,6 +49,8 @@ class Classification:
         if self.loss == "squared":
             labels = (1 - smoothing) * jax.nn.one_hot(targets, self.classes) + smoothing / self.classes
             return jnp.mean(jnp.square(jnp.exp(predictions) - labels), axis=1)
+        if not self.smoothed:
+            return cross_entropies
         return (1 - smoothing) * cross_entropies - smoothing * jnp.mean(predictions, axis=1)
 
     def scores(

@@ -1,4 +1,4 @@
-"""The penalties and Adam, each against its definition."""
+"""Penalties, Adam, weight decay, SGD and the constraint, each against its definition. `test_exact_l1` has exact L1."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import optax
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from one_member import hyper, learner
+from one_member import hyper, learner, placed
 
+from jaxreg.engine import training
+from jaxreg.engine.grouping import in_batches
 from jaxreg.engine.optimizers import Optimizer, add_l1, add_l2, scale_by_keras_adam, weight_norms
 
 NETWORK = learner(hidden=[6, 5], batch_norm=True).network
@@ -131,3 +133,125 @@ def test_weight_norms(params):
     sum_absolute, sum_square = weight_norms(NETWORK, params)
     assert float(sum_absolute) == pytest.approx(sum(np.abs(w).sum() for w in kernels), rel=1e-5)
     assert float(sum_square) == pytest.approx(sum((w**2).sum() for w in kernels), rel=1e-5)
+
+
+ADAM_RATE = 1e-3
+SGD = {"optimizer": {"name": "sgd"}, "learning_rate": 0.1}
+
+
+@pytest.fixture
+def tree(float64):
+    """Parameters of two hidden layers and the output, in double precision, and gradients of six steps."""
+    random = np.random.default_rng(3)
+    shapes = {"hidden_0": (7, 6), "hidden_1": (6, 5), "output": (5, 3)}
+
+    def drawn():
+        return {
+            name: {"kernel": jnp.asarray(random.normal(size=shape)), "bias": jnp.asarray(random.normal(size=shape[1]))}
+            for name, shape in shapes.items()
+        }
+
+    return drawn(), [drawn() for _ in range(6)]
+
+
+def after_each(transform, params, gradients):
+    """The parameters after each step; `transform` is of the number of steps before."""
+    state = transform(jnp.int32(0)).init(params)
+    for number, gradient in enumerate(gradients):
+        updates, state = transform(jnp.int32(number)).update(gradient, state, params)
+        params = optax.apply_updates(params, updates)
+        yield params
+
+
+def engines(**settings):
+    """What the engine makes of settings, as `after_each` wants it."""
+    model, chosen = learner(hidden=[6, 5], **settings), hyper(**settings, dtype=jnp.float64)
+    return lambda step: model.optimizer.transformation(chosen, step, model.network)
+
+
+def equal(one, other, **tolerance):
+    for mine, others in zip(*map(jax.tree.leaves, (one, other)), strict=True):
+        np.testing.assert_allclose(mine, others, **{"rtol": 1e-13, "atol": 1e-15} | tolerance)
+
+
+def test_weight_decay_is_adamw_of_optaxs_pieces(tree):
+    """Decay comes after Adam and before the learning rate, on the hidden kernels."""
+
+    def optaxs(step):
+        return optax.chain(
+            optax.scale_by_adam(eps=1e-7 / np.sqrt(1 - 0.999 ** (float(step) + 1))),
+            optax.add_decayed_weights(0.3, mask=NETWORK.penalised),
+            optax.scale_by_learning_rate(ADAM_RATE),
+        )
+
+    for mine, other in zip(after_each(engines(weight_decay=0.3), *tree), after_each(optaxs, *tree), strict=True):
+        equal(mine, other, rtol=1e-10, atol=1e-12)
+
+
+def test_weight_decay_without_a_gradient_is_a_factor(tree):
+    """With SGD hidden kernels shrink by 1 - rate * decay, nothing else moves."""
+    params, gradients = tree
+    still = [jax.tree.map(jnp.zeros_like, gradient) for gradient in gradients]
+    for number, after in enumerate(after_each(engines(weight_decay=0.5, **SGD), params, still), 1):
+        kept = jax.tree.map(
+            lambda w, acted_on, number=number: w * (1 - 0.1 * 0.5) ** number if acted_on else w,
+            params,
+            NETWORK.penalised(params),
+        )
+        equal(after, kept)
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_momentum_by_definition(tree, nesterov):
+    """Keras's: v <- m v - rate g; w <- w + v, or w + m v - rate g. The rate that drops is that of each step."""
+    params, gradients = tree
+    drop = {"name": "step", "epochs": [1], "factor": 0.1}  # 4 steps an epoch
+    rule = {"name": "sgd", "momentum": 0.9, "nesterov": nesterov}
+    mine = after_each(
+        engines(optimizer=rule, learning_rate=0.1, schedule=drop, epochs=2, batch_size=250), params, gradients
+    )
+    velocity = jax.tree.map(jnp.zeros_like, params)
+    for number, (found, gradient) in enumerate(zip(mine, gradients, strict=True)):
+        rate = 0.1 if number < 4 else 0.01
+        velocity = jax.tree.map(lambda v, g, rate=rate: 0.9 * v - rate * g, velocity, gradient)
+        step = jax.tree.map(lambda v, g, rate=rate: 0.9 * v - rate * g if nesterov else v, velocity, gradient)
+        params = optax.apply_updates(params, step)
+        equal(found, params)
+
+
+def test_max_norm_scales_long_columns_of_hidden_kernels_alone(tree):
+    """One step beside the same one without a limit: columns to norm / (norm + 1e-7) of the limit or of themselves."""
+    params, gradients = tree
+    (free,), (limited,), (huge,) = (
+        after_each(engines(**more), params, gradients[:1]) for more in ({}, {"max_norm": 2.5}, {"max_norm": 1e6})
+    )
+    longer = []
+    for layer in params:
+        np.testing.assert_array_equal(limited[layer]["bias"], free[layer]["bias"])
+        if layer == "output":
+            np.testing.assert_array_equal(limited[layer]["kernel"], free[layer]["kernel"])
+            continue
+        kernel = np.asarray(free[layer]["kernel"])
+        norms = np.linalg.norm(kernel, axis=0)
+        longer += list(norms > 2.5)
+        expected = kernel * np.minimum(norms, 2.5) / (norms + 1e-7)
+        np.testing.assert_allclose(limited[layer]["kernel"], expected, rtol=1e-12)
+        np.testing.assert_allclose(huge[layer]["kernel"], kernel, rtol=1e-6)
+    assert any(longer) and not all(longer)
+
+
+def test_no_column_is_ever_longer_than_the_limit(dataset):
+    """In a training; the output's columns, which start longer, are as free as before."""
+    model, chosen = learner(hidden=[8, 6], max_norm=0.6), hyper(hidden=[8, 6], max_norm=0.6, learning_rate=0.01)
+    data, state = placed(dataset.train), training.start(model, chosen)
+    step = jax.jit(lambda state, batch: training.train_epoch(model, chosen, state, batch, data)[0])
+    longest = 0.0
+    for batch in in_batches(np.arange(100), 10):
+        state = step(state, jnp.asarray(batch[None]))
+        norms = {name: np.linalg.norm(layer["kernel"], axis=0) for name, layer in state.weights.params.items()}
+        for name in ("hidden_0", "hidden_1"):
+            assert norms[name].max() <= 0.6 * (1 + 1e-6)
+        assert norms["output"].max() > 0.7
+        longest = max(longest, norms["hidden_1"].max())
+    assert longest > 0.6 * (1 - 1e-6), "some reach it"
+    assert any(np.any(layer["bias"]) for layer in state.weights.params.values())
