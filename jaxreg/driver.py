@@ -42,12 +42,15 @@ class Driver:
         folder: where results are kept.
         progress: told what happens.
         command: what was typed to start it.
+        began: when, by `time.perf_counter`.
 
     Raises:
         UserError: the folder belongs to another sweep, or can't be written.
     """
 
-    def __init__(self, sweep: Sweep, dataset: Dataset, folder: Folder, progress: Progress, command: str) -> None:
+    def __init__(
+        self, sweep: Sweep, dataset: Dataset, folder: Folder, progress: Progress, command: str, began: float
+    ) -> None:
         folder.check(sweep, dataset.digest)
         self.folder, self.progress = folder, progress
         self.members = members(sweep)
@@ -61,6 +64,7 @@ class Driver:
             "data": {"name": dataset.name, "digest": dataset.digest},
             "small_weight_threshold": SMALL_WEIGHT,
         }
+        self._began, self._spent_before = began, float(self.about.get("run_seconds", 0.0))
 
     def train(self, trainer: Callable[[], AnyTrainer]) -> None:
         """Has everybody trained who is not finished. Ctrl-C in between loses only the members at work."""
@@ -70,34 +74,37 @@ class Driver:
         if self.finished:
             count = f"{len(self.finished)} of {len(self.members)} members"
             self.progress.announce(f"{count} are in {self.folder.path} already: going on from there")
-        self.folder.note(self.about)
+        self._note()
         followed = {member.predecessor for member in self.members}
         weights = {name: done.weights for name, done in self.finished.items() if done.weights}
         earlier = {key: float(self.about.get(key, 0.0)) for key in ("compile_seconds", "train_seconds")}
         at_work = trainer()
         for done in at_work.train(missing, weights):
-            self._keep(done, followed)
-            weights |= {one.id: one.weights for one in done if one.id in followed}
-            self.finished |= {one.id: one._replace(weights=None) for one in done}
             facts = at_work.facts()
             self.about |= facts | {key: spent + facts[key] for key, spent in earlier.items()}
+            self._keep(done, followed)
+            weights |= {one.id: one.weights for one in done if one.id in followed}
 
-    def end(self, analysed: float, began: float) -> None:
-        """Writes run.json for the last time; times are of `time.perf_counter`."""
-        self.about |= {
-            "finished": now(),
-            "report_seconds": time.perf_counter() - analysed,
-            "run_seconds": float(self.about.get("run_seconds", 0.0)) + time.perf_counter() - began,
-        }
+    def end(self, analysed: float) -> None:
+        """Writes run.json for the last time; the analysis began at `analysed`, by `time.perf_counter`."""
+        self.about |= {"finished": now(), "report_seconds": time.perf_counter() - analysed}
+        self._note()
+
+    def _note(self) -> None:
+        """Writes run.json, with what this run and those that it goes on from have spent so far."""
+        self.about["run_seconds"] = self._spent_before + time.perf_counter() - self._began
         self.folder.note(self.about)
 
     def _keep(self, done: Sequence[MemberResult], followed: set[str | None]) -> None:
-        """Puts members on disk; Ctrl-C in between waits until all of them are there."""
+        """Puts members on disk, and what they took; Ctrl-C in between waits until all of it is there."""
         left = list(done)
         try:
             while left:
-                self.folder.keep(left[0], with_weights=left[0].id in followed)
+                one = left[0]
+                self.folder.keep(one, with_weights=one.id in followed)
+                self.finished[one.id] = one._replace(weights=None)
                 left.pop(0)
+            self._note()
         except KeyboardInterrupt:
             self._keep(left, followed)
             raise

@@ -116,7 +116,7 @@ def run(
     progress = progress or Silent()
     dataset = dataset or load_data(sweep.data, sweep.test, progress.announce)
     folder = Folder(Path(out) if out is not None else Path("reports") / sweep.name)
-    driver = Driver(sweep, dataset, folder, progress, command)
+    driver = Driver(sweep, dataset, folder, progress, command, began)
     for warning in sweep.warnings:
         progress.warn(warning)
 
@@ -142,7 +142,7 @@ def run(
             dataset.class_names,
         )
         analysis.write(tables, folder.path)
-        driver.end(analysed, began)
+        driver.end(analysed)
         page.write(folder.path)
         folder.tidy()
     except KeyboardInterrupt:
