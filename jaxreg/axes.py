@@ -31,7 +31,7 @@ class Axis:
     stronger: Literal[-1, 0, 1]  # regularises more: the larger number (1), the smaller (-1); neither is ordered (0)
     rank: int | float  # of two ordered axes, the one that "most regularised" looks at first has the lower rank
     condition: bool  # a condition of the data, under which one chooses, and never a choice itself
-    traced: bool  # a new value is not a new program
+    traced: bool  # a new value is not a new program, unless it switches something on that costs time
 
     def strength(self, value: Any) -> float:
         """How much a value regularises, to be compared with others of the same axis; nan where it has no order."""

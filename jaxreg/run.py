@@ -23,6 +23,7 @@ from jaxreg.report import page
 from jaxreg.spec.load import load
 from jaxreg.spec.sweep import Sweep
 from jaxreg.store.records import Folder
+from jaxreg.store.results import read_table
 
 
 class Run:
@@ -44,7 +45,7 @@ class Run:
 
     def table(self, name: str) -> pd.DataFrame:
         """Any table of the folder: `members`, `history`, `decomposition`, `comparisons`, `choices`, …"""
-        return pd.read_csv(self.folder / f"{name}.csv")
+        return read_table(self.folder / f"{name}.csv")
 
     @cached_property
     def members(self) -> pd.DataFrame:
@@ -133,7 +134,7 @@ def run(
         from jaxreg.statistics import analysis
 
         tables = analysis.analyse(
-            pd.read_csv(folder.path / "members.csv"),
+            read_table(folder.path / "members.csv"),
             predictions,
             dataset.test.targets,
             [member.id for member in driver.members],

@@ -140,7 +140,7 @@ def cells(results: Results) -> str:
 
 
 def _numbers(table: pd.DataFrame, cell: str) -> dict[str, float]:
-    numbers = table.select_dtypes("number").loc[[cell]]  # the axes are there as they were written
+    numbers = table.select_dtypes("number").loc[[cell]]
     return {str(key): value for key, value in numbers.to_dict("records")[0].items()}
 
 

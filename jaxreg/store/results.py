@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from jaxreg.axes import AXES
 from jaxreg.errors import UserError
 
 # Values as they were written.
-TEXT = dict.fromkeys(["cell", "reference", "member", "split", "value", "class_name", *AXES], str)
+TEXT = dict.fromkeys(["cell", "reference", "member", "split", "value", "class_name"], str)
 # The columns without which a table can't be read at all; the report leaves out what else is missing.
 NEEDED = {
     "members": ["member", "cell", "split", "seed", "test_cross_entropy", "test_accuracy", "diverged_at"],
@@ -113,10 +113,10 @@ def read(path: str | Path) -> Results:
             f"{path} is not a folder. Expected the folder of a run, such as reports/l1-l2;\n"
             "  python -m jaxreg.sweep --grid l1,l2 makes one"
         )
-    tables = {name: _table(path / f"{name}.csv", columns) for name, columns in NEEDED.items()}
+    tables = {name: read_table(path / f"{name}.csv", columns) for name, columns in NEEDED.items()}
     for name in OPTIONAL:
         if (path / f"{name}.csv").exists():
-            tables[name] = _table(path / f"{name}.csv", [])
+            tables[name] = read_table(path / f"{name}.csv")
     return Results(path=path, record=_record(path / "run.json"), examples=_examples(path / "examples.npz"), **tables)
 
 
@@ -127,7 +127,8 @@ def _missing(file: Path) -> UserError:
     )
 
 
-def _table(file: Path, columns: list[str]) -> pd.DataFrame:
+def read_table(file: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
+    """A table of a run. Raises `UserError` where it is missing, is no CSV, or lacks one of the columns."""
     try:
         table = pd.read_csv(file, dtype=TEXT, keep_default_na=True)  # type: ignore[arg-type]
     except FileNotFoundError:
