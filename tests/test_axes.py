@@ -167,6 +167,7 @@ def test_unregularised_means_that_nothing_that_regularises_is_on():
             assert not unregularised(off | {name: values(axis)[1]})
 
 
+@pytest.mark.slow
 def test_settings_are_columns_of_the_tables(runs):
     for run in runs.values():
         assert set(AXES) <= set(run.members.columns)
