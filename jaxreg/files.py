@@ -31,6 +31,12 @@ def _write(path: Path, fill: Callable[[IO[bytes]], object]) -> Path:
     return path
 
 
+def remove_halves(folder: Path) -> None:
+    """Removes what a kill has left of files of a folder and of its folders that were being written."""
+    for path in [*folder.glob(".*.tmp"), *folder.glob("*/.*.tmp")]:
+        path.unlink(missing_ok=True)
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

@@ -19,6 +19,18 @@ settings.load_profile("untimed")
 jaxreg.configure(2)  # two CPU devices on any machine; must come before JAX starts
 
 
+def pytest_addoption(parser):
+    parser.addoption("--kills", action="store_true", help="also the tests that start sweeps and kill them (minutes)")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leaves the kills out unless asked: not by `-m` in addopts, which a `-m` on the command line would replace."""
+    if not config.getoption("--kills"):
+        kills = [item for item in items if item.get_closest_marker("kills")]
+        config.hook.pytest_deselected(items=kills)
+        items[:] = [item for item in items if item not in kills]
+
+
 @pytest.fixture
 def float64():
     """Double precision in JAX, where its arrays are float32 else."""

@@ -121,6 +121,7 @@ def test_a_difference_turned_round_is_the_same_difference():
     assert (one["low"], one["high"]) == pytest.approx((-other["high"], -other["low"]))
 
 
+@pytest.mark.slow
 def test_equal_cells_are_rarely_told_apart_even_from_the_best_of_them():
     """The best of eight equal cells looks good by luck; against it no more than 5 % of runs may say "higher"."""
     random, wrong, naive = np.random.default_rng(3), 0, 0

@@ -256,6 +256,7 @@ def smoother(random: np.random.Generator, splits: int, seeds: int, flipped: floa
     return truth, draw, labels
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", [range(6), (0, 1, 2, 4, 5)], ids=["balanced", "one model missing"])
 def test_closed_form_is_recovered_without_bias(kept):
     random = np.random.default_rng(3)

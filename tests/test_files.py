@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from jaxreg.files import write_csv, write_npz, write_text
+from jaxreg.files import remove_halves, write_csv, write_npz, write_text
 
 
 def test_what_is_written_reads_back_the_same(tmp_path):
@@ -42,3 +45,17 @@ def test_others_may_read_what_the_mask_allows(tmp_path):
         assert stat.S_IMODE(write_text(tmp_path / "t.txt", "").stat().st_mode) == 0o644
     finally:
         os.umask(mask)
+
+
+def test_halves_that_a_kill_has_left_are_removed_and_nothing_else(tmp_path):
+    """A process that ends in the middle of writing, as one that is killed does."""
+    code = "import os, sys; from pathlib import Path; from jaxreg import files; "
+    code += "files._write(Path(sys.argv[1]), lambda file: os._exit(9))"
+    for name in ("table.csv", "figures/one.png"):
+        root = Path(__file__).parents[1]
+        assert subprocess.run([sys.executable, "-c", code, tmp_path / name], cwd=root, timeout=60).returncode == 9
+    (tmp_path / "table.csv").write_text("whole")
+    (tmp_path / "notes.tmp").write_text("the user's")
+    assert len(list(tmp_path.rglob(".*.tmp"))) == 2
+    remove_halves(tmp_path)
+    assert {path.name for path in tmp_path.rglob("*")} == {"table.csv", "notes.tmp", "figures"}

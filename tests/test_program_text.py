@@ -12,6 +12,8 @@ from jaxreg.bench.engine import chunk
 
 SMALLEST_KERNEL = 128 * 10
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def text():

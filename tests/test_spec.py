@@ -90,6 +90,7 @@ def test_product_and_union_may_be_mixed():
     ]
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=50)
 @given(
     grid=st.lists(st.lists(st.sampled_from(list(AXES)), min_size=1, max_size=2, unique=True), min_size=1, max_size=3)

@@ -21,7 +21,7 @@ import pandas as pd
 from jaxreg.axes import AXES
 from jaxreg.data.dataset import Signature
 from jaxreg.errors import UserError
-from jaxreg.files import write_csv, write_npz, write_text
+from jaxreg.files import remove_halves, write_csv, write_npz, write_text
 from jaxreg.spec.grid import value_of
 from jaxreg.spec.load import read
 from jaxreg.spec.members import Member
@@ -133,11 +133,12 @@ class Folder:
         return predictions
 
     def tidy(self) -> None:
-        """Removes the members' own files, once the tables hold them."""
+        """Removes the members' own files, once the tables hold them, and halves of files that a kill has left."""
         for file in self._finished.glob("*"):
             file.unlink()
         if self._finished.is_dir():
             self._finished.rmdir()
+        remove_halves(self.path)
 
     def _file(self, member: str) -> Path:
         return self._finished / (re.sub(r"[^\w.=,+-]", "_", member) + ".npz")
