@@ -42,10 +42,12 @@ def float64():
 
 
 @pytest.fixture
-def keras_float64(float64):
-    """Double precision here and in Keras."""
+def keras_float64(float64, monkeypatch):
+    """Double precision here and in Keras, which on JAX takes single for some results whatever it was told."""
     import keras
+    from keras.src.backend.common import dtypes
 
+    monkeypatch.setitem(dtypes.BIT64_TO_BIT32_DTYPE, "float64", "float64")
     before = keras.config.dtype_policy().name
     keras.config.set_floatx("float64")
     keras.config.set_dtype_policy("float64")

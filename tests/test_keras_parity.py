@@ -47,21 +47,24 @@ CASES = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
-def test_every_step_has_the_loss_that_keras_has(case, rows):
-    """112 steps, every 14th a partial batch, and the same weights and moving statistics at the end."""
+def test_every_step_has_the_loss_that_keras_has(case, rows, keras_float64):
+    """112 steps, every 14th a partial batch, and the same weights and moving statistics at the end.
+
+    In double precision: in single, rounding alone grows past 1e-4 in 110 steps of batch normalisation.
+    """
     settings = dict(CASES[case])
     batch_norm = settings.pop("batch_norm", False)
-    model, chosen = network(batch_norm=batch_norm), hyper(**settings)
+    model, chosen = network(batch_norm=batch_norm), hyper(**settings, dtype=jnp.float64)
     start = first_state(model, chosen)
     reference = keras_model(**settings, batch_norm=batch_norm)
     reference.set_weights(to_keras(start.weights))
     losses, state = ours(model, chosen, rows, start)
     expected = theirs(reference, rows)
     assert len(losses) == 112
-    np.testing.assert_allclose(losses, expected, rtol=1e-4)
-    assert losses[-14:].mean() < 0.9 * losses[:14].mean(), "it learned something"
+    np.testing.assert_allclose(losses, expected, rtol=1e-9)
+    assert losses.dtype == np.float64 and losses[-14:].mean() < 0.9 * losses[:14].mean(), "it learned something"
     for array, other in zip(to_keras(state.weights), arrays_of(reference), strict=True):
-        np.testing.assert_allclose(array, other, rtol=1e-3, atol=2e-4)
+        np.testing.assert_allclose(array, other, rtol=1e-6, atol=1e-9)
     # An epoch as a whole is what Keras prints for it: the mean over its batches, weighted by size.
     data = Part(jnp.asarray(rows.images), jnp.asarray(rows.labels))
     _, epoch = step_of(model, optimizers.scale_by_keras_adam)(chosen, start, jnp.asarray(rows.order[:14]), data)

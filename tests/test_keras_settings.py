@@ -63,22 +63,20 @@ def test_every_step_is_that_of_keras(case, rows, keras_float64):
     start, reference = first_state(model, chosen), keras_model(**settings)
     reference.set_weights(to_keras(start.weights))
     losses, state = ours(model, chosen, rows, start)
-    # Keras's schedules and its mean over the classes are in single precision even so.
-    single = "schedule" in settings or "loss" in settings
     assert losses.dtype == np.float64 and losses[-14:].mean() < losses[:14].mean(), "it learned something"
-    np.testing.assert_allclose(losses, theirs(reference, rows), rtol=3e-7 if single else 1e-9)
+    np.testing.assert_allclose(losses, theirs(reference, rows), rtol=1e-9)
     for array, other in zip(to_keras(state.weights), arrays_of(reference), strict=True):
-        np.testing.assert_allclose(array, other, rtol=1e-5 if single else 1e-6, atol=1e-6 if single else 1e-9)
+        np.testing.assert_allclose(array, other, rtol=1e-6, atol=1e-9)
 
 
 @pytest.mark.parametrize(
     "schedule", ["cosine", DROP, {"name": "step", "epochs": [1, 3, 4], "factor": 0.2}], ids=["cosine", "one", "three"]
 )
-def test_the_rate_of_every_step_is_that_of_keras(schedule, float64):
+def test_the_rate_of_every_step_is_that_of_keras(schedule, keras_float64):
     """From the first step to the last of 5 epochs of 14, and what would come after them."""
     given = Settings(epochs=5, schedule=schedule, learning_rate=0.3)
     factor, rate = network(**given.given()).optimizer.schedule, learning_rate(given)
     steps = np.arange(5 * 14 + 3)
     mine = [0.3 * float(factor(jnp.int32(step))) for step in steps]
-    np.testing.assert_allclose(mine, [float(rate(step)) for step in steps], rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(mine, [float(rate(step)) for step in steps], rtol=1e-12, atol=1e-15)
     assert mine[0] == pytest.approx(0.3) and mine[69] < 0.3
