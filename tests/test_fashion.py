@@ -84,7 +84,7 @@ def test_subset_is_the_first_of_each_class_in_file_order(dataset):
     sevens = np.flatnonzero(dataset.train.targets == 7)[:5]
     assert (small.train.inputs[small.train.targets == 7] == dataset.train.inputs[sevens]).all()
     assert small.digest == digest(small.train, small.test) != dataset.digest
-    with pytest.raises(UserError, match="6001 training images per class .* 1 to 6000"):
+    with pytest.raises(UserError, match="6001 training examples per class .* 1 to 6000"):
         subset(dataset, 6001, 1)
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from written_runs import GOLDEN, L1_L2, LABELS, write_run
+from written_runs import GOLDEN, L1_L2, write_run
 
+from jaxreg.data.dataset import Dataset
 from jaxreg.report import __main__, findings
 from jaxreg.report import page as report
 from jaxreg.report.caveats import caveats
@@ -64,11 +65,11 @@ def laws(page: str, folder: Path) -> None:
 
 
 def test_the_tables_that_training_writes_have_the_columns_of_the_written_ones(
-    train: Callable, small: Callable, folder: Path, tmp_path: Path
+    train: Callable, small: Callable, dataset: Dataset, folder: Path, tmp_path: Path
 ) -> None:
     """The others are written by the same statistics as a run's."""
     sweep = small(l1=[0.0, 1e-4])
-    Folder(tmp_path).write_tables(members(sweep), train(sweep), LABELS)
+    Folder(tmp_path).write_tables(members(sweep), train(sweep), dataset.test.targets, dataset.signature)
     for name in ("members", "history"):
         written, real = (pd.read_csv(path / f"{name}.csv") for path in (folder, tmp_path))
         assert [(c, written[c].dtype.kind) for c in written] == [(c, real[c].dtype.kind) for c in real], name

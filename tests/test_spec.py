@@ -40,7 +40,7 @@ def test_default_grid_is_one_line_per_axis_with_the_plain_cell_shared():
 
 def test_default_recipe():
     recipe = Settings()
-    assert recipe.architecture == "784-225-256-128-10"
+    assert recipe.architecture(784, 10) == "784-225-256-128-10"
     assert (recipe.scaling, recipe.learning_rate, recipe.batch_size, recipe.epochs) == ("unit", 1e-3, 32, 15)
 
 
@@ -135,8 +135,9 @@ def test_early_stopping_axis_keeps_what_else_the_recipe_says():
 
 def test_architecture_names_the_layers_there_are():
     settings = Settings(hidden=(8, 4), batch_norm=True, dropout=(0.0, 0.5))
-    assert settings.architecture == "784-8-4-10+bn+dropout"
-    assert Settings(hidden=(8, 4), dropout=(0.0, 0.0)).architecture == "784-8-4-10"
+    assert settings.architecture(784, 10) == "784-8-4-10+bn+dropout"
+    assert settings.architecture() == "8-4+bn+dropout", "what the settings alone decide"
+    assert Settings(hidden=(8, 4), dropout=(0.0, 0.0)).architecture(784, 10) == "784-8-4-10"
     assert Settings(hidden=(8, 4), dropout=0.5).dropout_rates == (0.5, 0.5)
 
 
@@ -191,7 +192,7 @@ NUMBER = "must be a finite number of at least 0, such as 1e-5"
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        ({"grid": "l3"}, ["--grid: unknown axis `l3`", "l1, l2, dropout", "--grid l1,l2 --l1 0,1e-5,1e-4"]),
+        ({"grid": "l3"}, ["--grid: unknown axis `l3`", "l1, l2, l1_exact", "--grid l1,l2 --l1 0,1e-5,1e-4"]),
         ({"grid": "l1,drop_out"}, ["unknown axis `drop_out`. Did you mean `dropout`?"]),
         ({"grid": "l1,,l2"}, ["--grid: an axis is missing"]),
         ({"grid": "l1*l1"}, ["--grid: `l1*l1` names an axis twice"]),
@@ -217,7 +218,7 @@ NUMBER = "must be a finite number of at least 0, such as 1e-5"
         ({"grid": "l1", "hidden": 64}, ["--hidden: needs a list, got 64. A list of one is [64]."]),
         ({"grid": "l1", "hidden": []}, ["--hidden: must be a list of layer widths", "got []"]),
         ({"grid": "l1", "hidden": [8, 0]}, ["--hidden: must be a list of layer widths", "got 0"]),
-        ({"grid": "l1", "learning_rate": 0}, ["--learning-rate: must be a finite number above 0"]),
+        ({"grid": "l1", "learning_rate": [0]}, ["--learning-rate: must be a finite number above 0"]),
         ({"grid": "l1", "name": "a/b"}, ["--name: must be a name of letters"]),
         ({"grid": "l1", "splits": 1, "full_seeds": 1}, ["--full-seeds: with splits = 1"]),
         ({}, ["nothing to train", "--grid l1,l2"]),
@@ -262,7 +263,7 @@ def test_flags_that_make_no_sense(flags, said):
         ),
         (
             "[[run]]\nname = 'a'\n[[run]]\nname = 'b'\nafter = 'a'\nbatch_norm = true",
-            "a is another network: 784-225-256-128-10, not 784-225-256-128-10+bn",
+            "a is another network: 225-256-128, not 225-256-128+bn",
         ),
         ("grid = ", "is not valid TOML"),
     ],

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jaxreg.axes import AXES
+from jaxreg.axes import present
 from jaxreg.statistics.analysis import analyse, write
 from jaxreg.statistics.comparisons import COMPARED, UNDECIDED, holm
 from jaxreg.statistics.decomposition import LOSSES, PARTS, SHARES
@@ -56,7 +56,7 @@ def test_the_files_and_their_columns(run, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {f"{name}.csv" for name in names} | {"examples.npz"}
     measured = [f"{part}{end}" for part in (*PARTS, *SHARES) for end in ("", "_low", "_high")]
     expected = {
-        "decomposition": ["cell", *AXES, "loss", *measured, "models", "splits", "seeds", "diverged"],
+        "decomposition": ["cell", *present(made_up()[0]), "loss", *measured, "models", "splits", "seeds", "diverged"],
         "comparisons": "cell reference measure difference low high p p_adjusted verdict gain".split(),
         "choices": "axis rule cell value test_cross_entropy low high test_error honest_cross_entropy honest_error "
         "flattery tied".split(),

@@ -82,7 +82,7 @@ def write_run(
                 | {"split": split, "seed": seed, "train_examples": 500}
                 | {"train_cross_entropy": 0.8 * loss, "train_accuracy": 0.9, "penalty": 0.01}
                 | {"test_cross_entropy": loss, "test_accuracy": accuracy, "weight_l1": 900.0, "weight_l2": 90.0}
-                | {"small_weights": 0.05, "live_small_weights": 0.04, "epochs": epochs}
+                | {"small_weights": 0.05, "live_small_weights": 0.04, "zero_weights": 0.0, "epochs": epochs}
                 | {"diverged_at": 2 if lost else np.nan, "stopped_at": np.nan, "seconds": 0.25}
             )
             for epoch in range(1, epochs + 1):
