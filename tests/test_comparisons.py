@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from jaxreg.statistics.comparisons import (
+    COMPARED,
     UNDECIDED,
     Difference,
     benjamini_hochberg,
@@ -119,6 +120,25 @@ def test_a_difference_turned_round_is_the_same_difference():
     other = compare_with_references(pairs, names, "c2", None)[lambda t: t["cell"] == "c0"].iloc[0]
     assert one["difference"] == pytest.approx(-other["difference"])
     assert (one["low"], one["high"]) == pytest.approx((-other["high"], -other["low"]))
+
+
+@pytest.mark.parametrize("given", ["every pair", "those with the best"])
+def test_against_the_best_the_family_is_every_pair(given):
+    """Four cells make six pairs: the least p-value of a measure is multiplied by six, whichever pairs are there."""
+    pairs = seven(differences(layout(losses(np.random.default_rng(5), 4, 6, 60, 0.5)), 4))
+    names = [f"c{i}" for i in range(4)]
+    if given != "every pair":
+        pairs = [d for d in pairs if "c2" in (d.cell, d.reference)]
+    table = compare_with_references(pairs, names, "c0", "c2")
+    against_plain, against_best = (table[table["reference"] == name] for name in ("c0", "c2"))
+    for measure in ("test_brier", "test_error"):
+        rows = against_best[against_best["measure"] == measure]
+        all_p = compare(pairs, list(COMPARED))[lambda t, m=measure: t["measure"] == m]["p"]
+        expected = holm(all_p.to_numpy(), 6)[[list(all_p).index(p) for p in rows["p"]]]
+        np.testing.assert_allclose(rows["p_adjusted"], expected)
+    if given == "every pair":
+        rows = against_plain[against_plain["measure"] == "test_brier"]
+        np.testing.assert_allclose(rows["p_adjusted"], holm(rows["p"].to_numpy()))
 
 
 @pytest.mark.slow
