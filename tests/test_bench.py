@@ -105,7 +105,7 @@ def test_peers_take_turns_alone_and_one_per_core():
 
 @pytest.mark.slow
 def test_a_sweep_under_the_clock_is_all_accounted_for(tmp_path):
-    flags = {"grid": "l1", "l1": [0.0, 1e-3], "hidden": [8], "epochs": 1, "splits": 2, "batch_size": 1000}
+    flags = {"grid": "l1", "l1": [0.0, 1e-3], "hidden": [8], "epochs": 1, "splits": 2, "batch_size": [1000]}
     run = phases.launch(flags, cache=str(tmp_path))
     assert run["members"] == 4 and run["peak_bytes"] > 50e6
     accounted = sum(run.get(phase, 0.0) for phase in phases.PHASES)
