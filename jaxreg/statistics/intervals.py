@@ -129,6 +129,10 @@ class TwoWay:
             # The doubt in the difference is that in ms_unit. It fades where the difference is small against
             # ms_unit, so that nothing jumps where it reaches 0 (the 4 keeps coverage: see jaxreg.coverage).
             doubt += ms_unit * np.minimum(ms_unit, 4 * from_units) / (units - 1)
+        # Of what is the same everywhere, sums of squares leave rounding: as an error it would have 0.001 degrees of
+        # freedom or so, and an interval of 10^137.
+        rounding = from_examples + from_units <= 16 * np.finfo(np.float64).eps * np.square(value) / examples
+        from_examples, from_units = (np.where(rounding, 0.0, x) for x in (from_examples, from_units))
         square = from_examples + from_units
         return Estimate(value, np.sqrt(square), square**2 / doubt, from_units / square, units)
 
