@@ -14,7 +14,7 @@ from jaxreg.engine import training
 from jaxreg.engine.early_stopping import Patience
 from jaxreg.engine.grouping import MemberData, ProgramGroup, epoch_order, in_batches
 from jaxreg.engine.networks import Weights
-from jaxreg.engine.optimizers import penalty
+from jaxreg.engine.optimizers import penalised_kernels, penalty
 from jaxreg.engine.programs import Programs
 from jaxreg.engine.training import EpochLosses, Evaluation
 from jaxreg.store.records import SMALL_WEIGHT, MemberResult
@@ -213,8 +213,7 @@ class Chunk:
 
     def _member_row(self, data: MemberData, weights: Weights, fitted: Evaluation, tested: Evaluation) -> dict[str, Any]:
         """A row of members.csv, but for what training itself noted."""
-        marked = self.group.learner.network.penalised(weights.params)
-        kernels = [w for w, acted_on in zip(*map(jax.tree.leaves, (weights.params, marked)), strict=True) if acted_on]
+        kernels = penalised_kernels(self.group.learner.network, weights.params)
         small = [np.abs(kernel) < SMALL_WEIGHT for kernel in kernels]
         # An input that is always 0 teaches its weights nothing: under a penalty they shrink whatever its strength.
         dead = ~self.data.host.train.inputs[data.rows].any(axis=0).reshape(-1)

@@ -215,10 +215,15 @@ class WeightNorms(NamedTuple):
     square: Any  # "" sum w^2
 
 
+def penalised_kernels(network: Network, params: Params) -> list[Any]:
+    """The arrays that penalties, decay and constraints act on, the first layer's first."""
+    marked = zip(*map(jax.tree.leaves, (params, network.penalised(params))), strict=True)
+    return [w for w, penalised in marked if penalised]
+
+
 def weight_norms(network: Network, params: Params) -> WeightNorms:
     """``sum|w|`` and ``sum w^2`` over the penalised kernels of one member."""
-    marked = zip(*map(jax.tree.leaves, (params, network.penalised(params))), strict=True)
-    kernels = [w for w, penalised in marked if penalised]
+    kernels = penalised_kernels(network, params)
     return WeightNorms(sum(jnp.sum(jnp.abs(w)) for w in kernels), sum(jnp.sum(w * w) for w in kernels))
 
 
