@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxreg.data.dataset import Part, Signature
 from jaxreg.data.scaling import FIXED
-from jaxreg.engine import grouping
+from jaxreg.engine import grouping, training
 from jaxreg.spec.settings import Settings
 
 FASHION = Signature((784,), 10, 60_000, 10_000)
@@ -32,3 +32,9 @@ def hyper(identity=(1, 2, 3, 0), scaling="unit", dtype=jnp.float32, **settings):
 def placed(part):
     """A part of a data set as JAX arrays."""
     return Part(*map(jnp.asarray, part))
+
+
+def evaluated(learner, hyper, weights, batches, data):
+    """Scores, and the predictions behind them, of the rows in these batches."""
+    predictions = training.predict(learner, hyper, weights, batches, jnp.int32(len(batches)), data)
+    return training.score(learner, hyper, weights, predictions, batches.reshape(-1), data), predictions

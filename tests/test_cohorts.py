@@ -13,7 +13,7 @@ from jaxreg.spec.members import members
 
 
 def same(one, other):
-    assert one.history == other.history
+    assert repr(one.history) == repr(other.history), "repr: losses that are no number are the same, too"
     np.testing.assert_array_equal(one.log_probabilities, other.log_probabilities)
     for a, b in zip(*map(jax.tree.leaves, (one.weights, other.weights)), strict=True):
         np.testing.assert_array_equal(a, b)
@@ -72,6 +72,48 @@ def test_side_by_side_is_close_to_one_at_a_time(train, small, grid, block):
         close(together[name], member)
 
 
+@pytest.mark.parametrize("block", [1, 4])
+def test_any_slot_and_any_company(train, small, block):
+    """Members that end after one, two or five epochs: others take their slots in the middle of their neighbours' work.
+
+    Everybody's numbers are those of a run of one cell alone, in which another place and other neighbours fall to them.
+    """
+    rules = {
+        "one": {"start_from_epoch": 9},
+        "two": {"patience": 1, "min_delta": 9.0},
+        "best": {"patience": 1, "restore_best_weights": True},
+        "four": {"patience": 3, "min_delta": 9.0, "restore_best_weights": True},
+    }
+    runs = [{"name": name, "early_stopping": rule | {"validation_share": 0.2}} for name, rule in rules.items()]
+    runs.append(runs[1] | {"name": "wild", "learning_rate": 1e38})
+    every = {"epochs": 5, "seeds": 3, "learning_rate": 0.05}
+    together = train(small(run=runs, **every), block=block)
+    epochs = {one.row["epochs"] for one in together.values()}
+    assert len(epochs) >= 3 and any(one.row["diverged_at"] for one in together.values()), "else nobody leaves early"
+    for run in runs:
+        for name, member in train(small(run=[run], **every), block=block).items():
+            same(member, together[name])
+
+
+def test_a_slot_is_left_to_the_next_while_its_neighbours_go_on(train, small, monkeypatch):
+    """Twelve members on two devices, of which half stop after two epochs of twenty: neither device waits."""
+    calls = []
+    call = Programs.__call__
+
+    def counted(self, function, *arguments, **more):
+        calls.append(function.__name__)
+        return call(self, function, *arguments, **more)
+
+    monkeypatch.setattr(Programs, "__call__", counted)
+    stops = {"patience": 1, "min_delta": 9.0, "validation_share": 0.2}
+    runs = [{"name": "short", "early_stopping": stops}, {"name": "long", "early_stopping": stops | {"patience": 99}}]
+    finished = train(small(run=runs, epochs=20, splits=1, seeds=6))
+    trained = sum(member.row["epochs"] for member in finished.values())
+    assert trained == 6 * 2 + 6 * 20
+    # Side by side with the same neighbour to the end, short ones would have taken 20 epochs of a device each.
+    assert calls.count("train_epoch") <= trained / 2 + 12
+
+
 @pytest.mark.slow
 def test_a_diverged_neighbour_in_the_same_block_changes_nothing(train, small):
     """Side by side in one vmap: the neighbours' numbers are those of a run in which it does not diverge."""
@@ -128,7 +170,8 @@ def test_another_architecture_is_another_program(train, small, plain):
     assert {name: training.traces[name] - before[name] for name in before} == {
         "start": 1,
         "train_epoch": 1,
-        "evaluate": 2,  # of the test images and of the training images
+        "predict": 2,  # of the test images and of the training images
+        "score": 2,
     }
 
 

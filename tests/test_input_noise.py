@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from one_member import hyper, learner, placed
+from one_member import evaluated, hyper, learner, placed
 
 from jaxreg.data.dataset import Part
 from jaxreg.engine import training
@@ -90,7 +90,7 @@ def test_another_deviation_scales_the_same_noise(data, state, float64):
 def test_evaluation_is_clean(data, state):
     order = jnp.arange(40).reshape(4, 10)
     with_noise, without = (
-        training.evaluate(model, hyper(input_noise=noise), state.weights, order, data)
+        evaluated(model, hyper(input_noise=noise), state.weights, order, data)
         for model, noise in ((NOISY, 0.5), (learner(hidden=[8]), 0.0))
     )
     for one, other in zip(*map(jax.tree.leaves, (with_noise, without)), strict=True):

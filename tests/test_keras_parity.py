@@ -23,7 +23,7 @@ from keras_reference import (
     theirs,
     to_keras,
 )
-from one_member import hyper
+from one_member import evaluated, hyper
 
 from jaxreg.data.dataset import Part
 from jaxreg.engine import optimizers, training
@@ -114,13 +114,13 @@ def test_evaluate_of_keras_is_our_cross_entropy_and_penalty(whole, rows):
     images, labels = whole.test.inputs[:1123], whole.test.targets[:1123]
     batches = jnp.asarray(in_batches(np.arange(1123), training.EVALUATION_BATCH))
     data = Part(jnp.asarray(images), jnp.asarray(labels))
-    found = training.evaluate(model, chosen, state.weights, batches, data)
+    found, predictions = evaluated(model, chosen, state.weights, batches, data)
     scaled = images.astype(np.float32) / 255
     expected = reference.evaluate(scaled, labels, batch_size=32, verbose=0)
     penalty = 1e-4 * found.norms.absolute + 1e-3 * found.norms.square
     np.testing.assert_allclose(found.cross_entropy + penalty, expected, rtol=1e-5)
     logits = np.asarray(reference(scaled, training=False))
-    np.testing.assert_allclose(found.predictions[:1123], jax.nn.log_softmax(logits), atol=1e-5)
+    np.testing.assert_allclose(predictions[:1123], jax.nn.log_softmax(logits), atol=1e-5)
     assert float(found.accuracy) == pytest.approx(np.mean(logits.argmax(axis=1) == labels), abs=1e-6)
 
 

@@ -61,7 +61,7 @@ def sweep(small):
 
 # Before the first epoch, in it, and when all epochs are over.
 @pytest.mark.slow
-@pytest.mark.parametrize("function", [training.start, training.train_epoch_if, training.evaluate])
+@pytest.mark.parametrize("function", [training.start, training.train_epoch, training.predict])
 def test_out_of_memory_halves_until_it_fits(sweep, dataset, train, scarce, function):
     expected = train(sweep, block=2)
     scarce(2, function)
@@ -79,7 +79,7 @@ def test_out_of_memory_halves_until_it_fits(sweep, dataset, train, scarce, funct
 def test_followers_start_from_who_was_trained_when_memory_ran_out(small, dataset, train, scarce):
     sweep = small(run=[{"name": "second", "after": "first", "epochs": 1}, {"name": "first"}], seeds=2)
     expected = train(sweep)
-    scarce(1, training.train_epoch_if)
+    scarce(1, training.train_epoch)
     count, finished = trained(sweep, dataset, 2, Heard())
     assert set(count.values()) == {1} and set(finished) == set(expected)
     for name, member in expected.items():

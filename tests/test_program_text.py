@@ -9,10 +9,27 @@ import jax
 import pytest
 
 from jaxreg.bench.engine import chunk
+from jaxreg.engine.devices import member_mesh
 
 SMALLEST_KERNEL = 128 * 10
 
 pytestmark = pytest.mark.slow
+
+
+def largest(text):
+    """Bytes of the largest array in a program, its arguments included."""
+    sizes = {"pred": 1, "s8": 1, "u8": 1, "bf16": 2, "f16": 2, "s64": 8, "u64": 8, "f64": 8}
+    found = re.findall(r"\b(pred|[suf]\d+|bf16)\[([\d,]+)\]", text)
+    return max(sizes.get(kind, 4) * math.prod(map(int, shape.split(","))) for kind, shape in found)
+
+
+def test_no_member_has_a_data_set_of_its_own(whole):
+    """Four side by side, with early stopping and without: an epoch holds the images once."""
+    for stopping in ({}, {"early_stopping": [3]}):
+        made = chunk(stopping, steps=3, block=4, mesh=member_mesh(1))
+        made.advance()
+        for text in made.texts():
+            assert largest(text) <= whole.train.inputs.nbytes
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +37,7 @@ def text():
     """The optimised HLO of an epoch of the default network, one member at a time on each device."""
     made = chunk(steps=3, block=1)
     made.train()
-    return made.epoch_text()
+    return made.texts()[0]
 
 
 def weight_sized(text, operation):

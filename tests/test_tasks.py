@@ -9,7 +9,7 @@ import optax
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from one_member import hyper, learner, placed
+from one_member import evaluated, hyper, learner, placed
 
 from jaxreg.engine import training
 from jaxreg.engine.grouping import in_batches
@@ -76,7 +76,7 @@ def test_training_and_evaluation_tell_the_loss_and_the_cross_entropy_apart(datas
     else:
         expected = jnp.mean(optaxs(outputs, targets, 0.2))
     _, trained = training.train_epoch(model, chosen, state, order, data)
-    evaluated = training.evaluate(model, chosen, state.weights, order, data)
-    for found in (trained, evaluated):
+    scored, _ = evaluated(model, chosen, state.weights, order, data)
+    for found in (trained, scored):
         np.testing.assert_allclose(found.loss, expected, rtol=1e-5)
         np.testing.assert_allclose(found.cross_entropy, jnp.mean(optaxs(outputs, targets, 0.0)), rtol=1e-5)

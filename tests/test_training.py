@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from one_member import hyper, learner, placed
+from one_member import evaluated, hyper, learner, placed
 
 from jaxreg.engine import training
 from jaxreg.engine.grouping import in_batches
@@ -98,18 +98,30 @@ def test_restart_keeps_weights_and_forgets_moments(epoch, start):
 def test_a_stopped_member_stays_bit_for_bit(dataset, start):
     data = placed(dataset.train)
     order = jnp.asarray(in_batches(np.arange(37), 8))
-    step = jax.jit(lambda active: training.train_epoch_if(LEARNER, hyper(), start, active, order, data))
-    state, losses = step(jnp.bool_(False))
+    state, losses = jax.jit(lambda: training.rest(LEARNER, hyper(), start, order, data))()
     assert same(state, start) and np.isnan(losses.cross_entropy)
-    state, losses = step(jnp.bool_(True))
-    assert not same(state, start) and np.isfinite(losses.cross_entropy)
+    shapes = jax.eval_shape(lambda: training.train_epoch(LEARNER, hyper(), start, order, data))
+    assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), (state, losses)) == jax.tree.map(
+        lambda leaf: (leaf.shape, leaf.dtype), shapes
+    ), "else the two could not stand in for each other"
+
+
+def test_few_rows_in_a_program_for_many(dataset, start):
+    """Batches of nothing after those that count are not predicted, and do not count."""
+    data, batches = placed(dataset.test), in_batches(np.arange(37), 10)
+    longer = np.concatenate([batches, np.full((5, 10), -1)])
+    found, predictions = evaluated(LEARNER, hyper(), start.weights, jnp.asarray(batches), data)
+    padded = training.predict(LEARNER, hyper(), start.weights, jnp.asarray(longer), jnp.int32(4), data)
+    np.testing.assert_array_equal(padded[:40], predictions)
+    assert not np.any(padded[40:])
+    assert same(training.score(LEARNER, hyper(), start.weights, padded, jnp.asarray(batches.reshape(-1)), data), found)
 
 
 def test_evaluation_by_definition(dataset, start):
     data = placed(dataset.test)
     rows = np.random.default_rng(0).permutation(100)[:77]
-    found = training.evaluate(LEARNER, hyper(), start.weights, jnp.asarray(in_batches(rows, 10)), data)
-    log_p = np.asarray(found.predictions)[:77]
+    found, predictions = evaluated(LEARNER, hyper(), start.weights, jnp.asarray(in_batches(rows, 10)), data)
+    log_p = np.asarray(predictions)[:77]
     np.testing.assert_allclose(np.exp(log_p).sum(axis=1), 1, rtol=1e-5)
     truth = dataset.test.targets[rows]
     np.testing.assert_allclose(found.cross_entropy, -log_p[np.arange(77), truth].mean(), rtol=1e-5)
@@ -134,4 +146,4 @@ def test_shapes_never_broadcast_by_accident(dataset, more):
     with jax.numpy_rank_promotion("raise"):
         state = jax.eval_shape(lambda: training.start(everything, chosen))
         jax.eval_shape(lambda s: training.train_epoch(everything, chosen, s, order, data), state)
-        jax.eval_shape(lambda s: training.evaluate(everything, chosen, s.weights, order, data), state)
+        jax.eval_shape(lambda s: evaluated(everything, chosen, s.weights, order, data), state)

@@ -10,8 +10,15 @@ from jaxreg.bench import job
 from jaxreg.bench.rounds import spread
 from jaxreg.bench.worker import Worker
 
-NETWORKS = ((32,), (128, 64), (225, 256, 128), (512, 512))
-CPU_BLOCKS = (1, 2, 4, 8)
+NETWORKS = (
+    (30, 16, 2),
+    (64, 64, 32, 10),
+    (784, 32, 10),
+    (784, 128, 64, 10),
+    (784, 225, 256, 128, 10),
+    (784, 512, 512, 10),
+)  # tables of 30 and 64 columns, and pictures
+CPU_BLOCKS = (1, 2, 4, 8, 16)
 ACCELERATOR_BLOCKS = (1, 8, 32, 128, 512)
 
 
@@ -22,8 +29,8 @@ def measure(networks: Sequence[Sequence[int]], blocks: Sequence[int], rounds: in
     70 % of its speed in the same process (two cores, JAX 0.10), which no sweep ever does.
     """
     rows = []
-    for hidden in networks:
-        shape = "-".join(map(str, hidden))
+    for network in networks:
+        shape = "-".join(map(str, network))
         # About as many member-steps a round for each block; block 0 is the engine's own choice.
         workers = {block: Worker(f"block:{shape}:{block}", max(8, steps // max(1, block))) for block in (0, *blocks)}
         try:
@@ -47,7 +54,7 @@ def measure(networks: Sequence[Sequence[int]], blocks: Sequence[int], rounds: in
         best = max(medians.values(), key=lambda rate: rate["median"])["median"]
         rows.append(
             {
-                "network": "-".join(map(str, (784, *hidden, 10))),
+                "network": shape,
                 "chosen": chosen,
                 "rates": {str(block): rate for block, rate in medians.items()},
                 "chosen_of_best": medians[chosen]["median"] / best,
@@ -83,7 +90,7 @@ def accelerator(rounds: int, steps: int) -> dict[str, Any]:
     import jax
     import jax.numpy as jnp
 
-    (row,) = measure([job.HIDDEN], ACCELERATOR_BLOCKS, rounds, steps)
+    (row,) = measure([(job.INPUTS, *job.HIDDEN, job.CLASSES)], ACCELERATOR_BLOCKS, rounds, steps)
     best = max(row["rates"], key=lambda block: row["rates"][block]["median"])
     rate = row["rates"][best]["median"]
 

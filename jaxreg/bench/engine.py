@@ -2,48 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-import jax
 import numpy as np
 
 from jaxreg.bench import job
 from jaxreg.data import fashion
+from jaxreg.data.dataset import Dataset
 from jaxreg.engine import devices, grouping
-from jaxreg.engine.chunk import Chunk, PlacedData
+from jaxreg.engine.chunk import Chunk
 from jaxreg.engine.programs import Programs
 from jaxreg.engine.progress import Silent
+from jaxreg.engine.scoring import placed
 from jaxreg.spec.load import load
 from jaxreg.spec.members import members
 
 
-def chunk(hidden: Sequence[int] = job.HIDDEN, steps: int = 375, block: int | None = None, mesh: Any = None) -> Chunk:
+def chunk(
+    more: Mapping[str, Any] = {},  # noqa: B006 - never changed
+    steps: int = 375,
+    block: int | None = None,
+    mesh: Any = None,
+    make: type[Programs] = Programs,
+    dataset: Dataset | None = None,
+) -> Chunk:
     """One full chunk of members at their first weights, on the programs of a sweep.
 
     Args:
-        hidden: layer widths.
+        more: flags of a sweep of the notebook's network with L1 and L2.
         steps: batches an epoch.
         block: members side by side on each device; as the engine chooses by default.
         mesh: where; all devices by default.
+        make: how programs are made.
+        dataset: what is trained on; Fashion-MNIST by default.
     """
-    mesh, dataset = mesh or devices.member_mesh(), fashion.load()
-    programs = Programs(mesh, Silent())
-    flags = {"grid": "l1", "l1": [job.L1], "l2": [job.L2], "hidden": list(hidden), "splits": 1}
+    mesh, dataset = mesh or devices.member_mesh(), dataset or fashion.load()
+    programs = make(mesh, Silent())
+    flags = {"grid": "l1", "l1": [job.L1], "l2": [job.L2], "hidden": list(job.HIDDEN), "splits": 1, "epochs": 10**9}
+    flags |= more
     learner = grouping.learner(load(flags=flags).cells[0].settings, dataset.signature, steps * job.BATCH)
-    programs.block = block or devices.block(mesh, learner, 60)
+    programs.block = block or devices.block(mesh, learner).members
     sweep = load(flags={**flags, "seeds": programs.width})
     ((group, everybody),) = grouping.prepare(members(sweep), sweep, dataset).items()
     short = [one._replace(rows=one.rows[: steps * job.BATCH]) for one in everybody]
-    train, test = programs.shared(jax.tree.map(np.array, (dataset.train, dataset.test)))
-    made = Chunk(group, short, PlacedData(dataset, train, test, np.arange(0)), programs)
-    made.start({})
+    group = replace(group, train_examples=short[0].rows.size)
+    curve = np.arange(min(job.CURVE, len(dataset.test.targets)))
+    made = Chunk(group, placed(dataset, curve, programs), programs)
+    made.admit(short, {})
     return made
 
 
 def member_steps(made: Chunk) -> int:
     """Of one epoch, all members together."""
-    return len(made.members) * (made.members[0].rows.size // job.BATCH)
+    return len(made.at_work) * (made.at_work[0].rows.size // job.BATCH)
 
 
 def epoch(made: Chunk) -> float:

@@ -75,7 +75,7 @@ def watched(began: float, flags: dict[str, Any], out: str, devices: int | None, 
     from jaxreg.store import records
 
     def of_program(self: Any, function: Any, *_: Any) -> str:
-        return "train" if function is training.train_epoch_if else "evaluate"
+        return "train" if function is training.train_epoch else "evaluate"
 
     compiling = programs.Programs._compile
 
@@ -85,7 +85,7 @@ def watched(began: float, flags: dict[str, Any], out: str, devices: int | None, 
             program = compiling(self, function, *arguments)
         finally:
             clock.leave()
-        if function is training.train_epoch_if:
+        if function is training.train_epoch:
             clock.seconds.setdefault("until_first_epoch", time.time() - began)
             if first_epoch_only:
                 raise KeyboardInterrupt

@@ -114,8 +114,10 @@ def serve(name: str, steps: int, cores: tuple[int, ...]) -> None:
         if kind == "block":
             from jaxreg.bench.engine import chunk, counted_epoch
 
-            hidden = tuple(map(int, details[0].split("-")))
-            made = chunk(hidden, steps, int(details[1]) or None)  # block 0: as the engine chooses
+            inputs, *hidden, classes = map(int, details[0].split("-"))
+            more = {"hidden": hidden, "scaling": ["unit" if inputs == job.INPUTS else "raw"]}
+            # Block 0: as the engine chooses.
+            made = chunk(more, steps, int(details[1]) or None, dataset=job.dataset(inputs, classes))
             epoch: Epoch = partial(counted_epoch, made)
             about["block"] = made.programs.block
         else:

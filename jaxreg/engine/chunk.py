@@ -1,241 +1,243 @@
-"""Members of one program group, side by side, from their first weights through all epochs to what is kept of them."""
+"""Slots for members of one program group, side by side, from first weights through all epochs to what is kept.
+
+Nothing here waits for a device before it has given it the next epoch: what an epoch came to is read when the one after
+it is under way. A member that ends leaves its slot to the next one.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from jaxreg.data.dataset import Dataset, Part
-from jaxreg.engine import training
-from jaxreg.engine.early_stopping import Patience
-from jaxreg.engine.grouping import MemberData, ProgramGroup, epoch_order, in_batches
+from jaxreg.engine import devices, early_stopping, training
+from jaxreg.engine.early_stopping import Verdict
+from jaxreg.engine.grouping import MemberData, ProgramGroup
 from jaxreg.engine.networks import Weights
-from jaxreg.engine.optimizers import penalised_kernels, penalty
+from jaxreg.engine.orders import Orders
 from jaxreg.engine.programs import Programs
+from jaxreg.engine.rows import epoch_row, member_row
+from jaxreg.engine.scoring import PlacedData, Scoring
+from jaxreg.engine.slot import Slot
 from jaxreg.engine.training import EpochLosses, Evaluation
-from jaxreg.store.records import SMALL_WEIGHT, MemberResult
-
-
-class PlacedData(NamedTuple):
-    """A data set on the host and on the devices."""
-
-    host: Dataset
-    train: Part
-    test: Part
-    curve: np.ndarray  # "example" rows of the test part behind a point of a learning curve
-
-
-class MemberProgress:
-    """What has become of a member so far."""
-
-    def __init__(self, data: MemberData, active: bool):
-        self.data, self.active = data, active
-        self.history: list[dict[str, Any]] = []
-        self.diverged_at: int | None = None
-        self.stopped_at: int | None = None
-        stopping = data.member.settings.early_stopping
-        self.patience = Patience(stopping) if stopping is not None else None
-
-    @property
-    def never_best(self) -> bool:
-        """Whether no epoch has been the best yet: until then, as in Keras, the latest weights count as best."""
-        return self.patience is None or self.patience.best is None
-
-    def after_epoch(self, row: dict[str, Any]) -> bool:
-        """Takes note of an epoch; says whether its weights are the best so far."""
-        self.history.append(row)
-        if not np.isfinite(row["train_loss"]) or not np.isfinite(row["test_cross_entropy"]):
-            self.diverged_at, self.active = row["epoch"], False
-        elif self.patience is not None:
-            watched = {"loss": row["train_loss"]} | {key: row[key] for key in row if key.startswith("val_")}
-            improved, stop = self.patience.after_epoch(row["epoch"] - 1, watched)
-            if stop:
-                self.stopped_at, self.active = row["epoch"], False
-            return improved
-        return False
+from jaxreg.store.records import MemberResult
 
 
 class EpochReport(NamedTuple):
     """An epoch of a chunk, for whoever watches."""
 
+    label: str  # the cells at work
     members: int  # that trained
     loss: float  # mean training loss of those that have not diverged; nan where all have
     diverged: int  # of those that trained
+    left_out: int  # member-epochs that nobody will train, since members stopped
+
+
+class Epoch(NamedTuple):
+    """What became of an epoch, on the devices still."""
+
+    losses: EpochLosses
+    tested: Evaluation
+    validated: Evaluation | None
+    verdict: Verdict
 
 
 class Chunk:
-    """Up to ``programs.width`` members of one group: `start`, `epoch` while there is one to train, `finish`.
+    """`programs.width` slots for members of one group.
+
+    `admit` members, then `advance` while somebody `trains`, `read` what came of it, and `release` who has ended.
 
     Args:
         group: what they have in common.
-        members: who they are.
         data: what they are trained and scored on, corrupted as the group says.
         programs: where they are trained.
     """
 
-    def __init__(self, group: ProgramGroup, members: Sequence[MemberData], data: PlacedData, programs: Programs):
-        self.group, self.members, self.data, self.programs = group, members, data, programs
-        self._started = time.perf_counter() - programs.compile_seconds
-        # A call has one shape: short of members, it is filled up with copies that never train.
-        filled = [*members, *[members[-1]] * (programs.width - len(members))]
-        self.progress = [MemberProgress(one, place < len(members)) for place, one in enumerate(filled)]
-        self.hyper = programs.per_member(_stacked([one.hyper for one in filled]))
-        self.epochs = 0
+    def __init__(self, group: ProgramGroup, data: PlacedData, programs: Programs):
+        self.group, self.data, self.programs = group, data, programs
+        self.learner = devices.suited(programs.mesh, group.learner, data.train.inputs.dtype)
+        self._scoring = Scoring(self.learner, data, programs)
+        self.slots: list[Slot | None] = [None] * programs.width
+        steps = -(-group.train_examples // group.batch_size)
+        self._orders = Orders(programs, (steps, group.batch_size))
+        self._unread: deque[Epoch] = deque()
+        self._mark = time.perf_counter() - programs.compile_seconds
+        self.state: Any = None
 
     @property
-    def label(self) -> str:
-        """The cells at work."""
-        cells = list(dict.fromkeys(one.member.cell.name for one in self.members))
-        return cells[0] if len(cells) == 1 else f"{cells[0]} … {cells[-1]}"
+    def at_work(self) -> list[MemberData]:
+        """Who is in a slot."""
+        return [slot.data for slot in self.slots if slot is not None]
 
     @property
-    def done(self) -> bool:
-        """Whether nobody trains any more."""
-        return self.epochs == self.group.epochs or not any(one.active for one in self.progress)
+    def free(self) -> int:
+        """Slots with nobody in them."""
+        return self.slots.count(None)
 
     @property
-    def epochs_left_out(self) -> int:
-        """Member-epochs that nobody will train, since members stopped."""
-        return sum(self.group.epochs - len(one.history) for one in self.progress[: len(self.members)])
+    def ended(self) -> int:
+        """Slots with a member that has ended."""
+        return sum(slot is not None and slot.ended for slot in self.slots)
 
-    def start(self, inherited: Mapping[str, Any]) -> None:
-        """First weights; of members that continue others, theirs, from `inherited` by member id."""
-        learner = self.group.learner
-        # A fifth of the test images: on all of them each epoch, evaluating took 16 % of the default sweep's time.
-        self._on_curve = self._evaluation(lambda _: self.data.curve, self.data.test)
-        self._on_validation = None
+    @property
+    def trains(self) -> bool:
+        """Whether there is, as far as is known, an epoch to train."""
+        return any(self._trains(slot) for slot in self.slots)
+
+    def _trains(self, slot: Slot | None) -> bool:
+        return slot is not None and not slot.ended and slot.begun < self.group.epochs
+
+    def admit(self, members: Sequence[MemberData], inherited: Mapping[str, Any]) -> None:
+        """Puts members into free slots, at first weights, or at those of whom they continue: `inherited` by id."""
+        block = self.programs.block
+        by_device = sorted(range(len(self.slots)), key=lambda place: (place % block, place))  # to each device as many
+        places = [place for place in by_device if self.slots[place] is None][: len(members)]
+        for place, one in zip(places, members, strict=True):
+            self.slots[place] = Slot(one)
+        # A call has one shape: empty slots are filled with copies whose results nobody reads.
+        filled = [members[0] if slot is None else slot.data for slot in self.slots]
+        place_all = self.programs.per_member
+        self._hyper = place_all(_stacked([one.hyper for one in filled]))
+        rules = [early_stopping.rule(self.group.epochs, one.member.settings.early_stopping) for one in filled]
+        self._rule = place_all(_stacked(rules))
+        most = max(self.group.train_examples, self.group.validation_examples)
+        self._rows = self._scoring.place([one.rows for one in filled], most)
         if self.group.stops:
-            self._on_validation = self._evaluation(lambda one: one.validation, self.data.train)
+            self._validation_rows = self._scoring.place([one.validation for one in filled], most)
+        learner = self.learner
         if self.group.stage:
-            weights = Weights(**_stacked([inherited[one.data.member.predecessor or ""] for one in self.progress]))
-            self.state = self.programs(training.restart, learner, self.hyper, self.programs.per_member(weights))
+            weights = Weights(**_stacked([inherited[one.member.predecessor or ""] for one in filled]))
+            state = self.programs(training.restart, learner, self._hyper, place_all(weights))
         else:
-            self.state = self.programs(training.start, learner, self.hyper)
-        self.best = jax.tree.map(lambda leaf: leaf.copy(), self.state.weights) if self.group.keeps_best else None
+            state = self.programs(training.start, learner, self._hyper)
+        occupied = np.array([slot is not None for slot in self.slots])
+        standing = self.programs(early_stopping.begin, learner, state.weights, place_all(occupied))
+        if self.state is None:
+            self.state, self._standing = state, standing
+        else:
+            new = place_all(np.isin(np.arange(len(self.slots)), places))
+            for name, fresh in (("state", state), ("_standing", standing)):
+                mixed = self.programs(training.chosen, learner, new, fresh, getattr(self, name), donate=2)
+                setattr(self, name, mixed)
 
     def train(self) -> EpochLosses:
-        """Trains everybody who still does for an epoch; the losses are arrays on the devices, nan of the others."""
-        orders = np.stack([epoch_order(one.data, self.epochs) for one in self.progress])
-        active = np.array([one.active for one in self.progress])
-        order, active = self.programs.per_member(orders), self.programs.per_member(active)
+        """Has an epoch trained by everybody who still does; the losses are arrays on the devices, nan of the others."""
+        members = [slot.data if slot and self._trains(slot) else None for slot in self.slots]
+        order = self._orders.take(members, [slot.begun if slot else 0 for slot in self.slots], self.group.epochs)
         self.state, losses = self.programs(
-            training.train_epoch_if,
-            self.group.learner,
-            self.hyper,
+            training.train_epoch,
+            self.learner,
+            self._hyper,
             self.state,
-            active,
             order,
-            shared=self.data.train,
+            shared=(self.data.train,),
             donate=1,
+            active=self._standing.active,
+            otherwise=training.rest,
         )
-        self.epochs += 1
+        for slot in self.slots:
+            if slot is not None:
+                slot.begun += 1
         return losses  # type: ignore[no-any-return]
 
-    def epoch(self) -> EpochReport:
-        """Trains an epoch, scores it and takes note of it."""
+    def advance(self) -> None:
+        """Has an epoch trained and scored, and whoever has to end ended. Returns before the devices are done."""
         losses = self.train()
-        tested = self._on_curve(self.state.weights)._replace(predictions=())
-        watched = None
-        if self._on_validation is not None:
-            watched = self._on_validation(self.state.weights)._replace(predictions=())
-        losses, tested, watched = jax.tree.map(np.asarray, (losses, tested, watched))
-        improved, trained = {}, []
-        for place, one in enumerate(self.progress):
-            if one.active:
-                trained.append(one)
-                improved[place] = one.after_epoch(self._row(place, losses, tested, watched))
-        if self.best is not None:
-            newer = [improved.get(place, False) or one.never_best for place, one in enumerate(self.progress)]
-            self.best = self.programs(
-                training.keep_better,
-                self.group.learner,
-                self.programs.per_member(np.array(newer)),
-                self.state.weights,
-                self.best,
-                donate=2,
-            )
-        finite = [one.history[-1]["train_loss"] for one in trained if one.diverged_at is None]
-        loss = float(np.mean(finite)) if finite else float("nan")
-        return EpochReport(len(trained), loss, len(trained) - len(finite))
+        weights = self.state.weights
+        # A fifth of the test images: on all of them each epoch, evaluating took 16 % of the default sweep's time.
+        _, tested = self._scoring.tested(self._hyper, weights, self.data.curve)
+        validated = None
+        if self.group.stops:
+            validated = self._scoring.fitted(self._hyper, weights, self._validation_rows)
+        self._standing, verdict = self.programs(
+            early_stopping.after_epoch,
+            self.learner,
+            self._hyper,
+            self._rule,
+            self._standing,
+            weights,
+            losses,
+            tested,
+            validated,
+            donate=2,
+        )
+        self._unread.append(Epoch(losses, tested, validated, verdict))
 
-    def finish(self) -> list[MemberResult]:
-        """Scores everybody on all examples; what is kept of each."""
-        weights = self.state.weights if self.best is None else self.best
-        test_examples = len(self.data.host.test.targets)
-        tested = self._evaluation(lambda _: np.arange(test_examples), self.data.test)(weights)
-        fitted = self._evaluation(lambda one: one.rows, self.data.train)(weights)._replace(predictions=())
-        tested, fitted, weights = jax.tree.map(np.asarray, (tested, fitted, weights))
-        spent = time.perf_counter() - self.programs.compile_seconds - self._started
+    def read(self) -> list[EpochReport]:
+        """What has come of the epochs but the one under way; waits for them."""
+        under_way = 1 if self.trains else 0
+        return [self._read(self._unread.popleft()) for _ in range(len(self._unread) - under_way)]
+
+    def release(self) -> list[MemberResult]:
+        """Scores those who have ended on all examples and empties their slots; what is kept of each."""
+        weights = self._standing.kept
+        predictions, tested = self._scoring.tested(self._hyper, weights, self.data.everything)
+        fitted = self._scoring.fitted(self._hyper, weights, self._rows)
+        everything = jax.tree.map(np.asarray, (weights, fitted, tested, predictions))
+        leaving = [(place, slot) for place, slot in enumerate(self.slots) if slot is not None and slot.ended]
+        spent = self._spent() / len(leaving)
         results = []
-        for place, one in enumerate(self.progress[: len(self.members)]):
-            own = jax.tree.map(lambda leaf, place=place: leaf[place], (weights, fitted, tested))
+        for place, slot in leaving:
+            weights, *scores, predicted = jax.tree.map(lambda leaf, place=place: leaf[place], everything)
             row = {
-                **self._member_row(one.data, *own),
-                "epochs": len(one.history),
-                "diverged_at": one.diverged_at,
-                "stopped_at": one.stopped_at,
-                "seconds": spent / len(self.members),
+                **member_row(slot.data, self.group.learner.network, self.data.host, weights, *scores),
+                "epochs": len(slot.history),
+                "diverged_at": slot.diverged_at,
+                "stopped_at": slot.stopped_at,
+                "seconds": slot.seconds + spent,
             }
-            predictions = own[2].predictions[:test_examples]
-            results.append(MemberResult(one.data.member.id, row, one.history, predictions, own[0]._asdict()))
+            kept = predicted[: len(self.data.host.test.targets)]
+            results.append(MemberResult(slot.data.member.id, row, slot.history, kept, weights._asdict()))
+            self.slots[place] = None
         return results
 
-    def epoch_text(self) -> str:
-        """The optimised HLO of the program that trains an epoch; to be asked for after one."""
-        (text,) = self.programs.texts(training.train_epoch_if, self.group.learner)
-        return text
+    def close(self) -> None:
+        """Nothing more is trained here."""
+        self._orders.close()
 
-    def _evaluation(self, choose: Callable[[MemberData], np.ndarray], part: Part) -> Callable[[Weights], Any]:
-        """Evaluates any weights on the rows of a part that are chosen for each member."""
-        rows = np.stack([in_batches(choose(one.data), training.EVALUATION_BATCH) for one in self.progress])
-        placed, learner = self.programs.per_member(rows), self.group.learner
-        return lambda weights: self.programs(training.evaluate, learner, self.hyper, weights, placed, shared=part)
+    def texts(self) -> list[str]:
+        """The optimised HLO of the programs of an epoch, training first; to be asked for after one."""
+        functions = training.train_epoch, training.predict, training.score, early_stopping.after_epoch
+        learners = self.learner, self.learner._replace(precision="float32")
+        return [
+            text
+            for function in functions
+            for learner in set(learners)
+            for text in self.programs.texts(function, learner)
+        ]
 
-    def _row(self, at: int, losses: EpochLosses, tested: Evaluation, watched: Evaluation | None) -> dict[str, Any]:
-        """A row of history.csv."""
-        row = {
-            "epoch": self.epochs,
-            "train_loss": float(losses.loss[at]) + float(losses.penalty[at]),
-            "train_cross_entropy": float(losses.cross_entropy[at]),
-            "penalty": float(losses.penalty[at]),
-            "test_cross_entropy": float(tested.cross_entropy[at]),
-            "test_accuracy": float(tested.accuracy[at]),
-        }
-        if watched is not None:
-            added = penalty(self.progress[at].data.member.settings, _floats(watched.norms, at))
-            row["val_loss"] = float(watched.loss[at]) + added  # Keras's val_loss has the penalty in
-            row["val_accuracy"] = float(watched.accuracy[at])
-        return row
+    def _spent(self) -> float:
+        """Seconds since it was asked last, compiling left out."""
+        before, self._mark = self._mark, time.perf_counter() - self.programs.compile_seconds
+        return self._mark - before
 
-    def _member_row(self, data: MemberData, weights: Weights, fitted: Evaluation, tested: Evaluation) -> dict[str, Any]:
-        """A row of members.csv, but for what training itself noted."""
-        kernels = penalised_kernels(self.group.learner.network, weights.params)
-        small = [np.abs(kernel) < SMALL_WEIGHT for kernel in kernels]
-        # An input that is always 0 teaches its weights nothing: under a penalty they shrink whatever its strength.
-        dead = ~self.data.host.train.inputs[data.rows].any(axis=0).reshape(-1)
-        live = np.concatenate([small[0][~dead].reshape(-1), *(layer.reshape(-1) for layer in small[1:])])
-        norms, entries = _floats(tested.norms), sum(kernel.size for kernel in kernels)
-        return {
-            "train_examples": data.rows.size,
-            "train_cross_entropy": float(fitted.cross_entropy),
-            "train_accuracy": float(fitted.accuracy),
-            "penalty": penalty(data.member.settings, norms),
-            "test_cross_entropy": float(tested.cross_entropy),
-            "test_accuracy": float(tested.accuracy),
-            "weight_l1": norms.absolute,
-            "weight_l2": norms.square,
-            "small_weights": sum(int(layer.sum()) for layer in small) / entries,
-            "live_small_weights": float(live.mean()),
-            "zero_weights": sum(int((kernel == 0).sum()) for kernel in kernels) / entries,
-        }
+    def _read(self, epoch: Epoch) -> EpochReport:
+        *scores, verdict = jax.tree.map(np.asarray, epoch)
+        trained = [(place, slot) for place, slot in enumerate(self.slots) if slot and verdict.trained[place]]
+        spent, left_out, label = self._spent(), 0, _label([slot.data for _, slot in trained])
+        for place, slot in trained:
+            mine = jax.tree.map(lambda leaf, place=place: leaf[place], scores)
+            slot.history.append(epoch_row(slot.data, len(slot.history) + 1, *mine))
+            slot.seconds += spent / len(trained)
+            if verdict.diverged[place]:
+                slot.diverged_at = len(slot.history)
+            if verdict.stopped[place]:
+                slot.stopped_at = len(slot.history)
+            if slot.ended:
+                left_out += self.group.epochs - len(slot.history)
+        finite = [slot.history[-1]["train_loss"] for _, slot in trained if slot.diverged_at is None]
+        loss = float(np.mean(finite)) if finite else float("nan")
+        return EpochReport(label, len(trained), loss, len(trained) - len(finite), left_out)
 
 
-def _floats(norms: Any, at: Any = ()) -> Any:
-    return type(norms)(*(float(norm[at]) for norm in norms))
+def _label(members: Sequence[MemberData]) -> str:
+    """The cells at work."""
+    cells = list(dict.fromkeys(one.member.cell.name for one in members)) or [""]
+    return cells[0] if len(cells) == 1 else f"{cells[0]} … {cells[-1]}"
 
 
 def _stacked(trees: Sequence[Any]) -> Any:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jaxreg.errors import UserError
 
@@ -97,19 +97,80 @@ def describe(mesh: Mesh) -> dict[str, Any]:
     }
 
 
-def block(mesh: Mesh, learner: Learner, members: int) -> int:
+def suited(mesh: Mesh, learner: Learner, inputs: Any) -> Learner:
+    """A learner as these devices train it best, on inputs of this type (a NumPy dtype).
+
+    TPUs multiply 8-bit inputs as they are (`jaxreg.engine.products`); elsewhere there is nothing to gain.
+    """
+    from jaxreg.engine.networks import DenseNetwork
+
+    eight_bits = inputs.kind == "u" and inputs.itemsize == 1
+    known = isinstance(learner.network, DenseNetwork) and not learner.noisy
+    return learner._replace(levels=mesh.devices.flat[0].platform == "tpu" and eight_bits and known)
+
+
+class Block(NamedTuple):
+    """How many members of one program a device trains side by side, and what decided it."""
+
+    members: int
+    why: str
+
+
+MIB = 2**20
+# Vector memory of a core, from JAX (`jax/_src/pallas/mosaic/tpu_info.py`, version 0.10).
+TPU_MEMORY = {
+    "TPU v2": 16 * MIB,
+    "TPU v3": 16 * MIB,
+    "TPU v4": 16 * MIB,
+    "TPU v4 lite": 16 * MIB,
+    "TPU v5": 64 * MIB,
+    "TPU v5p": 64 * MIB,
+    "TPU v5 lite": 128 * MIB,
+    "TPU v5e": 128 * MIB,
+    "TPU v6 lite": 128 * MIB,
+    "TPU v6e": 128 * MIB,
+}
+# The rest holds images, gradients and what is on its way. Of a v5e's, 28 members of the notebook's network take 67 %:
+# 6,800 cycles a member-step by the compiler's estimate; 32 members take 77 % and no longer fit: 8,500.
+TPU_SHARE = 2 / 3
+SUBLANES = 8  # rows of a TPU's register: a value for each of 24 members takes no more of them than for each of 20
+# Two cores, `--only blocks`: eight members side by side are 1.2 to 1.6 times as fast as one where their weights and
+# moments fit; from 1.3 MB a member on there is nothing to gain, at 3.2 MB (the notebook's network) a quarter to lose.
+CPU_STATE, CPU_MOST = 2_500_000, 8
+# No GPU was at hand: an estimate. An epoch's step is some 27 kernels of about 3 microseconds each, and Adam's streams
+# take 2 for each member of the notebook's network on an H100: from 32 members on, they are most of it.
+OTHER_MOST = 32
+
+
+def block(mesh: Mesh, learner: Learner) -> Block:
     """How many members of one program a device trains side by side.
 
-    A CPU core takes one at a time, whose state stays in its cache: the best of 1, 2, 4 and 8 for each of four networks
-    from 784-32-10 to 784-512-512-10 (``python -m jaxreg.bench --only blocks``). An accelerator takes all of its share,
-    as far as half of its memory goes.
+    It follows from the kind of device and the network alone: not from how many members there are, so that a sweep that
+    is stopped and continued, or grows, trains everybody in the same program.
     """
     device = mesh.devices.flat[0]
+    layers = (math.prod(learner.inputs), *learner.network.layers)
+    state = STATE_BYTES * parameters(layers)
     if device.platform == "cpu":
-        return 1
-    share = -(-members // mesh.devices.size)
+        members = 2 ** int(math.log2(min(CPU_MOST, max(1, CPU_STATE / state))))
+        return Block(members, f"weights and moments of a member are {state / 1e6:.2g} MB; at most 2.5 MB fit a core")
     limit = (device.memory_stats() or {}).get("bytes_limit", 8 * 2**30)
-    return max(1, min(share, limit // 2 // bytes_per_member((math.prod(learner.inputs), *learner.network.layers))))
+    most = max(1, limit // 2 // bytes_per_member(layers))
+    if (fast := TPU_MEMORY.get(device.device_kind)) is not None:
+        fitting = int(TPU_SHARE * fast / state)
+        members = min(most, OTHER_MOST, max(SUBLANES, fitting // SUBLANES * SUBLANES))
+        return Block(
+            members, f"{members} times {state / MIB:.1f} MiB of weights and moments in {fast // MIB} MiB of VMEM"
+        )
+    return Block(min(most, OTHER_MOST), f"half of {limit / 2**30:.0f} GiB of memory, and at most {OTHER_MOST}")
+
+
+STATE_BYTES = 12  # of a parameter: the weight and two moments, in float32
+
+
+def parameters(layers: Sequence[int]) -> int:
+    """Kernels and biases of dense layers; `layers` are the numbers of units, from the inputs to the outputs."""
+    return sum((before + 1) * after for before, after in pairwise(layers))
 
 
 def bytes_per_member(layers: Sequence[int]) -> int:
@@ -117,8 +178,7 @@ def bytes_per_member(layers: Sequence[int]) -> int:
 
     `layers` are the numbers of units, from the inputs to the outputs.
     """
-    parameters = sum((before + 1) * after for before, after in pairwise(layers))
-    return 4 * (8 * parameters + 1000 * sum(layers))
+    return 4 * (8 * parameters(layers) + 1000 * sum(layers))
 
 
 def _processor() -> str:

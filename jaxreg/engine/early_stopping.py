@@ -1,39 +1,119 @@
-"""Keras's EarlyStopping for one member, on the host between two epochs."""
+"""Keras's EarlyStopping for one member, decided where its numbers are: no epoch waits for the host."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from functools import partial
+from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool
+
+from jaxreg.engine.networks import Weights
+from jaxreg.engine.optimizers import penalty
+from jaxreg.engine.training import EpochLosses, Evaluation, Hyperparameters, Learner
 from jaxreg.spec.settings import EarlyStopping
 
+MONITORS = ("loss", "val_loss", "val_accuracy")
 
-class Patience:
-    """Counts the epochs without improvement of one member (`keras.callbacks.EarlyStopping`, Keras 3).
+
+class Rule(NamedTuple):
+    """When a member ends. Traced: another patience is not another program."""
+
+    epochs: Any  # "" int32, at most
+    watches: Any  # "" bool: there is a value to watch
+    monitor: Any  # "" int32, place in `MONITORS`
+    patience: Any  # "" int32
+    min_delta: Any  # ""
+    start_from_epoch: Any  # "" int32, from 0
+    restores: Any  # "" bool: the best weights come back
+
+
+def rule(epochs: int, stopping: EarlyStopping | None) -> Rule:
+    """The rule of a member that trains so many epochs at most."""
+    given = stopping or EarlyStopping(monitor="loss")
+    return Rule(
+        np.int32(epochs),
+        np.bool_(stopping is not None and not stopping.watches_nothing),
+        np.int32(MONITORS.index(given.monitor)),
+        np.int32(given.patience),
+        np.float32(given.min_delta),
+        np.int32(given.start_from_epoch),
+        np.bool_(given.restore_best_weights),
+    )
+
+
+class Standing(NamedTuple):
+    """What has become of a member so far."""
+
+    active: Any  # "" bool: it goes on
+    epoch: Any  # "" int32, epochs that it trained
+    has_best: Any  # "" bool: there was a best epoch
+    best: Any  # "" the best value so far
+    waited: Any  # "" int32, epochs since
+    kept: Weights  # what counts of it: of the best epoch where the rule says so, else of the last
+
+
+class Verdict(NamedTuple):
+    """What was decided after an epoch."""
+
+    trained: Any  # "" bool: it took part
+    diverged: Any  # "" bool
+    stopped: Any  # "" bool: by the rule
+
+
+def begin(learner: Learner, weights: Weights, active: Bool[Array, ""]) -> Standing:
+    """Before the first epoch, of somebody who will train or of an empty slot."""
+    zero = jnp.zeros([], jnp.int32)
+    return Standing(active, zero, jnp.zeros([], bool), jnp.zeros([]), zero, weights)
+
+
+def after_epoch(
+    learner: Learner,
+    hyper: Hyperparameters,
+    rule: Rule,
+    standing: Standing,
+    weights: Weights,
+    losses: EpochLosses,
+    tested: Evaluation,
+    validated: Evaluation | None,
+) -> tuple[Standing, Verdict]:
+    """Counts an epoch as `keras.callbacks.EarlyStopping` (Keras 3) does.
 
     An improvement beats the best value so far by more than ``min_delta``; NaN never does. The first epoch never
-    stops, so patience 0 and 1 act alike.
+    stops, so patience 0 and 1 act alike. Until an epoch was the best, the latest weights count as best. A member with
+    a loss that is not finite has diverged and ends, whatever its rule.
+
+    Args:
+        learner, hyper, rule: of the member.
+        standing: before the epoch; a member that is not active stays as it is.
+        weights: after the epoch.
+        losses: of the epoch.
+        tested: on test examples.
+        validated: on validation examples, if it has any.
     """
-
-    def __init__(self, rule: EarlyStopping):
-        self.rule = rule
-        self.best: float | None = None
-        self.waited = 0
-
-    def after_epoch(self, epoch: int, values: Mapping[str, float]) -> tuple[bool, bool]:
-        """(is this epoch the best so far, does training stop here). ``epoch`` counts from 0.
-
-        Where the monitored value is missing (no validation data), nothing is ever best and nothing stops.
-        """
-        value = values.get(self.rule.monitor)
-        if value is None or epoch < self.rule.start_from_epoch:
-            return False, False
-        self.waited += 1
-        if self.best is None or self._improves(value, self.best):
-            self.best, self.waited = value, 0
-            return True, False
-        return False, self.waited >= self.rule.patience and epoch > 0
-
-    def _improves(self, value: float, best: float) -> bool:
-        if self.rule.monitor.endswith("accuracy"):
-            return value - self.rule.min_delta > best
-        return value + self.rule.min_delta < best
+    trained, index = standing.active, standing.epoch
+    finite = jnp.isfinite(losses.loss) & jnp.isfinite(losses.penalty) & jnp.isfinite(tested.cross_entropy)
+    values = [losses.loss + losses.penalty]
+    if validated is not None:  # Keras's val_loss has the penalty in
+        values += [validated.loss + penalty(hyper, validated.norms), validated.accuracy]
+    value = jnp.stack(values)[jnp.minimum(rule.monitor, len(values) - 1)]
+    counts = trained & finite & rule.watches & (index >= rule.start_from_epoch)
+    higher = rule.monitor == MONITORS.index("val_accuracy")
+    better = jnp.where(higher, value - rule.min_delta > standing.best, value + rule.min_delta < standing.best)
+    improved = counts & (~standing.has_best | better)
+    has_best = standing.has_best | improved
+    waited = jnp.where(improved, 0, standing.waited + counts)
+    stopped = counts & ~improved & (waited >= rule.patience) & (index > 0)
+    epoch = index + trained
+    wanted = trained & (~rule.restores | improved | ~has_best)
+    new = Standing(
+        active=trained & finite & ~stopped & (epoch < rule.epochs),
+        epoch=epoch,
+        has_best=has_best,
+        best=jnp.where(improved, value, standing.best),
+        waited=waited,
+        kept=jax.tree.map(partial(jnp.where, wanted), weights, standing.kept),
+    )
+    return new, Verdict(trained, trained & ~finite, stopped)

@@ -52,7 +52,6 @@ class ProgramGroup:
     validation_examples: int
     noise: Noise
     stage: int  # 0, or one more than that of the member whose weights it starts from
-    keeps_best: bool  # early stopping restores the best weights
 
     @property
     def stops(self) -> bool:
@@ -96,7 +95,6 @@ def prepare(members: Sequence[Member], sweep: Sweep, dataset: Dataset) -> dict[P
             held_back.size,
             Noise(settings.label_noise, settings.pixel_noise),
             stage,
-            stopping is not None and stopping.restore_best_weights,
         )
         scaling = FIXED.get(settings.scaling) or standard(inputs(settings.pixel_noise)[rows])
         split = ALL if member.split == "all" else member.split

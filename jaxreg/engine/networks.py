@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Key
 
+from jaxreg.engine.products import Levels
 from jaxreg.spec.settings import Settings
 
 Params = Any  # a pytree of one member's arrays, as Flax names them
@@ -83,7 +84,7 @@ class MLP(nn.Module):
     @nn.compact
     def __call__(
         self,
-        inputs: Float[Array, "batch feature"],
+        inputs: Float[Array, "batch feature"] | Levels,
         *,
         train: bool = False,
         valid: Bool[Array, " batch"] | None = None,
@@ -91,9 +92,9 @@ class MLP(nn.Module):
         key: Key[Array, ""] | None = None,
     ) -> Float[Array, "batch output"]:
         """Outputs. In training, ``valid`` masks the padding of a partial batch out of the batch statistics."""
-        units = inputs
+        units: Any = inputs
         for layer, width in enumerate(self.hidden):
-            units = nn.relu(self._dense(width, f"hidden_{layer}")(units))
+            units = nn.relu(self._dense(width, f"hidden_{layer}", units))
             if self.batch_norm:
                 normalise = nn.BatchNorm(
                     use_running_average=not train,
@@ -106,10 +107,23 @@ class MLP(nn.Module):
             if self.dropout and train:
                 assert rates is not None and key is not None
                 units = dropout(jax.random.fold_in(key, layer), rates[layer], units)
-        return self._dense(self.outputs, OUTPUT)(units)
+        return self._dense(self.outputs, OUTPUT, units)
 
-    def _dense(self, width: int, name: str) -> nn.Dense:
-        return nn.Dense(width, use_bias=self.biases, kernel_init=nn.initializers.glorot_uniform(), name=name)
+    def _dense(self, width: int, name: str, units: Any) -> Array:
+        product = None
+        if isinstance(units, Levels):
+            levels, units = units, units.levels
+
+            def product(_: Array, kernel: Array, *__: Any, **___: Any) -> Array:
+                return levels.times(kernel)
+
+        return nn.Dense(
+            width,
+            use_bias=self.biases,
+            kernel_init=nn.initializers.glorot_uniform(),
+            dot_general=product,
+            name=name,
+        )(units)
 
 
 OUTPUT = "output"  # the name of the last layer
@@ -136,7 +150,7 @@ class DenseNetwork:
     def apply(
         self,
         weights: Weights,
-        inputs: Float[Array, "batch ..."],
+        inputs: Float[Array, "batch ..."] | Levels,
         *,
         valid: Bool[Array, " batch"] | None = None,
         rates: Float[Array, " hidden"] | None = None,

@@ -7,18 +7,23 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
+from jax.experimental.layout import Format, Layout
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxreg.engine.progress import Progress
 from jaxreg.engine.training import Learner
 
+# What jax.default_matmul_precision calls the precisions of a sweep.
+PRECISIONS = {"float32": "float32", "tf32": "tensorfloat32", "bf16": "bfloat16"}
+
 
 class Programs:
     """Compiled programs for one mesh and block; each is compiled once, however many sweeps use it.
 
-    ``block`` members at a time run side by side (vmap) on each device, one block after another. On a CPU, one
-    device per core and block 1 keep a member's weights and moments in its core's cache: three times the speed of
-    one vmap over all members (``python -m jaxreg.bench``). An accelerator wants the block as large as its memory.
+    A call trains ``block`` members side by side (vmap) on each device. On a CPU, one device per core and block 1 keep
+    a member's weights and moments in its core's cache: three times the speed of one vmap over all members
+    (``python -m jaxreg.bench``). `jaxreg.engine.devices.block` has the rule for every device.
     """
 
     _compiled: dict[_Key, Any] = {}  # shared by all instances: a second sweep in the same process compiles nothing
@@ -37,60 +42,99 @@ class Programs:
         return jax.device_put(tree, NamedSharding(self.mesh, PartitionSpec("member")))
 
     def shared(self, tree: Any) -> Any:
-        """Arrays that every device holds whole."""
-        return jax.device_put(tree, NamedSharding(self.mesh, PartitionSpec()))
+        """Arrays that every device holds whole, row by row.
 
-    def __call__(
-        self, function: Callable[..., Any], learner: Learner, *members: Any, shared: Any = (), donate: int = -1
-    ) -> Any:
-        """``function(learner, *member[, shared])`` for every member along the leading axis of ``members``.
+        A TPU would lay out 60,000 rows of 784 the other way round, and turn all of them for the gather of a batch: a
+        copy of the data set in every epoch.
+        """
+        return jax.tree.map(lambda leaf: jax.device_put(leaf, self._by_rows(leaf.ndim)), tree)
+
+    def _by_rows(self, axes: int) -> Format:
+        return Format(Layout(tuple(range(axes))), NamedSharding(self.mesh, PartitionSpec()))
+
+    def __call__(self, function: Callable[..., Any], learner: Learner, *members: Any, **how: Any) -> Any:
+        """``function(learner, *member, *shared)`` for every member along the leading axis of ``members``.
 
         Args:
             function: of one member.
             learner: what is static.
-            members: arrays with a leading member axis.
-            shared: the data that every member sees whole, if there is any.
-            donate: number of the argument of ``members`` that is consumed: its memory becomes the result's.
+            members: arrays with a leading member axis, as many as `width`.
+            how: as `compiled` has it.
         """
-        arguments = (*members, shared)
+        program, arguments = self.compiled(function, learner, *members, **how)
+        return program(*arguments)
+
+    def compiled(
+        self,
+        function: Callable[..., Any],
+        learner: Learner,
+        *members: Any,
+        shared: tuple[Any, ...] = (),
+        donate: int = -1,
+        active: Any = None,
+        otherwise: Callable[..., Any] | None = None,
+    ) -> tuple[Any, tuple[Any, ...]]:
+        """The program of such a call and what it is to be called with, of which only shapes matter here.
+
+        Args:
+            function, learner, members: as in a call.
+            shared: what every member sees whole.
+            donate: number of the argument of ``members`` that is consumed: its memory becomes the result's.
+            active: "member", whom the results matter for. A device with no such member spends nothing.
+            otherwise: what that device calls instead, of the same arguments, with results of the same shapes.
+        """
+        arguments = (active, *members, shared)
         leaves, structure = jax.tree.flatten(arguments)
         shapes = tuple((leaf.shape, leaf.dtype) for leaf in leaves)
-        key = _Key(function, learner, self.mesh, self.block, str(_precision()), structure, shapes)
+        key = _Key(function, learner, self.mesh, self.block, structure, shapes)
         if key not in self._compiled:
-            self._compiled[key] = self._compile(function, learner, arguments, donate)
-        return self._compiled[key](*arguments)
+            self._compiled[key] = self._compile(function, otherwise, learner, arguments, donate)
+        return self._compiled[key], arguments
 
     def texts(self, function: Callable[..., Any], learner: Learner) -> list[str]:
         """The optimised HLO of what was compiled of a function, for this learner, mesh and block; the latest last."""
         asked = (function, learner, self.mesh, self.block)
         return [str(program.as_text()) for key, program in self._compiled.items() if key[: len(asked)] == asked]
 
-    def _compile(self, function: Callable[..., Any], learner: Learner, arguments: Any, donate: int) -> Any:
+    def _compile(
+        self,
+        function: Callable[..., Any],
+        otherwise: Callable[..., Any] | None,
+        learner: Learner,
+        arguments: tuple[Any, ...],
+        donate: int,
+    ) -> Any:
         self.progress.announce(f"compiling {function.__name__} of {learner.network}")
         self.progress.pause_clock()
         started = time.perf_counter()
 
-        def run(*arguments: Any) -> Any:
-            *members, shared = arguments
-            common = () if isinstance(shared, tuple) and not shared else (shared,)
-            return jax.lax.map(
-                lambda member: function(learner, *member, *common),
-                tuple(members),
-                batch_size=self.block if self.block > 1 else None,
+        def side_by_side(of_one: Callable[..., Any], members: Any, shared: Any) -> Any:
+            if self.block > 1:
+                return jax.vmap(lambda *member: of_one(learner, *member, *shared))(*members)
+            alone = of_one(learner, *jax.tree.map(lambda leaf: leaf[0], members), *shared)
+            return jax.tree.map(lambda leaf: leaf[None], alone)
+
+        def run(active: Any, *rest: Any) -> Any:
+            *members, shared = rest
+            if otherwise is None:
+                return side_by_side(function, members, shared)
+            # Around the block, not in it: under vmap a predicate of each member makes a select of it, for which all
+            # that the branches read is copied to every member, the data set too.
+            return jax.lax.cond(
+                jnp.any(active),
+                lambda: side_by_side(function, members, shared),
+                lambda: side_by_side(otherwise, members, shared),
             )
 
         specs = (*(PartitionSpec("member"),) * (len(arguments) - 1), PartitionSpec())
         mapped = jax.shard_map(run, mesh=self.mesh, in_specs=specs, out_specs=PartitionSpec("member"), check_vma=False)
-        program = jax.jit(mapped, donate_argnums=() if donate < 0 else donate).lower(*arguments).compile()
+        jitted = jax.jit(mapped, donate_argnums=() if donate < 0 else 1 + donate)
+        with jax.default_matmul_precision(PRECISIONS[learner.precision]):
+            program = jitted.lower(*arguments).compile()
         self.progress.resume_clock()
         self.count += 1
         self.compile_seconds += time.perf_counter() - started
         return program
-
-
-def _precision() -> Any:
-    """Of products of float32 matrices, as it stands now: it is part of a program."""
-    return getattr(jax.config, "jax_default_matmul_precision", None)
 
 
 class _Key(NamedTuple):
@@ -100,6 +144,5 @@ class _Key(NamedTuple):
     learner: Learner
     mesh: Mesh
     block: int
-    precision: str
     structure: Any
     shapes: tuple[tuple[Any, Any], ...]

@@ -7,17 +7,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
-import numpy as np
 
 from jaxreg.data.corruption import corrupt
-from jaxreg.data.dataset import Dataset, Part
+from jaxreg.data.dataset import Dataset
 from jaxreg.data.splits import balanced_rows
 from jaxreg.engine import devices as hardware
 from jaxreg.engine import training
-from jaxreg.engine.chunk import Chunk, PlacedData
-from jaxreg.engine.grouping import MemberData, Noise, ProgramGroup, prepare
+from jaxreg.engine.chunk import Chunk
+from jaxreg.engine.grouping import MemberData, Noise, prepare
 from jaxreg.engine.programs import Programs
 from jaxreg.engine.progress import Progress
+from jaxreg.engine.scoring import PlacedData, placed
 from jaxreg.spec.members import Member
 from jaxreg.spec.sweep import Sweep
 from jaxreg.store.records import MemberResult
@@ -47,10 +47,12 @@ class Trainer:
         self._noise = Noise(0.0, 0.0)
         self._placed: PlacedData | None = None  # the data set on the devices, with that noise
         self._seconds = 0.0
+        self._blocks: dict[str, str] = {}  # by network, how many members side by side and why
 
     def facts(self) -> dict[str, Any]:
         """The devices, and what was compiled and spent so far."""
         return hardware.describe(self.programs.mesh) | {
+            "blocks": self._blocks,
             "programs": self.programs.count,
             "traces": sum(training.traces.values()) - self._traced,
             "compile_seconds": self.programs.compile_seconds,
@@ -72,42 +74,53 @@ class Trainer:
         self.progress.start(sum(group.epochs * len(waiting) for group, waiting in groups.items()))
         for group, waiting in groups.items():
             data = self._data(group.noise)
-            self.programs.block = self._block or hardware.block(self.programs.mesh, group.learner, len(waiting))
+            chosen = hardware.block(self.programs.mesh, group.learner)
+            if self._block:
+                chosen = hardware.Block(self._block, "as asked for")
+            self.programs.block = chosen.members
+            self._note_block(group, chosen)
             while waiting:
-                chunk = waiting[: self.programs.width]
+                chunk = Chunk(group, data, self.programs)
                 try:
-                    done = self._chunk(group, chunk, data, weights)
+                    for done in self._until_ended(chunk, waiting, weights):
+                        self._seconds = time.perf_counter() - started
+                        yield done
                 except jax.errors.JaxRuntimeError as error:
                     if "RESOURCE_EXHAUSTED" not in str(error) or self.programs.block == 1:
                         raise
+                    waiting[:0] = chunk.at_work
                     self.programs.block //= 2
                     words = f"{self.programs.block} members at a time from here on"
                     self.progress.warn(f"the device is out of memory: {words}")
-                    continue
-                waiting = waiting[len(chunk) :]
-                self._seconds = time.perf_counter() - started
-                yield done
+                    self._note_block(group, hardware.Block(self.programs.block, "out of memory with more"))
+                finally:
+                    chunk.close()
 
-    def _chunk(
-        self, group: ProgramGroup, members: Sequence[MemberData], data: PlacedData, weights: Mapping[str, Any]
-    ) -> list[MemberResult]:
-        chunk = Chunk(group, members, data, self.programs)
-        chunk.start(weights)
-        loss = float("nan")
-        while not chunk.done:
-            trained = chunk.epoch()
-            loss = trained.loss
-            self.progress.advance(trained.members, chunk.label, loss, trained.diverged)
-        if chunk.epochs_left_out:
-            self.progress.advance(chunk.epochs_left_out, chunk.label, loss)
-        return chunk.finish()
+    def _note_block(self, group: ProgramGroup, block: hardware.Block) -> None:
+        self._blocks[str(group.learner.network)] = f"{block.members} side by side: {block.why}"
+
+    def _until_ended(
+        self, chunk: Chunk, waiting: list[MemberData], weights: Mapping[str, Any]
+    ) -> Iterator[list[MemberResult]]:
+        """Trains all who wait; takes them from the list as they find a slot."""
+        while waiting or chunk.at_work:
+            if waiting and chunk.free:
+                admitted = waiting[: chunk.free]
+                del waiting[: chunk.free]
+                chunk.admit(admitted, weights)
+            if chunk.trains:
+                chunk.advance()
+            for epoch in chunk.read():
+                self.progress.advance(epoch.members + epoch.left_out, epoch.label, epoch.loss, epoch.diverged)
+            # Releasing scores every slot, which takes a third of an epoch: worth it for a quarter of them.
+            enough = 4 * chunk.ended >= self.programs.width if waiting else chunk.ended == len(chunk.at_work)
+            if enough and chunk.ended:
+                yield chunk.release()
 
     def _data(self, noise: Noise) -> PlacedData:
         """The data set with this noise in its training part, on the devices: one at a time."""
         if self._placed is None or self._noise != noise:
             host = corrupt(self.dataset, noise.labels, noise.pixels, self.sweep.seed)
-            # Copies, since arrays from files are read-only and JAX on a CPU would share their memory.
-            train, test = self.programs.shared(jax.tree.map(np.array, (host.train, host.test)))
             curve = balanced_rows(host.test.targets, self.sweep.curve_images, self.sweep.seed)
-            self._noise, self._placed = noise, PlacedData(host, Part(*train), Part(*test), curve)
+            self._noise, self._placed = noise, placed(host, curve, self.programs)
         return self._placed

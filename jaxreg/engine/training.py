@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from jaxreg.axes import AXES
 from jaxreg.data.dataset import Part
 from jaxreg.engine.networks import Network, Weights
 from jaxreg.engine.optimizers import Optimizer, WeightNorms, penalty, weight_norms
+from jaxreg.engine.products import PIECES, Levels
 from jaxreg.engine.tasks import Task
 
 EVALUATION_BATCH = 1000
@@ -21,6 +22,9 @@ INPUT_STREAM = 2**32 - 1  # of a step's key, for noise on the inputs; layers tak
 
 traces: Counter[str] = Counter()
 """How often each function below was traced: a new strength, seed or split must not add to it."""
+
+
+Precision = Literal["float32", "tf32", "bf16"]
 
 
 class Learner(NamedTuple):
@@ -31,6 +35,8 @@ class Learner(NamedTuple):
     optimizer: Optimizer
     inputs: tuple[int, ...]  # shape of one example
     noisy: bool = False  # input_noise is above 0: drawing it takes time even where it is 0
+    precision: Precision = "float32"  # of products
+    levels: bool = False  # the network is given 8-bit inputs as they are, with their scaling
 
 
 class Hyperparameters(NamedTuple):
@@ -77,7 +83,6 @@ class Evaluation(NamedTuple):
     cross_entropy: Any  # "" mean, with the labels as they are
     accuracy: Any  # "" share of the examples
     norms: WeightNorms
-    predictions: Any  # "example class" log-probabilities
 
 
 def member_key(hyper: Hyperparameters) -> Array:
@@ -100,8 +105,10 @@ def restart(learner: Learner, hyper: Hyperparameters, weights: Weights) -> State
     return State(weights, optimizer.init(weights.params), steps)
 
 
-def scaled(hyper: Hyperparameters, inputs: Array) -> Float[Array, "batch ..."]:
-    """Inputs as the network sees them, converted a batch at a time: 8-bit images stay 8-bit on the device."""
+def scaled(learner: Learner, hyper: Hyperparameters, inputs: Array) -> Any:
+    """Inputs for the network, "batch *feature", converted a batch at a time: 8-bit images stay 8-bit on the device."""
+    if learner.levels:
+        return Levels(inputs, hyper.shift, hyper.scale, PIECES[learner.precision])
     return (inputs - hyper.shift) / hyper.scale
 
 
@@ -115,7 +122,7 @@ def train_epoch(
 
     def step(state: State, rows: Int[Array, " batch"]) -> tuple[State, EpochLosses]:
         weights, valid = state.weights, rows >= 0
-        inputs, targets = scaled(hyper, data.inputs[rows]), data.targets[rows].astype(jnp.int32)
+        inputs, targets = scaled(learner, hyper, data.inputs[rows]), data.targets[rows].astype(jnp.int32)
         key = jax.random.fold_in(epoch_key, state.steps)
         if learner.noisy:
             noise = jax.random.normal(jax.random.fold_in(key, INPUT_STREAM), inputs.shape, inputs.dtype)
@@ -147,38 +154,49 @@ def train_epoch(
     return state, jax.tree.map(lambda mean: jnp.sum(mean * examples) / jnp.sum(examples), losses)
 
 
-def train_epoch_if(
-    learner: Learner, hyper: Hyperparameters, state: State, active: Array, order: Array, data: Part
-) -> tuple[State, EpochLosses]:
-    """`train_epoch` for a member that still trains; one that stopped stays as it is, at no cost in a block of one."""
-    nothing = EpochLosses(*[jnp.nan * hyper.l1] * len(EpochLosses._fields))
-    return jax.lax.cond(
-        active,
-        lambda: train_epoch(learner, hyper, state, order, data),
-        lambda: (state, nothing),
-    )
+def rest(learner: Learner, hyper: Hyperparameters, state: State, order: Array, data: Part) -> tuple[State, EpochLosses]:
+    """An epoch of a member that stopped: it stays as it is."""
+    return state, EpochLosses(*[jnp.nan * hyper.l1] * len(EpochLosses._fields))
 
 
-def evaluate(
-    learner: Learner, hyper: Hyperparameters, weights: Weights, rows: Int[Array, "step batch"], data: Part
+def predict(
+    learner: Learner,
+    hyper: Hyperparameters,
+    weights: Weights,
+    batches: Int[Array, "step batch"],
+    steps: Int[Array, ""],
+    data: Part,
+) -> Float[Array, "example class"]:
+    """What is kept of the outputs for the rows of the first ``steps`` batches; 0 for the others."""
+    traces["predict"] += 1
+
+    def one(step: Int[Array, ""], kept: Float[Array, "step batch class"]) -> Float[Array, "step batch class"]:
+        outputs, _ = learner.network.apply(weights, scaled(learner, hyper, data.inputs[batches[step]]))
+        return kept.at[step].set(learner.task.predictions(outputs))
+
+    nothing = jnp.zeros((*batches.shape, learner.task.classes), hyper.l1.dtype)
+    return jax.lax.fori_loop(0, steps, one, nothing).reshape(batches.size, -1)
+
+
+def score(
+    learner: Learner,
+    hyper: Hyperparameters,
+    weights: Weights,
+    predictions: Float[Array, "padded class"],
+    rows: Int[Array, " example"],
+    data: Part,
 ) -> Evaluation:
-    """Cross-entropy, accuracy and predictions over the rows; -1 pads the last batch."""
-    traces["evaluate"] += 1
-
-    def predictions(batch: Int[Array, " batch"]) -> Float[Array, "batch class"]:
-        outputs, _ = learner.network.apply(weights, scaled(hyper, data.inputs[batch]))
-        return learner.task.predictions(outputs)
-
-    kept = jax.lax.map(predictions, rows).reshape(rows.size, -1)
-    flat = rows.reshape(-1)
-    targets, valid, count = data.targets[flat].astype(jnp.int32), flat >= 0, jnp.sum(flat >= 0)
+    """Cross-entropy and accuracy of the predictions for these rows, which come first among them; -1 is no row."""
+    traces["score"] += 1
+    kept, valid, count = predictions[: rows.size], rows >= 0, jnp.sum(rows >= 0)
+    targets = data.targets[rows].astype(jnp.int32)
     errors, right = learner.task.scores(kept, targets)
     losses = learner.task.losses(errors, kept, targets, hyper.label_smoothing)
     loss, cross_entropy = (jnp.sum(jnp.where(valid, values, 0.0)) / count for values in (losses, errors))
     accuracy = jnp.sum(right & valid) / count
-    return Evaluation(loss, cross_entropy, accuracy, weight_norms(learner.network, weights.params), kept)
+    return Evaluation(loss, cross_entropy, accuracy, weight_norms(learner.network, weights.params))
 
 
-def keep_better(learner: Learner, newer: Array, new: Weights, best: Weights) -> Weights:
-    """The new weights where they are wanted, else the best ones so far."""
-    return jax.tree.map(lambda a, b: jnp.where(newer, a, b), new, best)
+def chosen(learner: Learner, new: Bool[Array, ""], one: Any, other: Any) -> Any:
+    """One member or the other: the new one where that is wanted."""
+    return jax.tree.map(lambda a, b: jnp.where(new, a, b), one, other)

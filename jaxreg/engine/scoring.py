@@ -1,0 +1,76 @@
+"""Scores of members: on test examples, the same for all of them, and on training examples of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxreg.data.dataset import Dataset, Part
+from jaxreg.engine import training
+from jaxreg.engine.grouping import in_batches
+from jaxreg.engine.programs import Programs
+from jaxreg.engine.training import Evaluation, Hyperparameters, Learner
+
+
+class RowsToScore(NamedTuple):
+    """Some rows in batches that are padded to those of all: one program predicts few and many."""
+
+    rows: Any  # "example" as many as the batches with any row hold, -1 where there is none
+    batches: Any  # "step batch" the same, and batches of -1
+    steps: Any  # "" int32, batches with any row
+
+
+class PlacedData(NamedTuple):
+    """A data set on the host and on the devices."""
+
+    host: Dataset
+    train: Part
+    test: Part
+    curve: RowsToScore  # of the test part, behind a point of a learning curve
+    everything: RowsToScore  # all of the test part
+
+
+def _to_score(rows: np.ndarray, most: int) -> RowsToScore:
+    size = training.EVALUATION_BATCH
+    batches = in_batches(rows, size)
+    padded = np.full((-(-most // size), size), -1, np.int32)
+    padded[: len(batches)] = batches
+    return RowsToScore(batches.reshape(-1), padded, np.int32(len(batches)))
+
+
+def placed(dataset: Dataset, curve: np.ndarray, programs: Programs) -> PlacedData:
+    """A data set put on the devices, with the rows of its test part that curves are drawn from."""
+    # Copies, since arrays from files are read-only and JAX on a CPU would share their memory.
+    train, test = programs.shared(jax.tree.map(np.array, (dataset.train, dataset.test)))
+    everything = np.arange(len(dataset.test.targets))
+    rows = [programs.shared(_to_score(some, everything.size)) for some in (curve, everything)]
+    return PlacedData(dataset, Part(*train), Part(*test), *rows)
+
+
+class Scoring:
+    """Predicts and scores members of one learner. In float32, whatever trained them: a score is of the weights."""
+
+    def __init__(self, learner: Learner, data: PlacedData, programs: Programs):
+        self._learner, self._data, self._programs = learner._replace(precision="float32"), data, programs
+
+    def place(self, rows: Sequence[np.ndarray], most: int) -> RowsToScore:
+        """Rows of the training part, some for each member and as many for each, padded like ``most``."""
+        asked = [_to_score(some, most) for some in rows]
+        place = self._programs.per_member
+        own, batches = place(np.stack([one.rows for one in asked])), place(np.stack([one.batches for one in asked]))
+        return RowsToScore(own, batches, self._programs.shared(asked[0].steps))
+
+    def tested(self, hyper: Hyperparameters, weights: Any, asked: RowsToScore) -> tuple[Any, Evaluation]:
+        """Predictions and scores on rows of the test part, for all members the same: they are read once for a block."""
+        of, rest = (self._learner, hyper, weights), self._data.test
+        predictions = self._programs(training.predict, *of, shared=(asked.batches, asked.steps, rest))
+        return predictions, self._programs(training.score, *of, predictions, shared=(asked.rows, rest))
+
+    def fitted(self, hyper: Hyperparameters, weights: Any, asked: RowsToScore) -> Evaluation:
+        """Scores on each member's own rows of the training part."""
+        of, rest = (self._learner, hyper, weights), self._data.train
+        predictions = self._programs(training.predict, *of, asked.batches, shared=(asked.steps, rest))
+        return self._programs(training.score, *of, predictions, asked.rows, shared=(rest,))  # type: ignore[no-any-return]
