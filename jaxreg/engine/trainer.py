@@ -14,7 +14,7 @@ from jaxreg.data.splits import balanced_rows
 from jaxreg.engine import devices as hardware
 from jaxreg.engine import training
 from jaxreg.engine.chunk import Chunk
-from jaxreg.engine.grouping import MemberData, Noise, prepare
+from jaxreg.engine.grouping import MemberData, Noise, ProgramGroup, prepare
 from jaxreg.engine.programs import Programs
 from jaxreg.engine.progress import Progress
 from jaxreg.engine.scoring import PlacedData, placed
