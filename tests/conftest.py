@@ -19,16 +19,23 @@ settings.load_profile("untimed")
 jaxreg.configure(2)  # two CPU devices on any machine; must come before JAX starts
 
 
+APART = {
+    "kills": "also the tests that start sweeps and kill them (minutes)",
+    "compilers": "also the tests that compile for a TPU, where its compiler is installed (minutes)",
+}
+
+
 def pytest_addoption(parser):
-    parser.addoption("--kills", action="store_true", help="also the tests that start sweeps and kill them (minutes)")
+    for name, meaning in APART.items():
+        parser.addoption(f"--{name}", action="store_true", help=meaning)
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leaves the kills out unless asked: not by `-m` in addopts, which a `-m` on the command line would replace."""
-    if not config.getoption("--kills"):
-        kills = [item for item in items if item.get_closest_marker("kills")]
-        config.hook.pytest_deselected(items=kills)
-        items[:] = [item for item in items if item not in kills]
+    """Leaves these out unless asked: not by `-m` in addopts, which a `-m` on the command line would replace."""
+    unasked = {name for name in APART if not config.getoption(f"--{name}")}
+    left_out = [item for item in items if any(item.get_closest_marker(name) for name in unasked)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxreg.bench import job, phases, rounds, table
+from jaxreg.bench import accelerators, host, job, phases, rounds, table
 from jaxreg.bench.__main__ import main
 from jaxreg.bench.limits import step_seconds
 from jaxreg.bench.peers import PEERS
@@ -83,7 +83,7 @@ def test_the_table_says_who_is_missing_and_how_to_have_them():
         },
     }
     about = {"device": "a processor", "devices": 2, "platform": "cpu", "cores": 2, "date": "2026-01-01"}
-    text = table.write({"about": {**about, "versions": {"jax": "1"}, "command": "python"}, "peers": peers})
+    text = table.write({"about": {**about, "versions": {"jax": "1"}}, "commands": {"peers": "python"}, "peers": peers})
     assert PEERS["keras-jax"].title in text and "2.00 (1.00 to 3.00) ×" in text
     assert "- torch: not installed: pip install torch" in text
 
@@ -111,3 +111,24 @@ def test_a_sweep_under_the_clock_is_all_accounted_for(tmp_path):
     accounted = sum(run.get(phase, 0.0) for phase in phases.PHASES)
     assert 0.8 * run["wall"] < accounted <= run["wall"]
     assert run["compile"] > 0 and run["until_first_epoch"] < run["wall"]
+
+
+def test_a_missing_compiler_is_named_with_what_brings_it(monkeypatch):
+    monkeypatch.setattr(accelerators, "find_spec", lambda name: None)
+    found = accelerators.measure(["v5e", "h100"], {}, lambda text: None)
+    assert found["targets"] == {}
+    assert "pip install -e '.[tpu-compiler]'" in found["missing"]["v5e"] and "jax[cuda12]" in found["missing"]["h100"]
+    text = "\n".join(table._accelerators(found))
+    assert "Nothing here ran" in text and "- TPU v5e: its compiler is not installed." in text
+
+
+@pytest.mark.slow
+def test_the_host_keeps_an_epoch_going_without_its_programs():
+    """What is measured of the host takes time, and less than training does."""
+    assert 0 < host.epoch_seconds(block=2, steps=10, epochs=4) < 1
+
+
+def test_sections_name_the_command_that_made_them():
+    one = {"peers": "a", "phases": "a"}
+    assert table._commands(one) == "Command: `a`."
+    assert table._commands(one | {"growth": "b"}) == "Commands: `a` (peers, phases); `b` (growth)."

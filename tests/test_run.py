@@ -38,7 +38,7 @@ def sweep(small):
 @pytest.fixture(scope="module")
 def left_alone(sweep, dataset, tmp_path_factory):
     """The folder of a run that nothing disturbed. To be read only."""
-    return jaxreg.run(sweep, out=tmp_path_factory.mktemp("run") / "alone", dataset=dataset, devices=2).folder
+    return jaxreg.run(sweep, out=tmp_path_factory.mktemp("run") / "alone", dataset=dataset, devices=2, block=1).folder
 
 
 @pytest.fixture
@@ -80,9 +80,9 @@ def on_disk(folder):
     return {json.loads(str(np.load(file)["content"]))["id"] for file in (folder / "finished").glob("*.npz")}
 
 
-def stopped(sweep, dataset, out, chunks):
+def stopped(sweep, dataset, out, chunks, block=1):
     with pytest.raises(Interrupted) as told:
-        jaxreg.run(sweep, out=out, dataset=dataset, devices=2, progress=CtrlC(chunks))
+        jaxreg.run(sweep, out=out, dataset=dataset, devices=2, block=block, progress=CtrlC(chunks))
     return str(told.value)
 
 
@@ -157,7 +157,7 @@ def test_stopped_after_the_first_chunk_and_gone_on_with(left_alone, sweep, datas
     assert "2 of 8 members are finished" in said and str(tmp_path / "run") in said
     assert on_disk(tmp_path / "run") == FIRST_CHUNK
     assert not (tmp_path / "run" / "members.csv").exists()
-    jaxreg.run(sweep, out=tmp_path / "run", dataset=dataset, devices=2)
+    jaxreg.run(sweep, out=tmp_path / "run", dataset=dataset, devices=2, block=1)
     assert differing(tables(tmp_path / "run"), tables(left_alone)) == []
     assert not (tmp_path / "run" / "finished").exists()
 
@@ -168,8 +168,20 @@ def test_stopped_after_every_chunk(left_alone, sweep, dataset, tmp_path, no_repo
         stopped(sweep, dataset, tmp_path / "run", chunks=1)
         counts.append(len(on_disk(tmp_path / "run")))
     assert counts == [2, 4, 6]
-    run = jaxreg.run(sweep, out=tmp_path / "run", dataset=dataset, devices=2)
+    run = jaxreg.run(sweep, out=tmp_path / "run", dataset=dataset, devices=2, block=1)
     assert differing(tables(run.folder), tables(left_alone)) == []
+
+
+def test_going_on_side_by_side_changes_nothing(small, dataset, tmp_path, no_report):
+    """Above block 1, too, whoever falls into which chunk: five are missing when the second run begins."""
+    sweep = small(l1=[0.0, 1e-4, 1e-3], seeds=2)
+    alone = jaxreg.run(sweep, out=tmp_path / "alone", dataset=dataset, devices=2, block=2).folder
+    stopped(sweep, dataset, tmp_path / "run", chunks=2, block=2)
+    gone = sorted((tmp_path / "run" / "finished").iterdir())[1]
+    gone.unlink()
+    run = jaxreg.run(sweep, out=tmp_path / "run", dataset=dataset, devices=2, block=2)
+    assert differing(tables(run.folder), tables(alone)) == []
+    assert json.loads((alone / "run.json").read_text())["blocks"] == {"8": "2 side by side: as asked for"}
 
 
 def test_members_whose_files_are_gone_or_broken_are_trained_again(left_alone, sweep, dataset, tmp_path, no_report):
@@ -181,7 +193,7 @@ def test_members_whose_files_are_gone_or_broken_are_trained_again(left_alone, sw
     files["stops_split1_seed0.npz"].unlink()
     broken = files["l1_split0_seed0.npz"]
     broken.write_bytes(broken.read_bytes()[:1000])
-    run = jaxreg.run(sweep, out=tmp_path / "run", dataset=dataset, devices=2)
+    run = jaxreg.run(sweep, out=tmp_path / "run", dataset=dataset, devices=2, block=1)
     assert differing(tables(run.folder), tables(left_alone)) == []
 
 
@@ -190,7 +202,7 @@ def test_without_its_tables_a_finished_run_is_trained_anew(
     finished_folder, left_alone, sweep, dataset, gone, no_report
 ):
     (finished_folder / gone).unlink()
-    jaxreg.run(sweep, out=finished_folder, dataset=dataset, devices=2)
+    jaxreg.run(sweep, out=finished_folder, dataset=dataset, devices=2, block=1)
     assert differing(tables(finished_folder), tables(left_alone)) == []
 
 
@@ -222,10 +234,10 @@ def test_ctrl_c_while_members_are_put_on_disk(left_alone, sweep, dataset, tmp_pa
 
     monkeypatch.setattr(files.os, "replace", interrupted)
     with pytest.raises(Interrupted, match="2 of 8 members are finished"):
-        jaxreg.run(sweep, out=tmp_path / "run", dataset=dataset, devices=2)
+        jaxreg.run(sweep, out=tmp_path / "run", dataset=dataset, devices=2, block=1)
     assert on_disk(tmp_path / "run") == FIRST_CHUNK
     assert len(list((tmp_path / "run" / "finished").iterdir())) == 2, "no temporary file stays"
-    jaxreg.run(sweep, out=tmp_path / "run", dataset=dataset, devices=2)
+    jaxreg.run(sweep, out=tmp_path / "run", dataset=dataset, devices=2, block=1)
     assert differing(tables(tmp_path / "run"), tables(left_alone)) == []
 
 
@@ -246,7 +258,7 @@ def test_what_a_stopped_run_spent_is_counted(sweep, dataset, tmp_path, no_report
 
     stopped(sweep, dataset, tmp_path / "run", chunks=1)
     first = about()
-    jaxreg.run(sweep, out=tmp_path / "run", dataset=dataset, devices=2)
+    jaxreg.run(sweep, out=tmp_path / "run", dataset=dataset, devices=2, block=1)
     whole = about()
     assert whole["started"] == first["started"]
     for key in ("train_seconds", "run_seconds"):

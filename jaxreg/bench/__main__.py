@@ -27,7 +27,8 @@ SECTIONS = {
     "phases": "where the time of a sweep goes, and the whole job next to a Keras script",
     "start": "seconds until the first epoch runs, compile cache empty and warm",
     "growth": "seconds and memory for more members and more devices",
-    "blocks": "members side by side on a device, for four networks",
+    "blocks": "members side by side on a device, for six networks",
+    "accelerators": "what the compilers of TPUs and GPUs make of the engine, without any",
 }
 
 
@@ -46,17 +47,19 @@ def main(argv: Sequence[str] | None = None, prog: str = PROG) -> int:
 def bench(options: argparse.Namespace, command: str) -> None:
     """Measures what the options name; writes bench.json and bench.md after every section."""
     from jaxreg import files
-    from jaxreg.bench import blocks, phases, rounds, whole_job
+    from jaxreg.bench import accelerators, blocks, phases, rounds, whole_job
 
     out = options.out
     earlier = json.loads((out / "bench.json").read_text()) if (out / "bench.json").exists() else {}
-    result: dict[str, Any] = {"about": _about(command)}
+    result: dict[str, Any] = {"about": _about(), "commands": {}}
     # Sections of an earlier call on this very machine and these versions stand; others would be compared unfairly.
-    same = ("device", "devices", "cores", "versions")
-    if all(earlier.get("about", {}).get(key) == result["about"][key] for key in same):
-        result = earlier | result
-        if set(options.only) < set(SECTIONS) and command not in earlier["about"]["command"]:
-            result["about"]["command"] = f"{earlier['about']['command']}; {command}"
+    # What is only compiled is of no machine, and says itself of which versions it is.
+    same = all(earlier.get("about", {}).get(key) == result["about"][key] for key in ("device", "cores", "versions"))
+    if same or options.only == ["accelerators"]:
+        result |= earlier
+    elif "accelerators" in earlier:
+        result["accelerators"] = earlier["accelerators"]
+        result["commands"]["accelerators"] = earlier["commands"]["accelerators"]
     on_cpu = result["about"]["platform"] == "cpu"
     flags = {"grid": options.grid} | ({"epochs": options.epochs} if options.epochs else {})
 
@@ -84,6 +87,9 @@ def bench(options: argparse.Namespace, command: str) -> None:
         sizes = [options.members * factor for factor in (1, 2, 4, 8)]
         result["growth"] = phases.growth(sizes, devices, options.epochs or 5)
 
+    def compiled() -> None:
+        result["accelerators"] = accelerators.measure(options.targets, result.get("accelerators", {}), _say)
+
     def side_by_side() -> None:
         if on_cpu:
             result["blocks"] = blocks.measure(blocks.NETWORKS, blocks.CPU_BLOCKS, options.rounds, options.steps)
@@ -92,10 +98,12 @@ def bench(options: argparse.Namespace, command: str) -> None:
 
     does: dict[str, Callable[[], None]] = {
         "peers": peers, "phases": where, "start": start, "growth": growth, "blocks": side_by_side,
+        "accelerators": compiled,
     }  # fmt: skip
     for section in options.only:
         _say(f"{section}: {SECTIONS[section]}")
         does[section]()
+        result["commands"][section] = command
         files.write_text(out / "bench.json", json.dumps(result, indent=1) + "\n")
         files.write_text(out / "bench.md", _markdown(result))
     print(_markdown(result))
@@ -107,7 +115,7 @@ def _markdown(result: dict[str, Any]) -> str:
     return table.write(result)
 
 
-def _about(command: str) -> dict[str, Any]:
+def _about() -> dict[str, Any]:
     configure()
     from jaxreg.engine import devices
 
@@ -119,7 +127,11 @@ def _about(command: str) -> dict[str, Any]:
             continue
     packages["python"] = sys.version.split()[0]
     facts = devices.describe(devices.member_mesh())
-    return {**facts, "versions": packages, "date": datetime.now(UTC).strftime("%Y-%m-%d"), "command": command}
+    return {
+        **facts,
+        "versions": packages,
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+    }
 
 
 def _say(text: str) -> None:
@@ -139,6 +151,7 @@ def _names(known: Sequence[str]) -> Callable[[str], list[str]]:
 
 def parser(prog: str = PROG) -> Parser:
     """The command's flags."""
+    from jaxreg.bench.accelerators import TARGETS
     from jaxreg.bench.peers import PEERS
 
     made = Parser(prog=prog, description=__doc__)
@@ -151,6 +164,13 @@ def parser(prog: str = PROG) -> Parser:
         default=list(PEERS),
         metavar="NAMES",
         help=f"of {', '.join(PEERS)}",
+    )
+    add(
+        "--targets",
+        type=_names(list(TARGETS)),
+        default=list(TARGETS),
+        metavar="NAMES",
+        help=f"what accelerators compiles for: {', '.join(TARGETS)}",
     )
     add("--rounds", type=int, default=7, help="how often everyone has a turn (7)")
     add("--steps", type=int, default=375, help="batches a round (375: an epoch of a fifth of the images)")

@@ -19,7 +19,7 @@ NETWORKS = (
     (784, 512, 512, 10),
 )  # tables of 30 and 64 columns, and pictures
 CPU_BLOCKS = (1, 2, 4, 8, 16)
-ACCELERATOR_BLOCKS = (1, 8, 32, 128, 512)
+ACCELERATOR_BLOCKS = (1, 8, 16, 32, 64, 128)
 
 
 def measure(networks: Sequence[Sequence[int]], blocks: Sequence[int], rounds: int, steps: int) -> list[dict[str, Any]]:
@@ -64,25 +64,19 @@ def measure(networks: Sequence[Sequence[int]], blocks: Sequence[int], rounds: in
 
 
 def precisions(rounds: int, steps: int, block: int, epochs: int = 5) -> list[dict[str, Any]]:
-    """Float32 products in full, in TF32 and in bfloat16: speed and loss after some epochs. For accelerators."""
-    import jax
-
+    """Products of factors in float32, TF32 and bfloat16: speed, and loss after some epochs. For accelerators."""
     from jaxreg.bench.engine import chunk, epoch, member_steps
+    from jaxreg.engine.programs import PRECISIONS
 
-    names = ("float32", "tensorfloat32", "bfloat16")
-    chunks, losses = {}, {}
-    for name in names:
-        with jax.default_matmul_precision(name):
-            chunks[name] = chunk(steps=steps, block=block)
-            losses[name] = [epoch(chunks[name]) for _ in range(epochs)][-1]
-    rates: dict[str, list[float]] = {name: [] for name in names}
+    chunks = {name: chunk({"precision": name}, steps, block) for name in PRECISIONS}
+    losses = {name: [epoch(made) for _ in range(epochs)][-1] for name, made in chunks.items()}
+    rates: dict[str, list[float]] = {name: [] for name in chunks}
     for _ in range(rounds):
         for name, made in chunks.items():
-            with jax.default_matmul_precision(name):
-                started = time.perf_counter()
-                epoch(made)
-                rates[name].append(member_steps(made) / (time.perf_counter() - started))
-    return [{"precision": name, "rate": spread(rates[name]), "loss": losses[name]} for name in names]
+            started = time.perf_counter()
+            epoch(made)
+            rates[name].append(member_steps(made) / (time.perf_counter() - started))
+    return [{"precision": name, "rate": spread(rates[name]), "loss": losses[name]} for name in chunks]
 
 
 def accelerator(rounds: int, steps: int) -> dict[str, Any]:

@@ -23,7 +23,7 @@ def write(bench: dict[str, Any]) -> str:
         "# Speed",
         f"{about['device']}, {about['devices']} {about['platform']} device(s) on {about['cores']} core(s), "
         f"{about['date']}; {versions}. Network 784-225-256-128-10, batch 32, Adam, L1 and L2. "
-        f"Command: `{about['command']}`.",
+        + _commands(bench["commands"]),
     ]
     for name, section in (
         ("peers", _peers),
@@ -33,10 +33,21 @@ def write(bench: dict[str, Any]) -> str:
         ("growth", _growth),
         ("blocks", _blocks),
         ("accelerator", _accelerator),
+        ("accelerators", _accelerators),
     ):
         if name in bench:
             parts += section(bench[name])
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _commands(commands: dict[str, str]) -> str:
+    """What made all of it, or which part."""
+    made: dict[str, list[str]] = {}
+    for section, command in commands.items():
+        made.setdefault(command, []).append(section)
+    if len(made) == 1:
+        return f"Command: `{next(iter(made))}`."
+    return "Commands: " + "; ".join(f"`{command}` ({', '.join(parts)})" for command, parts in made.items()) + "."
 
 
 def _peers(peers: dict[str, Any]) -> list[str]:
@@ -160,3 +171,51 @@ def _accelerator(result: dict[str, Any]) -> list[str]:
         f"large products ({result['matmul'] / 1e12:.1f} TF/s).",
         markdown(rows),
     ]
+
+
+def _accelerators(found: dict[str, Any]) -> list[str]:
+    before = found["before"]
+    parts = [
+        "## What compilers make of it, for devices that were not there",
+        "Nothing here ran on these devices. XLA compiled the programs of a sweep for them as they are described to it; "
+        "cycles and memory are its estimates, of the whole program of an epoch: what is moved out of the loop over "
+        "batches is counted in, and temporaries are what an epoch needs besides its arguments.",
+    ]
+    for name, target in found["targets"].items():
+        rows = [
+            {
+                "members": case,
+                "block": str(row["block"]),
+                "cycles a member-step": f"{row['cycles']:,.0f}" if "cycles" in row else "no estimate",
+                "temporaries a member, MB": f"{row['temporaries'] / 1e6:.2f}",
+                "largest array in the loop": _sized(row),
+                "to compile, s": f"{row['seconds']:.0f}",
+            }
+            for case, row in target["cases"].items()
+        ]
+        plain = target["cases"]["plain"]
+        parts += [f"### {name}", markdown(rows), f"Block {plain['block']}: {plain['why']}."]
+    if found["targets"]:
+        parts.append(
+            f"Before, a condition for each member gave everybody a copy of the data set in every step: on a v5e "
+            f"{before['cycles']:,.0f} cycles a member-step and {before['temporaries'] / 1e6:.0f} MB of temporaries a "
+            f"member at block {before['block']}, the engine's choice then ({before['compiler']})."
+        )
+    if "host" in found:
+        host = found["host"]
+        idle = max(0.0, 1 - host["chip_seconds"] / host["working_seconds"])
+        parts.append(
+            f"While a {host['device']} would train an epoch of {host['block']} members for "
+            f"{1e3 * host['chip_seconds']:.0f} ms (by the estimate), the host draws and sends the next orders, makes "
+            f"the calls and reads the last losses in {1e3 * host['working_seconds']:.0f} ms (measured here, on "
+            f"{host['processor']}): the device waits for {100 * idle:.0f} % of the time."
+        )
+    if found["missing"]:
+        parts.append("Not compiled:\n\n" + "\n".join(f"- {why}" for why in found["missing"].values()))
+    return parts
+
+
+def _sized(row: dict[str, Any]) -> str:
+    (train,) = (one for one in row["programs"] if one["name"] == "train_epoch")
+    size, shape = train["largest"][0] if train["largest"] else (0, "none")
+    return f"{shape}, {size / 1e6:.1f} MB"

@@ -174,10 +174,7 @@ class Chunk:
 
     def release(self) -> list[MemberResult]:
         """Scores those who have ended on all examples and empties their slots; what is kept of each."""
-        weights = self._standing.kept
-        predictions, tested = self._scoring.tested(self._hyper, weights, self.data.everything)
-        fitted = self._scoring.fitted(self._hyper, weights, self._rows)
-        everything = jax.tree.map(np.asarray, (weights, fitted, tested, predictions))
+        everything = jax.tree.map(np.asarray, self.score())
         leaving = [(place, slot) for place, slot in enumerate(self.slots) if slot is not None and slot.ended]
         spent = self._spent() / len(leaving)
         results = []
@@ -194,6 +191,12 @@ class Chunk:
             results.append(MemberResult(slot.data.member.id, row, slot.history, kept, weights._asdict()))
             self.slots[place] = None
         return results
+
+    def score(self) -> tuple[Weights, Evaluation, Evaluation, Any]:
+        """Everybody's weights as they count, scores on own and on test examples, and predictions of the latter."""
+        weights = self._standing.kept
+        predictions, tested = self._scoring.tested(self._hyper, weights, self.data.everything)
+        return weights, self._scoring.fitted(self._hyper, weights, self._rows), tested, predictions
 
     def close(self) -> None:
         """Nothing more is trained here."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -29,13 +29,10 @@ def configure(devices: int | None = None) -> None:
     - One CPU device per core, each single-threaded: members are independent, so a core each beats sharing a product
       (three times the speed on two cores).
     - Vectors of 512 bits on CPUs that have them, where XLA prefers 256: 6 % of a step.
-    - Full float32 products: TPUs and recent GPUs round the factors by default, and Keras parity and comparisons
-      between machines would go with it.
     - The compilation cache, every program included: the second start of a sweep compiles nothing.
     """
     flags = os.environ.get("XLA_FLAGS", "")
     options = {
-        "jax_default_matmul_precision": "float32",
         "jax_compilation_cache_dir": str(_cache_folder() / "programs"),
         "jax_persistent_cache_min_compile_time_secs": 0,
     }
@@ -72,28 +69,27 @@ def member_mesh(devices: int | None = None) -> Mesh:
     return jax.sharding.Mesh(np.array(available[:wanted]), ("member",))
 
 
-def advice(mesh: Mesh) -> str | None:
-    """What would be faster, where JAX was started before `configure` could set it up; None if nothing."""
-    device = mesh.devices.flat[0]
+def advice(mesh: Mesh, precisions: Iterable[str]) -> list[str]:
+    """What would be faster, and what is asked for in vain, on these devices by members of these precisions."""
+    device, found = mesh.devices.flat[0], []
     if device.platform == "cpu" and mesh.devices.size < cores():
-        return (
+        found.append(
             f"JAX was started with {mesh.devices.size} CPU device(s) on {cores()} cores; one per core is faster: "
             "call jaxreg.configure() before anything starts JAX."
         )
-    return None
+    if device.platform == "cpu" and (rounded := sorted({*precisions} - {"float32"})):
+        found.append(f"precision {' and '.join(rounded)}: a CPU multiplies in float32 all the same.")
+    return found
 
 
 def describe(mesh: Mesh) -> dict[str, Any]:
     """Device facts for run.json."""
-    import jax
-
     device = mesh.devices.flat[0]
     return {
         "platform": device.platform,
         "device": _processor() if device.platform == "cpu" else device.device_kind,
         "devices": int(mesh.devices.size),
         "cores": cores(),
-        "precision": str(getattr(jax.config, "jax_default_matmul_precision") or "default"),
     }
 
 
@@ -131,7 +127,8 @@ TPU_MEMORY = {
     "TPU v6e": 128 * MIB,
 }
 # The rest holds images, gradients and what is on its way. Of a v5e's, 28 members of the notebook's network take 67 %:
-# 6,800 cycles a member-step by the compiler's estimate; 32 members take 77 % and no longer fit: 8,500.
+# 6,800 cycles a member-step by the compiler's estimate; 32 members take 77 % and no longer fit: 8,500. Of larger ones,
+# 784-1024-1024-10, 4 fit: 63,100, against 77,000 with 2 and 92,400 with 8.
 TPU_SHARE = 2 / 3
 SUBLANES = 8  # rows of a TPU's register: a value for each of 24 members takes no more of them than for each of 20
 # Two cores, `--only blocks`: eight members side by side are 1.2 to 1.6 times as fast as one where their weights and
@@ -154,15 +151,25 @@ def block(mesh: Mesh, learner: Learner) -> Block:
     if device.platform == "cpu":
         members = 2 ** int(math.log2(min(CPU_MOST, max(1, CPU_STATE / state))))
         return Block(members, f"weights and moments of a member are {state / 1e6:.2g} MB; at most 2.5 MB fit a core")
-    limit = (device.memory_stats() or {}).get("bytes_limit", 8 * 2**30)
+    limit = _memory(device)
     most = max(1, limit // 2 // bytes_per_member(layers))
     if (fast := TPU_MEMORY.get(device.device_kind)) is not None:
-        fitting = int(TPU_SHARE * fast / state)
-        members = min(most, OTHER_MOST, max(SUBLANES, fitting // SUBLANES * SUBLANES))
+        fitting = min(most, OTHER_MOST, max(1, int(TPU_SHARE * fast / state)))
+        members = fitting // SUBLANES * SUBLANES or fitting
         return Block(
             members, f"{members} times {state / MIB:.1f} MiB of weights and moments in {fast // MIB} MiB of VMEM"
         )
     return Block(min(most, OTHER_MOST), f"half of {limit / 2**30:.0f} GiB of memory, and at most {OTHER_MOST}")
+
+
+def _memory(device: Any) -> int:
+    """Bytes of a device's memory; 8 GiB of one that does not say, as those that are described to a compiler."""
+    import jax
+
+    try:
+        return (device.memory_stats() or {}).get("bytes_limit", 8 * 2**30)
+    except jax.errors.JaxRuntimeError:
+        return 8 * 2**30
 
 
 STATE_BYTES = 12  # of a parameter: the weight and two moments, in float32

@@ -65,7 +65,14 @@ def learner(settings: Settings, signature: Signature, train_examples: int) -> Le
     if settings.schedule.name != "constant":
         schedule = Schedule(settings.schedule, -(-train_examples // settings.batch_size), settings.epochs)
     optimizer = Optimizer(settings.optimizer, schedule, settings.l1_exact > 0, settings.max_norm is not None)
-    return Learner(network(settings, task.outputs), task, optimizer, signature.inputs, noisy=settings.input_noise > 0)
+    return Learner(
+        network(settings, task.outputs),
+        task,
+        optimizer,
+        signature.inputs,
+        noisy=settings.input_noise > 0,
+        precision=settings.precision,
+    )
 
 
 def prepare(members: Sequence[Member], sweep: Sweep, dataset: Dataset) -> dict[ProgramGroup, list[MemberData]]:

@@ -14,7 +14,8 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxreg.engine.progress import Progress
 from jaxreg.engine.training import Learner
 
-# What jax.default_matmul_precision calls the precisions of a sweep.
+# What jax.default_matmul_precision calls the precisions of a sweep. Always one of them: TPUs and recent GPUs round the
+# factors unless told, and parity with Keras and comparisons between machines would go with it.
 PRECISIONS = {"float32": "float32", "tf32": "tensorfloat32", "bf16": "bfloat16"}
 
 

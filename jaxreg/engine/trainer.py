@@ -41,8 +41,8 @@ class Trainer:
         self.sweep, self.dataset, self.progress = sweep, dataset, progress
         self._block, self._traced = block, sum(training.traces.values())
         mesh = hardware.member_mesh(devices)
-        if (slower := hardware.advice(mesh)) is not None:
-            progress.warn(slower)
+        for advice in hardware.advice(mesh, {cell.settings.precision for cell in sweep.cells}):
+            progress.warn(advice)
         self.programs = Programs(mesh, progress)
         self._noise = Noise(0.0, 0.0)
         self._placed: PlacedData | None = None  # the data set on the devices, with that noise
@@ -52,6 +52,7 @@ class Trainer:
     def facts(self) -> dict[str, Any]:
         """The devices, and what was compiled and spent so far."""
         return hardware.describe(self.programs.mesh) | {
+            "precision": ", ".join(sorted({cell.settings.precision for cell in self.sweep.cells})),
             "blocks": self._blocks,
             "programs": self.programs.count,
             "traces": sum(training.traces.values()) - self._traced,

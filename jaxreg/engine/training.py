@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,15 +16,13 @@ from jaxreg.engine.networks import Network, Weights
 from jaxreg.engine.optimizers import Optimizer, WeightNorms, penalty, weight_norms
 from jaxreg.engine.products import PIECES, Levels
 from jaxreg.engine.tasks import Task
+from jaxreg.spec.settings import Precision
 
 EVALUATION_BATCH = 1000
 INPUT_STREAM = 2**32 - 1  # of a step's key, for noise on the inputs; layers take 0, 1, 2 … for dropout
 
 traces: Counter[str] = Counter()
 """How often each function below was traced: a new strength, seed or split must not add to it."""
-
-
-Precision = Literal["float32", "tf32", "bf16"]
 
 
 class Learner(NamedTuple):

@@ -15,11 +15,15 @@ LOOKED_FOR = (
     "last epoch, a gain that fewer epochs give as well, too few splits or seeds, flattery by choosing"
 )
 
+# Significant bits of a factor: https://cloud.google.com/tpu/docs/bfloat16, and NVIDIA's A100 whitepaper for TF32.
+ROUNDED = {"bf16": "bfloat16 (8 significant bits of 24)", "tf32": "TF32 (11 significant bits of 24)"}
+
 
 def caveats(results: Results, layout: Layout) -> list[str]:
     """Every caveat that applies, the gravest first."""
     return [
         *_diverged(results),
+        *_rounded(results),
         *_guessing(results),
         *_edge(results, layout),
         *_unfinished(results, layout),
@@ -41,6 +45,18 @@ def _diverged(results: Results) -> list[str]:
         f"**{count(int(lost['diverged'].sum()), 'member')} of {len(results.members)} diverged**: {cells}; "
         f"the first at epoch {results.members['diverged_at'].min():.0f}. They are left out of every mean, "
         "so these cells look better than they are."
+    ]
+
+
+def _rounded(results: Results) -> list[str]:
+    """Products of rounded factors, where the device made them."""
+    rounded = [one for one in str(results.record.get("precision", "")).split(", ") if one in ROUNDED]
+    if not rounded or results.record.get("platform") == "cpu":
+        return []
+    return [
+        f"**Training multiplied in {listing([ROUNDED[one] for one in rounded])}**, scores are in float32. Noise of the "
+        "size of the rounding is in every gradient, and small differences between cells may be of it: see that a "
+        'choice that matters holds with `precision = "float32"`.'
     ]
 
 

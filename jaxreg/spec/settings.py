@@ -18,6 +18,7 @@ Share = Annotated[Number, Field(ge=0, le=1, description="a share between 0 and 1
 Rate = Annotated[Number, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(strict=True, ge=1, description="a whole number of at least 1")]
 CountFromZero = Annotated[int, Field(strict=True, ge=0, description="a whole number of at least 0")]
+Precision = Literal["float32", "tf32", "bf16"]
 Switch = Annotated[bool, Field(strict=True, description="true or false")]
 
 
@@ -164,6 +165,12 @@ class Settings(Checked):
     loss: Literal["cross_entropy", "squared"] = Field(
         default="cross_entropy",
         description='"cross_entropy" or "squared" (the mean over classes of the softmax\'s squared error)',
+    )
+
+    precision: Precision = Field(
+        default="float32",
+        description='"float32", "tf32" or "bf16": of the factors of products in training; scores are in float32, and '
+        "a CPU multiplies in float32 whatever is asked for",
     )
 
     @model_validator(mode="after")

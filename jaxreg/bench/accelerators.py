@@ -1,0 +1,210 @@
+"""What the compilers of accelerators make of the engine's programs, on a machine that has none of these devices.
+
+XLA compiles for a device that is described and not there. Nothing runs: memory and cycles are the compiler's estimates.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+from importlib.util import find_spec
+from typing import Any, NamedTuple
+
+from jaxreg.bench.hlo import Program
+from jaxreg.errors import UserError
+
+TPU = "pip install -e '.[tpu-compiler]'"
+GPU = "pip install 'jax[cuda12]'"
+
+
+class Target(NamedTuple):
+    """A device that can be described to a compiler."""
+
+    title: str
+    platform: str
+    topology: str
+    needs: str  # the module that has its compiler
+    install: str
+    hertz: float | None = None  # of its clock, where it is published
+
+
+# Google Cloud's page on the v5e has 197 TFLOP/s of bfloat16 in 4 units of 128 x 128: 1.5 GHz.
+TARGETS = {
+    "v5e": Target("TPU v5e", "tpu", "v5e:2x2", "libtpu", TPU, 1.5e9),
+    "v6e": Target("TPU v6e", "tpu", "v6e:2x2", "libtpu", TPU),
+    "h100": Target("NVIDIA H100", "cuda", "1x1x1", "jax_plugins.xla_cuda12", GPU),
+}
+# NVIDIA's H100 SXM5 (its white paper), as XLA's GpuTargetConfigProto has it.
+H100 = """
+gpu_device_info {
+  threads_per_block_limit: 1024 threads_per_warp: 32 shared_memory_per_block: 49152 shared_memory_per_core: 233472
+  threads_per_core_limit: 2048 core_count: 132 fpus_per_core: 128 block_dim_limit_x: 2147483647 block_dim_limit_y: 65535
+  block_dim_limit_z: 65535 memory_bandwidth: 3352320000000 l2_cache_size: 52428800 clock_rate_ghz: 1.98
+  device_memory_size: 84978434048 shared_memory_per_block_optin: 232448
+  cuda_compute_capability { major: 9 } registers_per_core_limit: 65536 registers_per_block_limit: 65536
+}
+platform_name: "CUDA"
+dnn_version_info { major: 9 minor: 10 }
+device_description_str: "NVIDIA H100 80GB HBM3"
+"""
+# What is compiled: flags of a sweep of the notebook's network.
+CASES: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "bf16 products": {"precision": "bf16"},
+    "dropout": {"dropout": [0.2]},
+    "batch normalisation": {"batch_norm": [True]},
+    "early stopping": {"early_stopping": [3]},
+}
+STEPS = 375  # an epoch of a fifth of the images
+# The same figures of the engine before it was made for accelerators, by the same compilers at its own block of 60.
+BEFORE = {"cycles": 1_310_000, "temporaries": 59_000_000}
+
+
+def mesh(target: Target) -> Any:
+    """A mesh of one described device.
+
+    Raises:
+        UserError: its compiler is not installed.
+    """
+    if find_spec(target.needs.split(".")[0]) is None or find_spec(target.needs) is None:
+        raise UserError(f"{target.title}: its compiler is not installed. {target.install} brings it (Linux, x86-64).")
+    # Not to ask a cloud's server about a machine that is not there, nor to lock a chip that is not there.
+    os.environ |= {"TPU_SKIP_MDS_QUERY": "1", "ALLOW_MULTIPLE_LIBTPU_LOAD": "1"}
+    import jax
+    import numpy as np
+    from jax.experimental import topologies
+
+    jax.config.update("jax_enable_compilation_cache", False)  # what is only described can't load what it stored
+    more = {"target_config": H100, "topology": target.topology} if target.platform == "cuda" else {}
+    described = topologies.get_topology_desc(target.topology, target.platform, **more)
+    return jax.sharding.Mesh(np.array(described.devices[:1]), ("member",))
+
+
+def compiled(target: Target, flags: Mapping[str, Any], block: int | None = None, steps: int = STEPS) -> dict[str, Any]:
+    """Compiles what a sweep with these flags would run, from first weights to the scores at the end.
+
+    Returns:
+        The block and why, seconds, and of each program its memory in bytes, its cycles (a TPU's) for the whole block
+        and the largest arrays in its loops; `cycles` a member-step of training, all of its program counted.
+    """
+    import jax
+    from jax.sharding import NamedSharding, PartitionSpec
+
+    from jaxreg.bench.engine import chunk
+    from jaxreg.engine import devices
+    from jaxreg.engine.programs import Programs
+
+    made: list[tuple[str, Any, float, Any]] = []
+
+    class Described(Programs):
+        """Programs that are compiled and never run: shapes stand for arrays."""
+
+        def per_member(self, tree: Any) -> Any:
+            return _shapes(tree, lambda _: NamedSharding(self.mesh, PartitionSpec("member")))
+
+        def shared(self, tree: Any) -> Any:
+            return _shapes(tree, lambda leaf: self._by_rows(leaf.ndim))
+
+        def __call__(self, function: Callable[..., Any], learner: Any, *members: Any, **how: Any) -> Any:
+            before, count = time.perf_counter(), self.count
+            program, arguments = self.compiled(function, learner, *members, **how)
+            if self.count > count:
+                steps = next((leaf for leaf in arguments[-1] if getattr(leaf, "shape", None) == ()), None)
+                made.append((function.__name__, program, time.perf_counter() - before, steps))
+            return self.per_member(program.out_info)
+
+    def _shapes(tree: Any, sharding: Callable[[Any], Any]) -> Any:
+        kind = jax.dtypes.canonicalize_dtype
+        return jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, kind(leaf.dtype), sharding=sharding(leaf)), tree
+        )
+
+    at_work = chunk(flags, steps, block, mesh(target), Described)
+    try:
+        at_work.advance()
+        at_work.score()
+    finally:
+        at_work.close()
+    chosen = devices.block(at_work.programs.mesh, at_work.learner)
+    width = at_work.programs.width
+    found: dict[str, Any] = {
+        "block": width,
+        "why": chosen.why if chosen.members == width else "as asked for",
+        "seconds": sum(seconds for _, _, seconds, _ in made),
+        "programs": [_facts(name, program, seconds) for name, program, seconds, _ in made],
+    }
+    train = next(one for one in found["programs"] if one["name"] == "train_epoch")
+    found["temporaries"] = train["temporaries"] / width
+    if "cycles" in train:
+        found["cycles"] = train["cycles"] / width / steps
+    return found
+
+
+def _facts(name: str, program: Any, seconds: float) -> dict[str, Any]:
+    memory, text = program.memory_analysis(), Program(program.as_text())
+    facts = {
+        "name": name,
+        "seconds": seconds,
+        "arguments": memory.argument_size_in_bytes,
+        "temporaries": memory.temp_size_in_bytes,
+        "largest": text.largest(),
+        "largest_anywhere": text.largest(1, loops=False)[0][0],
+        "types": sorted(text.types()),
+    }
+    if "estimated_cycles" in text.text:
+        # A loop of unknown length is that over batches of examples: a figure for one of them.
+        facts["cycles"] = text.cycles(1)
+    return facts
+
+
+def measure(names: Sequence[str], earlier: Mapping[str, Any], say: Callable[[str], None]) -> dict[str, Any]:
+    """Compiles for every target whose compiler is here, and measures what the host has to do meanwhile.
+
+    Args:
+        names: of targets.
+        earlier: what an earlier call returned; what it has of other versions and targets stays.
+        say: told what is compiled.
+    """
+    from jaxreg.bench.host import epoch_seconds
+
+    found: dict[str, Any] = {"targets": dict(earlier.get("targets", {})), "missing": {}, "before": BEFORE}
+    found |= {"host": earlier["host"]} if "host" in earlier else {}
+    for name in names:
+        target = TARGETS[name]
+        try:
+            rows = {}
+            for case, flags in CASES.items():
+                say(f"  compiling for {target.title}: {case}")
+                rows[case] = compiled(target, flags)
+        except UserError as error:
+            say(f"  {error}")
+            found["missing"][name] = str(error)
+            continue
+        compiler = _versions(target)
+        found["targets"][f"{target.title}, {compiler}"] = {"title": target.title, "compiler": compiler, "cases": rows}
+        if target.hertz is not None:
+            plain = rows["plain"]
+            chip = plain["cycles"] * plain["block"] * STEPS / target.hertz
+            found["host"] = {
+                "block": plain["block"],
+                "device": target.title,
+                "chip_seconds": chip,
+                "working_seconds": epoch_seconds(plain["block"], STEPS),
+                "processor": _processor(),
+            }
+    there = {one["title"] for one in found["targets"].values()}
+    found["missing"] = {name: why for name, why in found["missing"].items() if TARGETS[name].title not in there}
+    return found
+
+
+def _processor() -> str:
+    from jaxreg.engine import devices
+
+    return str(devices.describe(devices.member_mesh(1))["device"])
+
+
+def _versions(target: Target) -> str:
+    package = "libtpu" if target.platform == "tpu" else "jax-cuda12-plugin"
+    return f"jax {version('jax')}, {package} {version(package)}"
