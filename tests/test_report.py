@@ -200,6 +200,20 @@ def test_members_that_only_guess_are_named(tmp_path: Path) -> None:
     assert "**3 members learned nothing** (accuracy of guessing): `l1=1e-3` 3 of 6." in "\n".join(found(folder))
 
 
+@pytest.mark.parametrize(
+    ("precision", "platform", "words"),
+    [("float32", "tpu", None), ("bf16", "cpu", None), ("bf16", "tpu", "bfloat16 (8"), ("bf16, tf32", "gpu", "TF32 (11")],
+)
+def test_rounded_products_are_said(tmp_path: Path, precision: str, platform: str, words: str | None) -> None:
+    """Where the device made them: a CPU multiplies in float32 whatever is asked for."""
+    folder = write_run(tmp_path)
+    record = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps(record | {"precision": precision, "platform": platform}))
+    text = "\n".join(found(folder))
+    assert ("Training multiplied in" in text) == (words is not None) and (words or "") in text
+    assert f"matrix precision {precision}" in report.write(folder).read_text()
+
+
 def test_a_gain_that_fewer_epochs_give_is_called_that(tmp_path: Path) -> None:
     """The plain network's curve turns up after epoch 2, by more than the best cell gains."""
     folder = write_run(tmp_path)

@@ -37,16 +37,11 @@ def engine(job: Job) -> Epoch:
     return partial(counted_epoch, chunk(steps=job.steps))
 
 
-def vmap(job: Job) -> Epoch:
-    """The engine's own step under plain `jax.vmap`: 16 members side by side on JAX's default device."""
-    from jaxreg.bench.engine import chunk, counted_epoch
-    from jaxreg.engine.devices import member_mesh
+def _flax(job: Job) -> tuple[Any, Any, Any]:
+    """First parameters and optimizer state of a key, one training step, and the data on the device.
 
-    return partial(counted_epoch, chunk(steps=max(1, job.steps // 4), block=ENSEMBLE, mesh=member_mesh(1)))
-
-
-def _flax(job: Job) -> tuple[Any, Any, Any, Any]:
-    """Parameters, optimizer state, one training step, and the data on the device: Flax and Optax as in their guides."""
+    Flax and Optax as in their guides.
+    """
     import flax.linen as nn
     import jax
     import jax.numpy as jnp
@@ -60,7 +55,11 @@ def _flax(job: Job) -> tuple[Any, Any, Any, Any]:
             return nn.Dense(10, kernel_init=nn.initializers.glorot_uniform())(x)
 
     network, optimizer = Network(), optax.adam(LEARNING_RATE)
-    params = network.init(jax.random.key(0), jnp.zeros((1, 784)))["params"]
+
+    def begin(key: Any) -> tuple[Any, Any]:
+        params = network.init(key, jnp.zeros((1, 784)))["params"]
+        return params, optimizer.init(params)
+
     images, labels = jax.device_put((job.images, job.labels))
 
     def loss(params: Any, x: Any, y: Any, l1: Any, l2: Any) -> Any:
@@ -74,14 +73,30 @@ def _flax(job: Job) -> tuple[Any, Any, Any, Any]:
         updates, state = optimizer.update(gradient, state, params)
         return optax.apply_updates(params, updates), state, value
 
-    return params, optimizer.init(params), step, (images, labels)
+    return begin, step, (images, labels)
+
+
+def _scanned(step: Any) -> Callable[..., Any]:
+    """An epoch of one model as one function: `lax.scan` over batches."""
+    import jax
+
+    def whole(params: Any, state: Any, order: Any, images: Any, labels: Any, l1: Any, l2: Any) -> Any:
+        def one(carry: Any, rows: Any) -> Any:
+            params, state, loss = step(*carry, images[rows], labels[rows], l1, l2)
+            return (params, state), loss
+
+        (params, state), losses = jax.lax.scan(one, (params, state), order)
+        return params, state, losses.mean()
+
+    return whole
 
 
 def jax_step(job: Job) -> Epoch:
     """One jitted step, reused for every strength, in a Python loop over batches."""
     import jax
 
-    params, state, step, (images, labels) = _flax(job)
+    begin, step, (images, labels) = _flax(job)
+    params, state = begin(jax.random.key(0))
     random = np.random.default_rng(0)
 
     def on_rows(params: Any, state: Any, rows: Any, images: Any, labels: Any, l1: Any, l2: Any) -> Any:
@@ -103,18 +118,10 @@ def jax_epoch(job: Job) -> Epoch:
     """One jitted epoch (`lax.scan` over batches), reused for every strength: the best that plain JAX offers."""
     import jax
 
-    params, state, step, (images, labels) = _flax(job)
+    begin, step, (images, labels) = _flax(job)
+    params, state = begin(jax.random.key(0))
     random = np.random.default_rng(0)
-
-    def whole(params: Any, state: Any, order: Any, images: Any, labels: Any, l1: Any, l2: Any) -> Any:
-        def one(carry: Any, rows: Any) -> Any:
-            params, state, loss = step(*carry, images[rows], labels[rows], l1, l2)
-            return (params, state), loss
-
-        (params, state), losses = jax.lax.scan(one, (params, state), order)
-        return params, state, losses.mean()
-
-    jitted = jax.jit(whole, donate_argnums=(0, 1))
+    jitted = jax.jit(_scanned(step), donate_argnums=(0, 1))
 
     def epoch() -> int:
         nonlocal params, state
@@ -122,6 +129,27 @@ def jax_epoch(job: Job) -> Epoch:
         params, state, loss = jitted(params, state, order, images, labels, L1, L2)
         jax.block_until_ready(loss)
         return job.steps
+
+    return epoch
+
+
+def vmap(job: Job) -> Epoch:
+    """That epoch under `jax.vmap`: 16 models side by side, each with batches of its own."""
+    import jax
+
+    job = job.first(max(1, job.steps // 4))
+    begin, step, (images, labels) = _flax(job)
+    params, state = jax.vmap(begin)(jax.random.split(jax.random.key(0), ENSEMBLE))
+    random = np.random.default_rng(0)
+    side_by_side = jax.vmap(_scanned(step), in_axes=(0, 0, 0, None, None, None, None))
+    jitted = jax.jit(side_by_side, donate_argnums=(0, 1))
+
+    def epoch() -> int:
+        nonlocal params, state
+        orders = [random.permutation(job.labels.size).astype(np.int32).reshape(-1, BATCH) for _ in range(ENSEMBLE)]
+        params, state, loss = jitted(params, state, np.stack(orders), images, labels, L1, L2)
+        jax.block_until_ready(loss)
+        return job.steps * ENSEMBLE
 
     return epoch
 

@@ -69,6 +69,24 @@ def member_mesh(devices: int | None = None) -> Mesh:
     return jax.sharding.Mesh(np.array(available[:wanted]), ("member",))
 
 
+def expect(platform: str) -> None:
+    """Makes sure that JAX is on the kind of device that was chosen: "tpu", "gpu" or "cpu".
+
+    Raises:
+        UserError: it is on another, most often silently on a CPU.
+    """
+    import jax
+
+    found = jax.devices()[0].platform
+    if found != platform:
+        raise UserError(
+            f"a {platform.upper()} was chosen, and JAX {jax.__version__} is on a {found.upper()}.\n"
+            "  On Colab: choose it under Runtime > Change runtime type, then Runtime > Disconnect and delete runtime,\n"
+            "  and run all cells again. An upgraded jax or an installed tensorflow hides a TPU: leave Colab's own.\n"
+            f'  To go on here all the same, say DEVICE = "{found}".'
+        )
+
+
 def advice(mesh: Mesh, precisions: Iterable[str]) -> list[str]:
     """What would be faster, and what is asked for in vain, on these devices by members of these precisions."""
     device, found = mesh.devices.flat[0], []

@@ -1,0 +1,50 @@
+"""What a sweep will be on the devices of this process: how many members side by side, and how long it may take."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from jaxreg.data.dataset import Dataset
+from jaxreg.data.load import load as load_data
+from jaxreg.engine import devices
+from jaxreg.engine.forecast import DEFAULT_LAYERS, duration, plan
+from jaxreg.engine.grouping import prepare
+from jaxreg.engine.progress import Silent
+from jaxreg.formatting import count
+from jaxreg.spec.load import load
+from jaxreg.spec.members import members
+from jaxreg.spec.sweep import Sweep
+
+# By the compiler's estimate for a TPU v5e, scores included: `python -m jaxreg.bench --only accelerators`. Compiling was
+# timed on two cores of a server.
+TPU_STEP_SECONDS = 5.3e-6
+COMPILE_SECONDS = 30.0
+
+
+def preview(sweep: Sweep | str | Path, dataset: Dataset | None = None) -> str:
+    """The device, the block of each network and why, and the time by what is known of such devices."""
+    sweep = sweep if isinstance(sweep, Sweep) else load(sweep)
+    dataset = dataset or load_data(sweep.data, sweep.test, Silent().announce)
+    mesh = devices.member_mesh()
+    about = devices.describe(mesh)
+    groups = prepare(members(sweep), sweep, dataset)
+    wanted, there = count(len(members(sweep)), "member"), count(about["devices"], "device")
+    lines = [f"{sweep.name}: {wanted} on {there}: {about['device']}"]
+    seconds = COMPILE_SECONDS * len(groups)
+    for group, waiting in groups.items():
+        block = devices.block(mesh, group.learner)
+        chunks = math.ceil(len(waiting) / (block.members * about["devices"]))
+        together = f"{count(len(waiting), 'member')}, {block.members} side by side on a device ({block.why})"
+        lines.append(f"  {group.learner.network}: {together}")
+        layers = (math.prod(group.learner.inputs), *group.learner.network.layers)
+        size = devices.parameters(layers) / devices.parameters(DEFAULT_LAYERS)
+        steps = group.epochs * math.ceil(group.train_examples / group.batch_size)
+        seconds += chunks * block.members * steps * size * TPU_STEP_SECONDS
+    if about["platform"] == "cpu":
+        lines.append(f"  {duration(plan(sweep, dataset.signature).seconds)}")
+    elif about["platform"] == "tpu":
+        lines.append(f"  {duration(seconds)} with compiling, by its compiler's estimate for a v5e: nobody has timed it")
+    else:
+        lines.append("  how long is not known for such a device; the bar says so after the first epoch")
+    return "\n".join(lines)
