@@ -164,6 +164,22 @@ def test_new_strengths_seeds_and_splits_compile_nothing(train, small, plain):
     assert training.traces == before and len(Programs._compiled) == compiled
 
 
+@pytest.mark.parametrize("stopping", [{}, {"early_stopping": {"patience": 1, "validation_share": 0.2}}])
+def test_all_that_a_group_needs_is_begun_before_its_first_epoch(train, small, monkeypatch, stopping):
+    """So that programs are compiled at once, and not one after the other; and nothing that nobody asks for."""
+    call, known, asked = Programs.__call__, [], set()
+
+    def counted(self, function, *arguments, **more):
+        asked.add(id(self.begun(function, *arguments, **more)[0]))
+        known.append(set(map(id, Programs._compiled.values())))
+        return call(self, function, *arguments, **more)
+
+    before = set(map(id, Programs._compiled.values()))
+    monkeypatch.setattr(Programs, "__call__", counted)
+    train(small(run=[{"hidden": [5, 4, 3], **stopping}], splits=2))
+    assert known[0] == known[-1] and known[0] - before <= asked <= known[0]
+
+
 def test_another_architecture_is_another_program(train, small, plain):
     before = training.traces.copy()
     train(small(run=[{"name": "plain"}, {"name": "deep", "hidden": [7, 6]}]))

@@ -86,54 +86,42 @@ def compiled(target: Target, flags: Mapping[str, Any], block: int | None = None,
     """Compiles what a sweep with these flags would run, from first weights to the scores at the end.
 
     Returns:
-        The block and why, seconds, and of each program its memory in bytes, its cycles (a TPU's) for the whole block
-        and the largest arrays in its loops; `cycles` a member-step of training, all of its program counted.
+        The block and why, seconds until all is compiled, and of each program its memory in bytes, its cycles (a TPU's)
+        for the whole block and the largest arrays in its loops; `cycles` a member-step of training, all of its program
+        counted.
     """
-    import jax
-    from jax.sharding import NamedSharding, PartitionSpec
-
     from jaxreg.bench.engine import chunk
     from jaxreg.engine import devices
-    from jaxreg.engine.programs import Programs
+    from jaxreg.engine.programs import Ahead
 
-    made: list[tuple[str, Any, float, Any]] = []
-
-    class Described(Programs):
-        """Programs that are compiled and never run: shapes stand for arrays."""
-
-        def per_member(self, tree: Any) -> Any:
-            return _shapes(tree, lambda _: NamedSharding(self.mesh, PartitionSpec("member")))
+    class Described(Ahead):
+        """On a device that is not there, shapes stand for the data as well."""
 
         def shared(self, tree: Any) -> Any:
-            return _shapes(tree, lambda leaf: self._by_rows(leaf.ndim))
+            return self._shapes(tree, lambda leaf: self._by_rows(leaf.ndim))
 
-        def __call__(self, function: Callable[..., Any], learner: Any, *members: Any, **how: Any) -> Any:
-            before, count = time.perf_counter(), self.count
-            program, arguments = self.compiled(function, learner, *members, **how)
-            if self.count > count:
-                steps = next((leaf for leaf in arguments[-1] if getattr(leaf, "shape", None) == ()), None)
-                made.append((function.__name__, program, time.perf_counter() - before, steps))
-            return self.per_member(program.out_info)
+        def begun(self, function: Callable[..., Any], *rest: Any, **how: Any) -> Any:
+            begun, arguments = super().begun(function, *rest, **how)
+            made.setdefault(id(begun), (function.__name__, begun.program))
+            return begun, arguments
 
-    def _shapes(tree: Any, sharding: Callable[[Any], Any]) -> Any:
-        kind = jax.dtypes.canonicalize_dtype
-        return jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, kind(leaf.dtype), sharding=sharding(leaf)), tree
-        )
-
+    made: dict[int, tuple[str, Any]] = {}
+    started = time.perf_counter()
     at_work = chunk(flags, steps, block, mesh(target), Described)
     try:
         at_work.advance()
         at_work.score()
     finally:
         at_work.close()
+    programs = [(name, program.result()) for name, program in made.values()]
+    seconds = time.perf_counter() - started
     chosen = devices.block(at_work.programs.mesh, at_work.learner)
     width = at_work.programs.width
     found: dict[str, Any] = {
         "block": width,
         "why": chosen.why if chosen.members == width else "as asked for",
-        "seconds": sum(seconds for _, _, seconds, _ in made),
-        "programs": [_facts(name, program, seconds) for name, program, seconds, _ in made],
+        "seconds": seconds,
+        "programs": [_facts(name, program) for name, program in programs],
     }
     train = next(one for one in found["programs"] if one["name"] == "train_epoch")
     found["temporaries"] = train["temporaries"] / width
@@ -142,11 +130,10 @@ def compiled(target: Target, flags: Mapping[str, Any], block: int | None = None,
     return found
 
 
-def _facts(name: str, program: Any, seconds: float) -> dict[str, Any]:
+def _facts(name: str, program: Any) -> dict[str, Any]:
     memory, text = program.memory_analysis(), Program(program.as_text())
     facts = {
         "name": name,
-        "seconds": seconds,
         "arguments": memory.argument_size_in_bytes,
         "temporaries": memory.temp_size_in_bytes,
         "largest": text.largest(),

@@ -77,22 +77,23 @@ def watched(began: float, flags: dict[str, Any], out: str, devices: int | None, 
     def of_program(self: Any, function: Any, *_: Any) -> str:
         return "train" if function is training.train_epoch else "evaluate"
 
-    compiling = programs.Programs._compile
+    compiling = programs.Programs.compiled
 
-    def compiled(self: Any, function: Any, *arguments: Any) -> Any:
+    def compiled(self: Any, function: Any, *arguments: Any, **how: Any) -> Any:
         clock.enter("compile")
         try:
-            program = compiling(self, function, *arguments)
+            found = compiling(self, function, *arguments, **how)
         finally:
             clock.leave()
-        if function is training.train_epoch:
-            clock.seconds.setdefault("until_first_epoch", time.time() - began)
+        if function is training.train_epoch and "until_first_epoch" not in clock.seconds:
+            clock.seconds["until_first_epoch"] = time.time() - began
             if first_epoch_only:
                 raise KeyboardInterrupt
-            clock.rename("host")  # shuffles, transfers, the loop itself
-        return program
+            clock.rename("host")  # transfers, the loop itself
+        return found
 
-    programs.Programs._compile = compiled  # type: ignore[method-assign,assignment]
+    programs.Programs.compiled = compiled  # type: ignore[method-assign]
+    clock.around(programs.Ahead, "begun", lambda *_: "compile")
     clock.around(programs.Programs, "__call__", of_program)
     clock.around(records.Folder, "keep", lambda *_: "save")
     clock.around(records.Folder, "write_tables", lambda *_: "save")

@@ -116,7 +116,7 @@ class Chunk:
             state = self.programs(training.start, learner, self._hyper)
         occupied = np.array([slot is not None for slot in self.slots])
         standing = self.programs(early_stopping.begin, learner, state.weights, place_all(occupied))
-        if self.state is None:
+        if len(places) == len(self.at_work):
             self.state, self._standing = state, standing
         else:
             new = place_all(np.isin(np.arange(len(self.slots)), places))

@@ -168,7 +168,9 @@ def block(mesh: Mesh, learner: Learner) -> Block:
     state = STATE_BYTES * parameters(layers)
     if device.platform == "cpu":
         members = 2 ** int(math.log2(min(CPU_MOST, max(1, CPU_STATE / state))))
-        return Block(members, f"weights and moments of a member are {state / 1e6:.2g} MB; at most 2.5 MB fit a core")
+        if members == 1:
+            return Block(1, f"a member's {state / 1e6:.2g} MB of weights and moments fill a core's cache")
+        return Block(members, f"{members} times {state / 1e6:.2g} MB of weights and moments in 2.5 MB of cache")
     limit = _memory(device)
     most = max(1, limit // 2 // bytes_per_member(layers))
     if (fast := TPU_MEMORY.get(device.device_kind)) is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import jax
@@ -27,7 +28,7 @@ class Programs:
     (``python -m jaxreg.bench``). `jaxreg.engine.devices.block` has the rule for every device.
     """
 
-    _compiled: dict[_Key, Any] = {}  # shared by all instances: a second sweep in the same process compiles nothing
+    _compiled: dict[_Key, Begun] = {}  # shared by all instances: a second sweep in the same process compiles nothing
 
     def __init__(self, mesh: Mesh, progress: Progress, block: int = 1):
         self.mesh, self.progress, self.block = mesh, progress, block
@@ -60,12 +61,24 @@ class Programs:
             function: of one member.
             learner: what is static.
             members: arrays with a leading member axis, as many as `width`.
-            how: as `compiled` has it.
+            how: as `begun` has it.
         """
         program, arguments = self.compiled(function, learner, *members, **how)
         return program(*arguments)
 
-    def compiled(
+    def compiled(self, function: Callable[..., Any], learner: Learner, *members: Any, **how: Any) -> tuple[Any, Any]:
+        """The program of such a call, once it is there, and what it is to be called with."""
+        begun, arguments = self.begun(function, learner, *members, **how)
+        if not begun.program.done():
+            self.progress.announce(f"compiling {function.__name__} of {learner.network}")
+            self.progress.pause_clock()
+            started = time.perf_counter()
+            begun.program.exception()  # waits; what went wrong is raised below
+            self.compile_seconds += time.perf_counter() - started
+            self.progress.resume_clock()
+        return begun.program.result(), arguments
+
+    def begun(
         self,
         function: Callable[..., Any],
         learner: Learner,
@@ -74,8 +87,8 @@ class Programs:
         donate: int = -1,
         active: Any = None,
         otherwise: Callable[..., Any] | None = None,
-    ) -> tuple[Any, tuple[Any, ...]]:
-        """The program of such a call and what it is to be called with, of which only shapes matter here.
+    ) -> tuple[Begun, tuple[Any, ...]]:
+        """The program of such a call, at work or done, and what it is to be called with: only shapes matter here.
 
         Args:
             function, learner, members: as in a call.
@@ -89,26 +102,26 @@ class Programs:
         shapes = tuple((leaf.shape, leaf.dtype) for leaf in leaves)
         key = _Key(function, learner, self.mesh, self.block, structure, shapes)
         if key not in self._compiled:
-            self._compiled[key] = self._compile(function, otherwise, learner, arguments, donate)
+            started = time.perf_counter()
+            self._compiled[key] = self._begin(function, otherwise, learner, arguments, donate)
+            self.count += 1
+            self.compile_seconds += time.perf_counter() - started
         return self._compiled[key], arguments
 
     def texts(self, function: Callable[..., Any], learner: Learner) -> list[str]:
         """The optimised HLO of what was compiled of a function, for this learner, mesh and block; the latest last."""
         asked = (function, learner, self.mesh, self.block)
-        return [str(program.as_text()) for key, program in self._compiled.items() if key[: len(asked)] == asked]
+        found = [begun.program.result() for key, begun in self._compiled.items() if key[: len(asked)] == asked]
+        return [str(program.as_text()) for program in found]
 
-    def _compile(
+    def _begin(
         self,
         function: Callable[..., Any],
         otherwise: Callable[..., Any] | None,
         learner: Learner,
         arguments: tuple[Any, ...],
         donate: int,
-    ) -> Any:
-        self.progress.announce(f"compiling {function.__name__} of {learner.network}")
-        self.progress.pause_clock()
-        started = time.perf_counter()
-
+    ) -> Begun:
         def side_by_side(of_one: Callable[..., Any], members: Any, shared: Any) -> Any:
             if self.block > 1:
                 return jax.vmap(lambda *member: of_one(learner, *member, *shared))(*members)
@@ -131,11 +144,42 @@ class Programs:
         mapped = jax.shard_map(run, mesh=self.mesh, in_specs=specs, out_specs=PartitionSpec("member"), check_vma=False)
         jitted = jax.jit(mapped, donate_argnums=() if donate < 0 else 1 + donate)
         with jax.default_matmul_precision(PRECISIONS[learner.precision]):
-            program = jitted.lower(*arguments).compile()
-        self.progress.resume_clock()
-        self.count += 1
-        self.compile_seconds += time.perf_counter() - started
-        return program
+            lowered = jitted.lower(*arguments)
+        return Begun(lowered.out_info, COMPILERS.submit(lowered.compile))
+
+
+COMPILERS = ThreadPoolExecutor(thread_name_prefix="compiler")
+"""XLA compiles outside Python's lock: the programs of a sweep take as long as the slowest, where there are cores."""
+
+
+class Begun(NamedTuple):
+    """A program that is being compiled."""
+
+    results: Any  # shapes of what it will give
+    program: Future[Any]
+
+
+class Ahead(Programs):
+    """Programs that are compiled and never run, side by side: shapes stand for the arrays of members.
+
+    A chunk that is given these has everything compiled that it will need; another with `Programs` then finds it there.
+    """
+
+    def per_member(self, tree: Any) -> Any:
+        sharding = NamedSharding(self.mesh, PartitionSpec("member"))
+        return self._shapes(tree, lambda _: sharding)
+
+    def __call__(self, function: Callable[..., Any], learner: Learner, *members: Any, **how: Any) -> Any:
+        begun, _ = self.begun(function, learner, *members, **how)
+        return self.per_member(begun.results)
+
+    @staticmethod
+    def _shapes(tree: Any, sharding: Callable[[Any], Any]) -> Any:
+        def shape(leaf: Any) -> Any:
+            kind = jax.dtypes.canonicalize_dtype(leaf.dtype)
+            return jax.ShapeDtypeStruct(leaf.shape, kind, sharding=sharding(leaf))
+
+        return jax.tree.map(shape, tree)
 
 
 class _Key(NamedTuple):

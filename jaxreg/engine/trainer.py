@@ -15,7 +15,7 @@ from jaxreg.engine import devices as hardware
 from jaxreg.engine import training
 from jaxreg.engine.chunk import Chunk
 from jaxreg.engine.grouping import MemberData, Noise, ProgramGroup, prepare
-from jaxreg.engine.programs import Programs
+from jaxreg.engine.programs import Ahead, Programs
 from jaxreg.engine.progress import Progress
 from jaxreg.engine.scoring import PlacedData, placed
 from jaxreg.spec.members import Member
@@ -80,6 +80,7 @@ class Trainer:
                 chosen = hardware.Block(self._block, "as asked for")
             self.programs.block = chosen.members
             self._note_block(group, chosen)
+            self._compile(group, waiting, data, weights)
             while waiting:
                 chunk = Chunk(group, data, self.programs)
                 try:
@@ -96,6 +97,19 @@ class Trainer:
                     self._note_block(group, hardware.Block(self.programs.block, "out of memory with more"))
                 finally:
                     chunk.close()
+
+    def _compile(
+        self, group: ProgramGroup, members: Sequence[MemberData], data: PlacedData, weights: Mapping[str, Any]
+    ) -> None:
+        """Begins to compile all that the group needs, at once instead of one after the other."""
+        ahead = Ahead(self.programs.mesh, self.progress, self.programs.block)
+        chunk = Chunk(group, data, ahead)
+        chunk.admit(members[: ahead.width], weights)
+        chunk.advance()
+        chunk.score()
+        chunk.close()
+        self.programs.count += ahead.count
+        self.programs.compile_seconds += ahead.compile_seconds
 
     def _note_block(self, group: ProgramGroup, block: hardware.Block) -> None:
         self._blocks[str(group.learner.network)] = f"{block.members} side by side: {block.why}"
