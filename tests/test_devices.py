@@ -85,9 +85,10 @@ def test_the_block_follows_from_device_and_network(where, whom, expected):
     assert chosen.members == expected and chosen.why
 
 
-def test_a_tpu_is_given_8_bit_inputs_as_they_are():
+def test_accelerators_are_given_8_bit_inputs_as_they_are():
     tpu, cpu, eight, real = mesh("tpu"), mesh("cpu"), np.dtype(np.uint8), np.dtype(np.float32)
-    assert hardware.suited(tpu, NOTEBOOK, eight).levels
+    assert hardware.suited(tpu, NOTEBOOK, eight).levels == "pieces"
+    assert hardware.suited(mesh("gpu"), NOTEBOOK, eight).levels == "whole"
     for where, whom, kind in (
         (cpu, NOTEBOOK, eight),
         (tpu, NOTEBOOK, real),

@@ -37,16 +37,15 @@ def reference(levels, kernel, shift, scale):
     return (np.float64(levels) - shift) / scale @ np.float64(kernel)
 
 
+@pytest.mark.parametrize("pieces", [None, PIECES["float32"]])
 @pytest.mark.parametrize("scaling", [(0.0, 1.0), (0.0, 255.0), (72.94, 90.02)], ids=["raw", "unit", "standard"])
-def test_products_are_as_exact_as_of_scaled_inputs(whole, scaling):
+def test_products_are_as_exact_as_of_scaled_inputs(whole, scaling, pieces):
     """Against double precision: no further off than float32's own product of scaled images."""
     levels = whole.train.inputs[:64]
     kernel = np.asarray(jax.random.normal(jax.random.key(0), (levels.shape[1], 50)) / 28, np.float32)
     shift, scale = map(np.float32, scaling)
     exact = reference(levels, kernel, shift, scale)
-    found = Levels(jnp.asarray(levels), jnp.asarray(shift), jnp.asarray(scale), PIECES["float32"]).times(
-        jnp.asarray(kernel)
-    )
+    found = Levels(jnp.asarray(levels), jnp.asarray(shift), jnp.asarray(scale), pieces).times(jnp.asarray(kernel))
     plain = np.float32((levels.astype(np.float32) - shift) / scale) @ kernel
     size = np.abs(exact).max()
     assert np.abs(found - exact).max() < max(2 * np.abs(plain - exact).max(), 1e-6 * size)
@@ -61,22 +60,22 @@ def test_one_piece_rounds_the_weights_alone(whole):
     assert np.abs(found - levels @ np.float64(kernel)).max() > 1, "else nothing was rounded"
 
 
+@pytest.mark.parametrize("levels", ["whole", "pieces"])
 @pytest.mark.parametrize("scaling", ["raw", "unit"])
 @pytest.mark.parametrize("more", [{}, {"batch_norm": True, "dropout": 0.3}], ids=["plain", "norm and dropout"])
-def test_a_member_trains_the_same(dataset, scaling, more):
+def test_a_member_trains_the_same(dataset, scaling, more, levels):
     """Losses and gradients of an epoch agree with those of scaled inputs, to float32's rounding."""
     plain, given_ = learner(hidden=[8, 6], **more), hyper(scaling=scaling, l2=1e-3, **more | {"hidden": [8, 6]})
     data, order = placed(dataset.train), jnp.asarray(in_batches(np.arange(200), 32))
     begun = training.start(plain, given_)
-    one, other = (
-        jax.jit(lambda member=member: training.train_epoch(member, given_, begun, order, data))()
-        for member in (plain, plain._replace(levels=True))
-    )
-    np.testing.assert_allclose(one[1].cross_entropy, other[1].cross_entropy, rtol=1e-3)
-    predictions = [
-        training.predict(plain._replace(levels=levels), given_, begun.weights, order, jnp.int32(len(order)), data)
-        for levels in (False, True)
+    other = plain._replace(levels=levels)
+    losses = [
+        jax.jit(lambda member=member: training.train_epoch(member, given_, begun, order, data))()[1].cross_entropy
+        for member in (plain, other)
     ]
+    np.testing.assert_allclose(*losses, rtol=1e-3)
+    steps = jnp.int32(len(order))
+    predictions = [training.predict(member, given_, begun.weights, order, steps, data) for member in (plain, other)]
     np.testing.assert_allclose(*predictions, rtol=1e-4, atol=1e-4)
 
 

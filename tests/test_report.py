@@ -202,7 +202,12 @@ def test_members_that_only_guess_are_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("precision", "platform", "words"),
-    [("float32", "tpu", None), ("bf16", "cpu", None), ("bf16", "tpu", "bfloat16 (8"), ("bf16, tf32", "gpu", "TF32 (11")],
+    [
+        ("float32", "tpu", None),
+        ("bf16", "cpu", None),
+        ("bf16", "tpu", "bfloat16 (8"),
+        ("bf16, tf32", "gpu", "TF32 (11"),
+    ],
 )
 def test_rounded_products_are_said(tmp_path: Path, precision: str, platform: str, words: str | None) -> None:
     """Where the device made them: a CPU multiplies in float32 whatever is asked for."""

@@ -114,13 +114,17 @@ def describe(mesh: Mesh) -> dict[str, Any]:
 def suited(mesh: Mesh, learner: Learner, inputs: Any) -> Learner:
     """A learner as these devices train it best, on inputs of this type (a NumPy dtype).
 
-    TPUs multiply 8-bit inputs as they are (`jaxreg.engine.products`); elsewhere there is nothing to gain.
+    Accelerators multiply 8-bit inputs as they are (`jaxreg.engine.products`); on a CPU there is nothing to gain.
     """
     from jaxreg.engine.networks import DenseNetwork
 
     eight_bits = inputs.kind == "u" and inputs.itemsize == 1
-    known = isinstance(learner.network, DenseNetwork) and not learner.noisy
-    return learner._replace(levels=mesh.devices.flat[0].platform == "tpu" and eight_bits and known)
+    if learner.noisy or not eight_bits or not isinstance(learner.network, DenseNetwork):
+        return learner
+    platform = mesh.devices.flat[0].platform
+    if platform == "cpu":
+        return learner
+    return learner._replace(levels="pieces" if platform == "tpu" else "whole")
 
 
 class Block(NamedTuple):

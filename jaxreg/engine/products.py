@@ -1,7 +1,7 @@
-"""Products of 8-bit inputs with weights, for chips whose products are of bfloat16 factors.
+"""Products of 8-bit inputs with weights, scaled after and not before: all members of a block can read the same images.
 
-A TPU makes a float32 product of six bfloat16 ones: three pieces of one factor, eight bits each, times three of the
-other, of which it leaves out the smallest. Levels from 0 to 255 are one such piece already, so three products are as
+A TPU gains more. It makes a float32 product of six bfloat16 ones: three pieces of one factor, eight bits each, times
+three of the other, of which it leaves out the smallest. Levels from 0 to 255 are one such piece already, so three products are as
 exact; divided by 255 they are not. So the levels are multiplied as they are, and the result is scaled.
 By the TPU compiler's estimate, 26 % of a step (``python -m jaxreg.bench --only accelerators``).
 """
@@ -25,11 +25,14 @@ class Levels(NamedTuple):
     levels: Any  # "batch *feature", whole numbers from 0 to 255
     shift: Float[Array, ""]
     scale: Float[Array, ""]
-    pieces: int  # of a weight
+    pieces: int | None  # of a weight, for bfloat16 products; None: one product of the device's own
 
     def times(self, kernel: Float[Array, "feature unit"]) -> Float[Array, "batch unit"]:
         """The scaled inputs times a matrix."""
-        product = _product(self.pieces, self.levels.astype(jnp.bfloat16), kernel)
+        if self.pieces is None:
+            product = self.levels.astype(kernel.dtype) @ kernel
+        else:
+            product = _product(self.pieces, self.levels.astype(jnp.bfloat16), kernel)
         return (product - self.shift * jnp.sum(kernel, axis=0)) / self.scale
 
 

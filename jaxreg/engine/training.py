@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -34,7 +34,7 @@ class Learner(NamedTuple):
     inputs: tuple[int, ...]  # shape of one example
     noisy: bool = False  # input_noise is above 0: drawing it takes time even where it is 0
     precision: Precision = "float32"  # of products
-    levels: bool = False  # the network is given 8-bit inputs as they are, with their scaling
+    levels: Literal["", "whole", "pieces"] = ""  # 8-bit inputs are given as they are; how to multiply them
 
 
 class Hyperparameters(NamedTuple):
@@ -106,7 +106,8 @@ def restart(learner: Learner, hyper: Hyperparameters, weights: Weights) -> State
 def scaled(learner: Learner, hyper: Hyperparameters, inputs: Array) -> Any:
     """Inputs for the network, "batch *feature", converted a batch at a time: 8-bit images stay 8-bit on the device."""
     if learner.levels:
-        return Levels(inputs, hyper.shift, hyper.scale, PIECES[learner.precision])
+        pieces = PIECES[learner.precision] if learner.levels == "pieces" else None
+        return Levels(inputs, hyper.shift, hyper.scale, pieces)
     return (inputs - hyper.shift) / hyper.scale
 
 
