@@ -115,7 +115,7 @@ def keeps(count: int) -> Callable[[Started], bool]:
 CHAINS = {
     signal.SIGINT: [
         ("while it starts", after(0.5)),
-        ("while it compiles", says("compiling train_epoch")),
+        ("while it compiles", says("compiling the programs")),
         ("after three members", keeps(3)),
         ("at the first table", wrote("predictions.npz")),
         ("at the first figure", wrote("figures/*.png")),

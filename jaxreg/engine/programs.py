@@ -70,7 +70,6 @@ class Programs:
         """The program of such a call, once it is there, and what it is to be called with."""
         begun, arguments = self.begun(function, learner, *members, **how)
         if not begun.program.done():
-            self.progress.announce(f"compiling {function.__name__} of {learner.network}")
             self.progress.pause_clock()
             started = time.perf_counter()
             begun.program.exception()  # waits; what went wrong is raised below

@@ -102,6 +102,7 @@ class Trainer:
         self, group: ProgramGroup, members: Sequence[MemberData], data: PlacedData, weights: Mapping[str, Any]
     ) -> None:
         """Begins to compile all that the group needs, at once instead of one after the other."""
+        self.progress.announce(f"compiling the programs of {group.learner.network}")
         ahead = Ahead(self.programs.mesh, self.progress, self.programs.block)
         chunk = Chunk(group, data, ahead)
         chunk.admit(members[: ahead.width], weights)
