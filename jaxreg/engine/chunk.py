@@ -111,9 +111,9 @@ class Chunk:
         learner = self.learner
         if self.group.stage:
             weights = Weights(**_stacked([inherited[one.member.predecessor or ""] for one in filled]))
-            state = self.programs(training.restart, learner, self._hyper, place_all(weights))
+            state = self.programs(training.restart, learner, self._hyper, place_all(weights), seldom=True)
         else:
-            state = self.programs(training.start, learner, self._hyper)
+            state = self.programs(training.start, learner, self._hyper, seldom=True)
         occupied = np.array([slot is not None for slot in self.slots])
         standing = self.programs(early_stopping.begin, learner, state.weights, place_all(occupied))
         if len(places) == len(self.at_work):
@@ -195,8 +195,10 @@ class Chunk:
     def score(self) -> tuple[Weights, Evaluation, Evaluation, Any]:
         """Everybody's weights as they count, scores on own and on test examples, and predictions of the latter."""
         weights = self._standing.kept
-        predictions, tested = self._scoring.tested(self._hyper, weights, self.data.everything)
-        return weights, self._scoring.fitted(self._hyper, weights, self._rows), tested, predictions
+        predictions, tested = self._scoring.tested(self._hyper, weights, self.data.everything, seldom=True)
+        # With validation data the same program scores those in every epoch.
+        fitted = self._scoring.fitted(self._hyper, weights, self._rows, seldom=not self.group.stops)
+        return weights, fitted, tested, predictions
 
     def close(self) -> None:
         """Nothing more is trained here."""

@@ -63,14 +63,17 @@ class Scoring:
         own, batches = place(np.stack([one.rows for one in asked])), place(np.stack([one.batches for one in asked]))
         return RowsToScore(own, batches, self._programs.shared(asked[0].steps))
 
-    def tested(self, hyper: Hyperparameters, weights: Any, asked: RowsToScore) -> tuple[Any, Evaluation]:
+    def tested(
+        self, hyper: Hyperparameters, weights: Any, asked: RowsToScore, seldom: bool = False
+    ) -> tuple[Any, Evaluation]:
         """Predictions and scores on rows of the test part, for all members the same: they are read once for a block."""
-        of, rest = (self._learner, hyper, weights), self._data.test
-        predictions = self._programs(training.predict, *of, shared=(asked.batches, asked.steps, rest))
-        return predictions, self._programs(training.score, *of, predictions, shared=(asked.rows, rest))
+        call, of, rest = self._programs, (self._learner, hyper, weights), self._data.test
+        predictions = call(training.predict, *of, shared=(asked.batches, asked.steps, rest))
+        return predictions, call(training.score, *of, predictions, shared=(asked.rows, rest), seldom=seldom)
 
-    def fitted(self, hyper: Hyperparameters, weights: Any, asked: RowsToScore) -> Evaluation:
+    def fitted(self, hyper: Hyperparameters, weights: Any, asked: RowsToScore, seldom: bool = False) -> Evaluation:
         """Scores on each member's own rows of the training part."""
-        of, rest = (self._learner, hyper, weights), self._data.train
-        predictions = self._programs(training.predict, *of, asked.batches, shared=(asked.steps, rest))
-        return self._programs(training.score, *of, predictions, asked.rows, shared=(rest,))  # type: ignore[no-any-return]
+        call, of, rest = self._programs, (self._learner, hyper, weights), self._data.train
+        predictions = call(training.predict, *of, asked.batches, shared=(asked.steps, rest), seldom=seldom)
+        scores: Evaluation = call(training.score, *of, predictions, asked.rows, shared=(rest,), seldom=seldom)
+        return scores
