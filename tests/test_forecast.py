@@ -27,3 +27,13 @@ def test_every_cell_and_every_kind_of_member_is_named():
 )
 def test_durations_are_rough(seconds, said):
     assert duration(seconds) == f"about {said}"
+
+
+def test_as_many_programs_as_are_compiled(train, small, monkeypatch):
+    """Of a group. On so few examples a point of a curve is all of them: one program less."""
+    from jaxreg.engine.forecast import PROGRAMS
+    from jaxreg.engine.programs import Programs
+
+    monkeypatch.setattr(Programs, "_compiled", {})
+    train(small(run=[{}]))
+    assert len(Programs._compiled) == PROGRAMS - 1

@@ -103,7 +103,9 @@ def bench(options: argparse.Namespace, command: str) -> None:
     for section in options.only:
         _say(f"{section}: {SECTIONS[section]}")
         does[section]()
-        result["commands"][section] = command
+        # Where no compiler is installed, what an earlier command compiled still stands.
+        if section != "accelerators" or len(result[section]["missing"]) < len(options.targets):
+            result["commands"][section] = command
         files.write_text(out / "bench.json", json.dumps(result, indent=1) + "\n")
         files.write_text(out / "bench.md", _markdown(result))
     print(_markdown(result))

@@ -103,6 +103,7 @@ class Trainer:
     ) -> None:
         """Begins to compile all that the group needs, at once instead of one after the other."""
         self.progress.announce(f"compiling the programs of {group.learner.network}")
+        self.progress.pause_clock()
         ahead = Ahead(self.programs.mesh, self.progress, self.programs.block)
         chunk = Chunk(group, data, ahead)
         chunk.admit(members[: ahead.width], weights)
@@ -111,6 +112,7 @@ class Trainer:
         chunk.close()
         self.programs.count += ahead.count
         self.programs.compile_seconds += ahead.compile_seconds
+        self.progress.resume_clock()
 
     def _note_block(self, group: ProgramGroup, block: hardware.Block) -> None:
         self._blocks[str(group.learner.network)] = f"{block.members} side by side: {block.why}"
