@@ -21,7 +21,7 @@ CYCLES = {
     "plain": 7_500,
     "bf16 products": 6_500,
     "dropout": 12_000,
-    "batch normalisation": 11_700,
+    "batch normalisation": 12_400,
     "early stopping": 7_500,
 }
 TEMPORARIES = 1_000_000  # bytes a member in an epoch

@@ -183,7 +183,9 @@ def block(mesh: Mesh, learner: Learner) -> Block:
         return Block(
             members, f"{members} times {state / MIB:.1f} MiB of weights and moments in {fast // MIB} MiB of VMEM"
         )
-    return Block(min(most, OTHER_MOST), f"half of {limit / 2**30:.0f} GiB of memory, and at most {OTHER_MOST}")
+    if most < OTHER_MOST:
+        return Block(most, f"half of {limit / 2**30:.1f} GiB of memory")
+    return Block(OTHER_MOST, "an estimate for devices that were never timed; memory has room for more")
 
 
 def _memory(device: Any) -> int:
