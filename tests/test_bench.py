@@ -115,7 +115,7 @@ def test_a_sweep_under_the_clock_is_all_accounted_for(tmp_path):
 
 def test_a_missing_compiler_is_named_with_what_brings_it(monkeypatch):
     monkeypatch.setattr(accelerators, "find_spec", lambda name: None)
-    found = accelerators.measure(["v5e", "h100"], {}, lambda text: None)
+    found = accelerators.measure(["v5e", "h100"], {}, "a command", lambda text: None)
     assert found["targets"] == {}
     assert "pip install -e '.[tpu-compiler]'" in found["missing"]["v5e"] and "jax[cuda12]" in found["missing"]["h100"]
     text = "\n".join(table._accelerators(found))

@@ -59,7 +59,6 @@ def bench(options: argparse.Namespace, command: str) -> None:
         result |= earlier
     elif "accelerators" in earlier:
         result["accelerators"] = earlier["accelerators"]
-        result["commands"]["accelerators"] = earlier["commands"]["accelerators"]
     on_cpu = result["about"]["platform"] == "cpu"
     flags = {"grid": options.grid} | ({"epochs": options.epochs} if options.epochs else {})
 
@@ -88,7 +87,7 @@ def bench(options: argparse.Namespace, command: str) -> None:
         result["growth"] = phases.growth(sizes, devices, options.epochs or 5)
 
     def compiled() -> None:
-        result["accelerators"] = accelerators.measure(options.targets, result.get("accelerators", {}), _say)
+        result["accelerators"] = accelerators.measure(options.targets, result.get("accelerators", {}), command, _say)
 
     def side_by_side() -> None:
         if on_cpu:
@@ -103,8 +102,7 @@ def bench(options: argparse.Namespace, command: str) -> None:
     for section in options.only:
         _say(f"{section}: {SECTIONS[section]}")
         does[section]()
-        # Where no compiler is installed, what an earlier command compiled still stands.
-        if section != "accelerators" or len(result[section]["missing"]) < len(options.targets):
+        if section != "accelerators":  # of which each target has its own
             result["commands"][section] = command
         files.write_text(out / "bench.json", json.dumps(result, indent=1) + "\n")
         files.write_text(out / "bench.md", _markdown(result))

@@ -82,8 +82,17 @@ def mesh(target: Target) -> Any:
     return jax.sharding.Mesh(np.array(described.devices[:1]), ("member",))
 
 
-def compiled(target: Target, flags: Mapping[str, Any], block: int | None = None, steps: int = STEPS) -> dict[str, Any]:
+def compiled(
+    target: Target, flags: Mapping[str, Any], block: int | None = None, steps: int = STEPS, whole: bool = True
+) -> dict[str, Any]:
     """Compiles what a sweep with these flags would run, from first weights to the scores at the end.
+
+    Args:
+        target: for what.
+        flags: of a sweep of the notebook's network.
+        block: members side by side; as the engine chooses by default.
+        steps: batches an epoch.
+        whole: or only the training of an epoch.
 
     Returns:
         The block and why, seconds until all is compiled, and of each program its memory in bytes, its cycles (a TPU's)
@@ -109,8 +118,11 @@ def compiled(target: Target, flags: Mapping[str, Any], block: int | None = None,
     started = time.perf_counter()
     at_work = chunk(flags, steps, block, mesh(target), Described)
     try:
-        at_work.advance()
-        at_work.score()
+        if whole:
+            at_work.advance()
+            at_work.score()
+        else:
+            at_work.train()
     finally:
         at_work.close()
     programs = [(name, program.result()) for name, program in made.values()]
@@ -146,12 +158,15 @@ def _facts(name: str, program: Any) -> dict[str, Any]:
     return facts
 
 
-def measure(names: Sequence[str], earlier: Mapping[str, Any], say: Callable[[str], None]) -> dict[str, Any]:
+def measure(
+    names: Sequence[str], earlier: Mapping[str, Any], command: str, say: Callable[[str], None]
+) -> dict[str, Any]:
     """Compiles for every target whose compiler is here, and measures what the host has to do meanwhile.
 
     Args:
         names: of targets.
         earlier: what an earlier call returned; what it has of other versions and targets stays.
+        command: what was typed.
         say: told what is compiled.
     """
     from jaxreg.bench.host import epoch_seconds
@@ -170,7 +185,8 @@ def measure(names: Sequence[str], earlier: Mapping[str, Any], say: Callable[[str
             found["missing"][name] = str(error)
             continue
         compiler = _versions(target)
-        found["targets"][f"{target.title}, {compiler}"] = {"title": target.title, "compiler": compiler, "cases": rows}
+        about = {"title": target.title, "compiler": compiler, "command": command}
+        found["targets"][f"{target.title}, {compiler}"] = about | {"cases": rows}
         if target.hertz is not None:
             plain = rows["plain"]
             chip = plain["cycles"] * plain["block"] * STEPS / target.hertz

@@ -45,6 +45,8 @@ def _commands(commands: dict[str, str]) -> str:
     made: dict[str, list[str]] = {}
     for section, command in commands.items():
         made.setdefault(command, []).append(section)
+    if not made:
+        return ""
     if len(made) == 1:
         return f"Command: `{next(iter(made))}`."
     return "Commands: " + "; ".join(f"`{command}` ({', '.join(parts)})" for command, parts in made.items()) + "."
@@ -194,7 +196,8 @@ def _accelerators(found: dict[str, Any]) -> list[str]:
             for case, row in target["cases"].items()
         ]
         plain = target["cases"]["plain"]
-        parts += [f"### {name}", markdown(rows), f"Block {plain['block']}: {plain['why']}."]
+        words = f"Block {plain['block']}: {plain['why']}. Command: `{target['command']}`."
+        parts += [f"### {name}", markdown(rows), words]
     if found["targets"]:
         parts.append(
             f"Before, a condition for each member gave everybody a copy of the data set in every step: on a v5e "
