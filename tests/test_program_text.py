@@ -9,18 +9,12 @@ import jax
 import pytest
 
 from jaxreg.bench.engine import chunk
+from jaxreg.bench.hlo import largest_array
 from jaxreg.engine.devices import member_mesh
 
 SMALLEST_KERNEL = 128 * 10
 
 pytestmark = pytest.mark.slow
-
-
-def largest(text):
-    """Bytes of the largest array in a program, its arguments included."""
-    sizes = {"pred": 1, "s8": 1, "u8": 1, "bf16": 2, "f16": 2, "s64": 8, "u64": 8, "f64": 8}
-    found = re.findall(r"\b(pred|[suf]\d+|bf16)\[([\d,]+)\]", text)
-    return max(sizes.get(kind, 4) * math.prod(map(int, shape.split(","))) for kind, shape in found)
 
 
 def test_no_member_has_a_data_set_of_its_own(whole):
@@ -29,7 +23,7 @@ def test_no_member_has_a_data_set_of_its_own(whole):
         made = chunk(stopping, steps=3, block=4, mesh=member_mesh(1))
         made.advance()
         for text in made.texts():
-            assert largest(text) <= whole.train.inputs.nbytes
+            assert largest_array(text) <= whole.train.inputs.nbytes
 
 
 @pytest.fixture(scope="module")

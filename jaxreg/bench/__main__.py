@@ -54,8 +54,12 @@ def bench(options: argparse.Namespace, command: str) -> None:
     result: dict[str, Any] = {"about": _about(), "commands": {}}
     # Sections of an earlier call on this very machine and these versions stand; others would be compared unfairly.
     # What is only compiled is of no machine, and says itself of which versions it is.
-    same = all(earlier.get("about", {}).get(key) == result["about"][key] for key in ("device", "cores", "versions"))
-    if same or options.only == ["accelerators"]:
+    same = all(
+        earlier.get("about", {}).get(key) == result["about"][key] for key in ("device", "devices", "cores", "versions")
+    )
+    if same:
+        result |= earlier | {"about": result["about"]}
+    elif options.only == ["accelerators"]:
         result |= earlier
     elif "accelerators" in earlier:
         result["accelerators"] = earlier["accelerators"]

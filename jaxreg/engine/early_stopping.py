@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool
 
 from jaxreg.engine.networks import Weights
 from jaxreg.engine.optimizers import penalty
-from jaxreg.engine.training import EpochLosses, Evaluation, Hyperparameters, Learner
+from jaxreg.engine.training import EpochLosses, Evaluation, Hyperparameters, Learner, chosen
 from jaxreg.spec.settings import EarlyStopping
 
 MONITORS = ("loss", "val_loss", "val_accuracy")
@@ -114,6 +112,6 @@ def after_epoch(
         has_best=has_best,
         best=jnp.where(improved, value, standing.best),
         waited=waited,
-        kept=jax.tree.map(partial(jnp.where, wanted), weights, standing.kept),
+        kept=chosen(learner, wanted, weights, standing.kept),
     )
     return new, Verdict(trained, trained & ~finite, stopped)
