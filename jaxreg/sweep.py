@@ -48,7 +48,7 @@ RECIPE = {
     "schedule": ("NAME", "of the learning rate: constant or cosine; a sweep file has steps too"),
     "penalised": ("KERNELS", "hidden or all: what penalties, decay and max_norm act on"),
     "loss": ("NAME", "cross_entropy, or squared error of the softmax"),
-    "precision": ("NAME", "float32, tf32 or bf16: factors of products in training, on TPUs and GPUs"),
+    "precision": ("NAME", "factors of products in training, on TPUs and GPUs; CPUs and scores are in float32"),
 }
 
 

@@ -167,11 +167,7 @@ class Settings(Checked):
         description='"cross_entropy" or "squared" (the mean over classes of the softmax\'s squared error)',
     )
 
-    precision: Precision = Field(
-        default="float32",
-        description='"float32", "tf32" or "bf16": of the factors of products in training; scores are in float32, and '
-        "a CPU multiplies in float32 whatever is asked for",
-    )
+    precision: Precision = Field(default="float32", description='"float32", "tf32" or "bf16"')
 
     @model_validator(mode="after")
     def _one_value_per_layer(self) -> Settings:
