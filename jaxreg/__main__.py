@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from jaxreg import __version__
+from jaxreg import __version__, interrupts
 from jaxreg.errors import UserError, exit_code
 
 # The module of each, which has `parser(prog)` and `main(arguments, prog)`, and what it does.
@@ -31,7 +31,7 @@ commands:
 
 Flags or a sweep file without a command mean sweep: `{prog} --grid l1,l2` is `{prog} sweep --grid l1,l2`.
 `{prog} COMMAND --help` lists the flags of a command, `{prog} --version` says which jaxreg this is.
-exit codes: 0 done, 2 wrong input, 130 interrupted.
+exit codes: 0 done; 1 the machine failed, or a replay came out otherwise; 2 wrong input; 130 interrupted.
 """
 
 
@@ -57,6 +57,11 @@ def main(argv: Sequence[str] | None = None, prog: str = "jaxreg") -> int:
     return 0
 
 
+def command() -> None:
+    """The installed command `jaxreg`."""
+    interrupts.leave(main())
+
+
 def _module(command: str) -> Any:
     """Imported when it is asked for: none is needed to say which there are."""
     return import_module(COMMANDS[command][0])
@@ -76,4 +81,4 @@ def _refuse(word: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(prog="python -m jaxreg"))
+    interrupts.leave(main(prog="python -m jaxreg"))

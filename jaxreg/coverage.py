@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
+from jaxreg import interrupts
 from jaxreg.errors import UserError, exit_code
 from jaxreg.flags import Parser
 
@@ -39,4 +39,4 @@ def main(arguments: Sequence[str] | None = None, prog: str = PROG) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    interrupts.leave(main())

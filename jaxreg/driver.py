@@ -10,16 +10,22 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from jaxreg import __version__
 from jaxreg.data.dataset import Dataset
 from jaxreg.engine.progress import Progress
+from jaxreg.formatting import count, duration
 from jaxreg.spec.members import Member, members
 from jaxreg.spec.sweep import Sweep
-from jaxreg.store.records import SMALL_WEIGHT, Folder, MemberResult
+from jaxreg.store.folder import Folder
+from jaxreg.store.identity import key
+from jaxreg.store.members import SMALL_WEIGHT, Damaged, MemberResult, MemberState, StoredPredictions
+from jaxreg.store.tables import PREDICTIONS_LIMIT, write_members, write_predictions
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")  # whose versions may change a number
+MACHINE = ("platform", "device", "precision")  # of a trainer's facts, what may change one as well
+Read = TypeVar("Read")
 
 
 @runtime_checkable  # so that the tests can check arguments by their annotations
@@ -29,8 +35,36 @@ class AnyTrainer(Protocol):
     def facts(self) -> dict[str, Any]:
         """Devices, programs, seconds, for run.json."""
 
-    def train(self, members: Sequence[Member], weights: Mapping[str, Any]) -> Iterator[list[MemberResult]]:
-        """Trains members; yields those that finish together."""
+    def train(
+        self, members: Sequence[Member], weights: Mapping[str, Any], states: Mapping[str, MemberState]
+    ) -> Iterator[Sequence[MemberResult | MemberState]]:
+        """Trains members, from where they have got to; yields those that finish together, and how far others are."""
+
+
+class OnDisk(Mapping[str, Read]):
+    """By member id, what is read from disk each time that it is asked for: no run needs all of it at once."""
+
+    def __init__(self, ids: Sequence[str], read: Callable[[str], Read]) -> None:
+        self._ids, self._read = dict.fromkeys(ids), read
+
+    def __getitem__(self, name: str) -> Read:
+        if name not in self._ids:
+            raise KeyError(name)
+        return self._read(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._ids)
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def put(self, name: str) -> None:
+        """It is on disk from now on."""
+        self._ids[name] = None
+
+    def drop(self, name: str) -> None:
+        """It is not wanted any more."""
+        self._ids.pop(name, None)
 
 
 class Driver:
@@ -39,55 +73,138 @@ class Driver:
     Args:
         sweep: what to train.
         dataset: on what.
-        folder: where results are kept.
+        folder: where results are kept; nobody else writes it meanwhile.
         progress: told what happens.
         command: what was typed to start it.
         began: when, by `time.perf_counter`.
+        keep_state: whether each member's whole state stays, so that more epochs can go on from it.
 
     Raises:
-        UserError: the folder belongs to another sweep, or can't be written.
+        UserError: the folder belongs to another sweep.
     """
 
     def __init__(
-        self, sweep: Sweep, dataset: Dataset, folder: Folder, progress: Progress, command: str, began: float
+        self,
+        sweep: Sweep,
+        dataset: Dataset,
+        folder: Folder,
+        progress: Progress,
+        command: str,
+        began: float,
+        keep_state: bool = False,
     ) -> None:
         folder.check(sweep, dataset.digest)
-        self.folder, self.progress = folder, progress
+        self.dataset, self.folder, self.progress, self.keep_state = dataset, folder, progress, keep_state
+        self.store = folder.members
         self.members = members(sweep)
-        self.finished = folder.finished(member.id for member in self.members)
-        self.about = (folder.about() if self.finished else None) or {"started": now()}
+        self.keys = {member.id: key(member, sweep, dataset.digest) for member in self.members}
+        self._followed = {member.predecessor for member in self.members}
+        self.finished = {member.id for member in self.members if self._whole(member)}
+        earlier = folder.about() or {}
+        noted = earlier.pop("files", None) or {}
+        self._noted = {name: digest for name, digest in noted.items() if isinstance(digest, str)}
+        for sentence in folder.set_aside(self._noted):
+            progress.warn(sentence)
+        self.about = (earlier if self.finished else None) or {"started": now()}
         self.about |= {
             "sweep": sweep.resolved(),
             "command": command,
-            "versions": {"jaxreg": __version__, "python": sys.version.split()[0]}
-            | {name: version(name) for name in PACKAGES},
+            "versions": {"jaxreg": __version__, "python": sys.version.split()[0]} | versions(),
             "data": {"name": dataset.name, "digest": dataset.digest},
             "small_weight_threshold": SMALL_WEIGHT,
         }
-        self._began, self._spent_before = began, float(self.about.get("run_seconds", 0.0))
+        self._began, self._spent_before = began, _number(self.about.get("run_seconds"))
+
+    def _whole(self, member: Member) -> bool:
+        """Whether a member is on disk and what it should be."""
+        wanted = self.keys[member.id]
+        try:
+            self.store.check(wanted, with_weights=member.id in self._followed)
+            return True
+        except FileNotFoundError:
+            pass
+        except Damaged as damage:
+            self.progress.warn(f"{damage}: trained again")
+            return False
+        for other, content in self.store.others(wanted):
+            ended, epochs = content.row["stopped_at"] or content.row["diverged_at"], member.settings.epochs
+            if ended and ended <= epochs and member.id not in self._followed:
+                self.store.adopt(wanted, other)
+                return True
+        return False
 
     def train(self, trainer: Callable[[], AnyTrainer]) -> None:
-        """Has everybody trained who is not finished. Ctrl-C in between loses only the members at work."""
+        """Has everybody trained who is not finished. Ctrl-C in between loses only what members at work did lately."""
+        self._note()
         missing = [member for member in self.members if member.id not in self.finished]
         if not missing:
             return
         if self.finished:
-            count = f"{len(self.finished)} of {len(self.members)} members"
-            self.progress.announce(f"{count} are in {self.folder.path} already: going on from there")
-        self._note()
-        followed = {member.predecessor for member in self.members}
-        weights = {name: done.weights for name, done in self.finished.items() if done.weights}
-        earlier = {key: float(self.about.get(key, 0.0)) for key in ("compile_seconds", "train_seconds")}
+            there = f"{len(self.finished)} of {count(len(self.members), 'member')}"
+            self.progress.announce(f"{there} are in {self.folder.path} already: going on from there")
+        begun = [m.id for m in missing if (s := self._state(m.id)) and len(s.history) <= m.settings.epochs]
+        self._say_what_is_lost(missing, begun)
+        states = OnDisk(begun, self._state)
+        weights = OnDisk([name for name in self.finished if name in self._followed], self._weights)
+        earlier = {name: _number(self.about.get(name)) for name in ("compile_seconds", "train_seconds")}
         at_work = trainer()
-        for done in at_work.train(missing, weights):
+        for done in at_work.train(missing, weights, states):
             facts = at_work.facts()
-            self.about |= facts | {key: spent + facts[key] for key, spent in earlier.items()}
-            self._keep(done, followed)
-            weights |= {one.id: one.weights for one in done if one.id in followed}
+            self.about |= facts | {name: spent + facts[name] for name, spent in earlier.items()}
+            self._keep(done, circumstances(facts))
+            for one in done:
+                if isinstance(one, MemberState):
+                    states.put(one.id)  # for a trainer that has to begin a chunk again
+                    continue
+                states.drop(one.id)
+                if one.id in self._followed:
+                    weights.put(one.id)
+
+    def _state(self, name: str) -> Any:
+        return self.store.state(self.keys[name])
+
+    def _weights(self, name: str) -> Any:
+        return self.store.weights(self.keys[name])
+
+    def _say_what_is_lost(self, missing: Sequence[Member], begun: Sequence[str]) -> None:
+        """Says before it happens that members with other epochs are trained from the beginning, and what that takes."""
+        anew, seconds = 0, 0.0
+        for member in missing:
+            others = [] if member.id in begun else list(self.store.others(self.keys[member.id]))
+            if others:
+                _, content = others[-1]
+                anew += 1
+                seconds += content.row["seconds"] * member.settings.epochs / max(content.row["epochs"], 1)
+        if begun:
+            self.progress.announce(f"{count(len(begun), 'member')} go on from where their training had got to")
+        if anew:
+            self.progress.warn(
+                f"{count(anew, 'member')} are trained anew for their new number of epochs, since their state was not "
+                f"kept: {duration(seconds)}. --keep-state keeps it from now on."
+            )
+
+    def write_tables(self, with_predictions: bool) -> StoredPredictions:
+        """Writes members.csv, history.csv and, up to a size or where asked for, predictions.npz; the predictions."""
+        self.folder.remove(["predictions.npz"], self._noted)
+        keys, labels = [self.keys[member.id] for member in self.members], self.dataset.test.targets
+        predictions, path = self.store.predictions(keys), self.folder.path
+        if with_predictions or predictions.size <= PREDICTIONS_LIMIT:
+            write_predictions(path, self.members, labels, predictions)
+        write_members(path, self.members, keys, self.store, self.dataset.signature)
+        return predictions
+
+    @property
+    def kept(self) -> str:
+        """What is on disk, in a sentence."""
+        return f"{len(self.finished)} of {count(len(self.members), 'member')} are finished and in {self.folder.path}."
 
     def end(self, analysed: float) -> None:
         """Writes run.json for the last time; the analysis began at `analysed`, by `time.perf_counter`."""
-        self.about |= {"finished": now(), "report_seconds": time.perf_counter() - analysed}
+        self.about |= {
+            "finished": now(),
+            "report_seconds": time.perf_counter() - analysed,
+            "files": self.folder.digests(),
+        }
         self._note()
 
     def _note(self) -> None:
@@ -95,19 +212,42 @@ class Driver:
         self.about["run_seconds"] = self._spent_before + time.perf_counter() - self._began
         self.folder.note(self.about)
 
-    def _keep(self, done: Sequence[MemberResult], followed: set[str | None]) -> None:
+    def _keep(self, done: Sequence[MemberResult | MemberState], made: Mapping[str, Any]) -> None:
         """Puts members on disk, and what they took; Ctrl-C in between waits until all of it is there."""
         left = list(done)
         try:
             while left:
-                one = left[0]
-                self.folder.keep(one, with_weights=one.id in followed)
-                self.finished[one.id] = one._replace(weights=None)
+                self._keep_one(left[0], made)
                 left.pop(0)
             self._note()
         except KeyboardInterrupt:
-            self._keep(left, followed)
+            self._keep(left, made)
             raise
+
+    def _keep_one(self, one: MemberResult | MemberState, made: Mapping[str, Any]) -> None:
+        if isinstance(one, MemberState):
+            self.store.keep_state(self.keys[one.id], one)
+            return
+        self.store.keep(self.keys[one.id], one, made, with_weights=one.id in self._followed)
+        self.finished.add(one.id)
+        if not self.keep_state:
+            self.store.drop_state(self.keys[one.id])
+
+
+def versions() -> dict[str, str]:
+    """Of the libraries that a number may depend on."""
+    return {name: version(name) for name in PACKAGES}
+
+
+def circumstances(facts: Mapping[str, Any]) -> dict[str, str]:
+    """On what a member's last digits may depend, beside what it is: some of a trainer's facts, and versions."""
+    blocks = {f"members of {network}": str(text) for network, text in facts.get("blocks", {}).items()}
+    return {name: str(facts[name]) for name in MACHINE if name in facts} | blocks | versions()
+
+
+def _number(value: Any) -> float:
+    """Of a run.json that anybody may have edited."""
+    return float(value) if isinstance(value, int | float) else 0.0
 
 
 def now() -> str:

@@ -5,23 +5,58 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
+from jaxreg.interrupts import INTERRUPTED, heard
+
 
 class UserError(Exception):
     """Wrong input. The message says what was wrong, what was expected and what to type (exit code 2)."""
+
+
+class Failure(Exception):
+    """The machine failed: its disk, its memory, its devices. The message says what is on disk (exit code 1)."""
 
 
 class Interrupted(Exception):
     """The run was stopped from outside. The message says what is on disk and how to go on (exit code 130)."""
 
 
-def exit_code(command: Callable[[], object]) -> int:
-    """Runs a command: 0, or 2 once it is told what was wrong with its input, or 130 where it was interrupted."""
+def exit_code(command: Callable[[], int | None], interrupted: str = "interrupted.") -> int:
+    """Runs a command; its exit code, or that of what went wrong, once it is told.
+
+    Args:
+        command: what is to be run; its own code is 0 where it gives none.
+        interrupted: said where it was interrupted and has nothing to say itself.
+    """
     try:
-        command()
+        with heard():
+            return command() or 0
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        return _end(2, f"error: {error}")
+    except Failure as failure:
+        return _end(1, f"error: {failure}")
+    except Interrupted as stop:
+        return _end(INTERRUPTED, f"\n{stop}")
     except KeyboardInterrupt:
-        print("\ninterrupted.", file=sys.stderr)
-        return 130
+        return _end(INTERRUPTED, f"\n{interrupted}")
+
+
+def _end(code: int, text: str) -> int:
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:
+        pass  # nobody listens any more
+    return code
+
+
+def printed(text: str) -> int:
+    """Writes a result to the output; the exit code for how that went.
+
+    A reader who has gone wants no more; a full disk behind the output is told.
+    """
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        return 0
+    except OSError as error:
+        raise Failure(f"the result can't be written to the output: {error.strerror}.\n{text}") from None
     return 0

@@ -1,23 +1,28 @@
-"""Atomic files: a reader finds the old content or the new, never half of one."""
+"""Atomic files: a reader finds the old content or the new, never half of one. Nothing is written through a link."""
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 import pandas as pd
 
+HALF = ".jaxreg-tmp"  # how files end that are being written
 
-def _write(path: Path, fill: Callable[[IO[bytes]], object]) -> Path:
-    """Let `fill` write a temporary file beside `path`, make it durable, then give it the name."""
+
+def write(path: Path, fill: Callable[[IO[bytes]], object]) -> Path:
+    """Have `fill` write a temporary file beside `path`, make it durable, then give it the name.
+
+    Raises:
+        OSError: it can't be written. Its folder has to be there: one that was removed is not made again, with one file.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     # In the same folder, since a rename is atomic only within one file system.
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:150]}.", suffix=HALF)
     try:
         with os.fdopen(handle, "wb") as file:
             fill(file)
@@ -31,9 +36,9 @@ def _write(path: Path, fill: Callable[[IO[bytes]], object]) -> Path:
     return path
 
 
-def remove_halves(folder: Path) -> None:
-    """Removes what a kill has left of files of a folder and of its folders that were being written."""
-    for path in [*folder.glob(".*.tmp"), *folder.glob("*/.*.tmp")]:
+def remove_halves(folders: Sequence[Path]) -> None:
+    """Removes what a kill has left in these folders of files that were being written."""
+    for path in (path for folder in folders for path in folder.glob(f".*{HALF}")):
         path.unlink(missing_ok=True)
 
 
@@ -45,7 +50,7 @@ def _umask() -> int:
 
 def write_bytes(path: Path, content: bytes) -> Path:
     """Write `content` to `path`, all or nothing."""
-    return _write(path, lambda file: file.write(content))
+    return write(path, lambda file: file.write(content))
 
 
 def write_text(path: Path, text: str) -> Path:
@@ -65,4 +70,9 @@ def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> Path:
         # `allow_pickle=False` would be an array of that name before NumPy 2.2.
         np.savez(file, **arrays)  # type: ignore[arg-type]
 
-    return _write(path, fill)
+    return write(path, fill)
+
+
+def write_npy(path: Path, array: np.ndarray) -> Path:
+    """Write one array."""
+    return write(path, lambda file: np.save(file, array, allow_pickle=False))

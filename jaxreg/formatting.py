@@ -126,3 +126,10 @@ def shortest(number: int | float) -> str:
     scientific = f"{'-' * sign}{first}{'.' * bool(rest)}{rest}e{int(exponent) + len(rest)}"
     readable = "e" not in plain and 1 <= abs(number) < 1e5  # 1000 rather than 1e3
     return plain if readable or ("e" not in plain and len(plain) <= len(scientific)) else scientific
+
+
+def duration(seconds: int | float) -> str:
+    """A rough time, as in "about 40 s", "about 5 min", "about 1.5 h"."""
+    if seconds < 90:
+        return f"about {max(round(seconds, -1), 10):.0f} s"
+    return f"about {seconds / 60:.0f} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h"

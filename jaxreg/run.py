@@ -18,11 +18,12 @@ from jaxreg.data.dataset import Dataset
 from jaxreg.data.load import load as load_data
 from jaxreg.driver import AnyTrainer, Driver
 from jaxreg.engine.progress import Progress, Silent
-from jaxreg.errors import Interrupted
+from jaxreg.errors import Failure, Interrupted
 from jaxreg.report import page
 from jaxreg.spec.load import load
 from jaxreg.spec.sweep import Sweep
-from jaxreg.store.records import Folder
+from jaxreg.store.folder import Folder
+from jaxreg.store.lock import locked
 from jaxreg.store.results import read_table
 
 
@@ -92,10 +93,13 @@ def run(
     devices: int | None = None,
     progress: Progress | None = None,
     command: str | None = None,
+    keep_state: bool = False,
+    with_predictions: bool = False,
 ) -> Run:
     """Trains what a sweep asks for and writes its report.
 
-    A folder that holds part of the same sweep is continued; nothing is trained twice.
+    A folder that holds part of the same sweep, or of a smaller or larger one, is gone on with: nothing is trained
+    twice.
 
     Args:
         sweep: a checked sweep, the path of a sweep file, or a grid such as ``"l1,l2"``.
@@ -105,52 +109,69 @@ def run(
         devices: how many of the devices to use; all by default.
         progress: told what happens; silent by default.
         command: what was typed, for the report; this call by default.
+        keep_state: keep each member's weights, optimizer and patience, so that more epochs can go on from there.
+        with_predictions: write predictions.npz however large it is.
 
     Raises:
         UserError: the sweep, the data or the folder is not fit.
         Interrupted: stopped by Ctrl-C; what was finished is on disk.
+        Failure: disk, memory or devices failed; what was finished is on disk.
     """
     command = command or f"jaxreg.run({sweep.name if isinstance(sweep, Sweep) else str(sweep)!r})"
     if not isinstance(sweep, Sweep):
         sweep = load(sweep) if str(sweep).endswith(".toml") else load(flags={"grid": str(sweep)})
     began = time.perf_counter()
     progress = progress or Silent()
-    dataset = dataset or load_data(sweep.data, sweep.test, progress.announce)
     folder = Folder(Path(out) if out is not None else Path("reports") / sweep.name)
-    driver = Driver(sweep, dataset, folder, progress, command, began)
-    for warning in sweep.warnings:
-        progress.warn(warning)
+    folder.make()
+    dataset = dataset or load_data(sweep.data, sweep.test, progress.announce)
 
     def trainer() -> AnyTrainer:
         from jaxreg.engine.trainer import Trainer  # JAX, which a run that only wants its report has no use for
 
-        return Trainer(sweep, dataset, block, devices, progress)
+        return Trainer(sweep, dataset, block, devices, progress, keep_state)
 
-    try:
-        driver.train(trainer)
-        progress.announce("analysing and writing the report")
-        analysed = time.perf_counter()
-        predictions = folder.write_tables(driver.members, driver.finished, dataset.test.targets, dataset.signature)
-        from jaxreg.statistics import analysis
-
-        tables = analysis.analyse(
-            read_table(folder.path / "members.csv"),
-            predictions,
-            dataset.test.targets,
-            [member.id for member in driver.members],
-            dataset.test.inputs,
-            dataset.picture,
-            dataset.class_names,
-        )
-        analysis.write(tables, folder.path)
-        driver.end(analysed)
-        page.write(folder.path)
-        folder.tidy()
-    except KeyboardInterrupt:
-        raise Interrupted(
-            f"interrupted: {len(driver.finished)} of {len(driver.members)} members are finished and in {folder.path}. "
-            "The same command goes on from there."
-        ) from None
-    finally:
-        progress.close()
+    with locked(folder.path, command):
+        folder.prepare()
+        driver = Driver(sweep, dataset, folder, progress, command, began, keep_state)
+        for warning in sweep.warnings:
+            progress.warn(warning)
+        try:
+            driver.train(trainer)
+            _analyse(driver, with_predictions)
+        except KeyboardInterrupt:
+            raise Interrupted(f"interrupted: {driver.kept}\nThe same command goes on from there.") from None
+        except (OSError, MemoryError) as error:
+            raise Failure(f"{_fault(error)}: {driver.kept}\nOnce that is mended, the same command goes on.") from error
+        finally:
+            progress.close()
     return Run(folder.path)
+
+
+def _analyse(driver: Driver, with_predictions: bool) -> None:
+    """From members to the report."""
+    from jaxreg.statistics import analysis
+
+    driver.progress.announce("analysing and writing the report")
+    started, path, dataset = time.perf_counter(), driver.folder.path, driver.dataset
+    predictions = driver.write_tables(with_predictions)
+    tables = analysis.analyse(
+        read_table(path / "members.csv"),
+        predictions,
+        dataset.test.targets,
+        [member.id for member in driver.members],
+        dataset.test.inputs,
+        dataset.picture,
+        dataset.class_names,
+    )
+    analysis.write(tables, path)
+    driver.end(started)
+    page.write(path)
+
+
+def _fault(error: BaseException) -> str:
+    """What the system said, and of which file."""
+    if isinstance(error, MemoryError):
+        return "out of memory"
+    name = getattr(error, "filename", None)
+    return f"{name}: {getattr(error, 'strerror', None) or error}" if name else str(error)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import re
 import shlex
-import signal
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxreg import __version__
+from jaxreg import __version__, interrupts
 from jaxreg.axes import AXES, Axis
-from jaxreg.errors import Interrupted, UserError
+from jaxreg.errors import UserError, exit_code, printed
 from jaxreg.flags import Parser
 from jaxreg.formatting import shortest, value_text
 from jaxreg.spec.load import load
@@ -32,7 +30,7 @@ examples:
   {prog} sweeps/quick.toml --dry-run       what it would train and how long that takes
 
 A run that was stopped goes on where it was when the same command is given again.
-exit codes: 0 done, 2 wrong input, 130 interrupted.
+exit codes: 0 done; 1 the machine failed, or a replay came out otherwise; 2 wrong input; 130 interrupted.
 """
 COUNTS = {
     "splits": "disjoint parts of the training set (default 5)",
@@ -58,27 +56,19 @@ def main(argv: Sequence[str] | None = None, prog: str = PROG) -> int:
     if not arguments:
         parser(prog).print_help()
         return 0
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill is a Ctrl-C
-    try:
-        return _command(arguments, prog)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except Interrupted as stop:
-        print(f"\n{stop}", file=sys.stderr)
-        return 130
-    except KeyboardInterrupt:
-        print("\ninterrupted before training began. The same command starts again.", file=sys.stderr)
-        return 130
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    return exit_code(
+        lambda: _command(arguments, prog), "interrupted before training began. The same command starts again."
+    )
 
 
 def _command(arguments: list[str], prog: str) -> int:
     given = vars(parser(prog).read(_with_negatives(arguments)))
     block, devices = (_count(name, given.pop(name)) for name in ("block", "devices"))
     file, out, dry, like, quiet = (given.pop(name) for name in ("file", "out", "dry_run", "like", "quiet"))
+    keep_state, with_predictions, member = (given.pop(name) for name in ("keep_state", "predictions", "replay"))
     flags = {name: _value(name, text) for name, text in given.items() if text is not None}
+    if member is not None:
+        return _replay(member, out, file, flags, block, devices)
     sweep = load(file, flags, mark="--")
     if like is not None and not dry:
         raise UserError("--like: goes with --dry-run, which says what the sweep could detect.")
@@ -89,7 +79,6 @@ def _command(arguments: list[str], prog: str) -> int:
     if dry:
         return _dry_run(sweep, like)
     folder = Path("reports", sweep.name) if out is None else Path(out)
-    _writable(folder)
 
     from jaxreg.engine.progress import suited
     from jaxreg.report.page import headline
@@ -98,12 +87,19 @@ def _command(arguments: list[str], prog: str) -> int:
     shown = suited(sys.stderr, quiet)
     try:
         typed = shlex.join([*prog.split(), *arguments])
-        result = run(sweep, out=folder, block=block, devices=devices, progress=shown, command=typed)
+        result = run(
+            sweep,
+            out=folder,
+            block=block,
+            devices=devices,
+            progress=shown,
+            command=typed,
+            keep_state=keep_state,
+            with_predictions=with_predictions,
+        )
     finally:
         shown.close()
-    print(headline(result.folder))
-    print(f"wrote {folder / 'report.md'}")
-    return 0
+    return printed(f"{headline(result.folder)}\nwrote {folder / 'report.md'}")
 
 
 def _dry_run(sweep: Sweep, like: str | None) -> int:
@@ -120,13 +116,20 @@ def _dry_run(sweep: Sweep, like: str | None) -> int:
     return 0
 
 
-def _writable(folder: Path) -> None:
-    """Finds out now, and not after an hour, that nothing can be saved."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError as error:
-        raise UserError(f"{folder} can't be written ({error.strerror}). Give a folder with --out.") from None
+def _replay(
+    member: str, out: str | None, file: str | None, flags: dict[str, Any], block: int | None, devices: int | None
+) -> int:
+    """Trains one member of a folder alone: 0 where it comes out as it is there, 1 where it does not."""
+    if file is not None or flags or out is None:
+        raise UserError("--replay: takes the folder alone, which says what the sweep was: --replay MEMBER --out DIR.")
+    from jaxreg.engine.devices import configure
+
+    configure(devices)
+    from jaxreg.replay import replay
+
+    replayed = replay(Path(out), member, block, devices)
+    printed(replayed.text)
+    return 0 if replayed.same else 1
 
 
 def parser(prog: str = PROG) -> Parser:
@@ -155,11 +158,18 @@ def parser(prog: str = PROG) -> Parser:
     files.add_argument("--test", metavar="CSV", help="the test images, where --data is a CSV file")
     files.add_argument("--name", help="name of the run (default: from the file or the grid)")
     files.add_argument("--out", metavar="DIR", help="where results go (default reports/NAME)")
+    files.add_argument(
+        "--predictions", action="store_true", help="write predictions.npz however large (default: up to 256 MB)"
+    )
+    files.add_argument(
+        "--keep-state", action="store_true", help="keep weights and optimizer, so that more epochs can go on from there"
+    )
     how = made.add_argument_group("how it runs")
     how.add_argument(
         "--dry-run", action="store_true", help="say what would be trained, how long, and what it could show"
     )
     how.add_argument("--like", metavar="DIR", help="with --dry-run: an earlier run to judge by")
+    how.add_argument("--replay", metavar="MEMBER", help="with --out DIR: train that member of DIR alone, and compare")
     how.add_argument("--block", metavar="N", help="members side by side on a device (default: chosen)")
     how.add_argument("--devices", metavar="N", help="devices to use (default: all; on a CPU one per core)")
     how.add_argument("--quiet", action="store_true", help="no progress, only warnings and the result")
@@ -215,4 +225,4 @@ def _token(text: str) -> Any:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    interrupts.leave(main())

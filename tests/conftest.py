@@ -84,7 +84,7 @@ def train(dataset):
 
     def trained(sweep, block=1, data=dataset, progress=None):
         trainer, weights, finished = Trainer(sweep, data, block, 2, progress or Silent()), {}, {}
-        for done in trainer.train(members(sweep), weights):
+        for done in trainer.train(members(sweep), weights, {}):
             weights |= {member.id: member.weights for member in done}
             finished |= {member.id: member for member in done}
         return finished

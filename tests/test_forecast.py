@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from jaxreg.data.fashion import SIGNATURE
-from jaxreg.engine.forecast import Plan, duration, forecast
+from jaxreg.engine.forecast import Plan, forecast
+from jaxreg.formatting import duration
 from jaxreg.spec.load import read
 
 

@@ -46,7 +46,7 @@ def scarce(monkeypatch):
 def trained(sweep, dataset, block, heard):
     """How often each member came, and what came."""
     trainer, weights, count, finished = Trainer(sweep, dataset, block, 2, heard), {}, Counter(), {}
-    for done in trainer.train(members(sweep), weights):
+    for done in trainer.train(members(sweep), weights, {}):
         weights |= {one.id: one.weights for one in done}
         count.update(one.id for one in done)
         finished |= {one.id: one for one in done}

@@ -20,8 +20,10 @@ from jaxreg.report.caveats import caveats
 from jaxreg.report.figures import style
 from jaxreg.report.layout import arrange
 from jaxreg.spec.members import members
-from jaxreg.store.records import Folder
+from jaxreg.store.identity import key
+from jaxreg.store.members import StoredMembers
 from jaxreg.store.results import read
+from jaxreg.store.tables import write_members
 
 SECTIONS = [
     "Verdict", "Caveats", "Bias and variance", "Generalisation gap", "Learning curves", "Weights", "Accuracy",
@@ -69,7 +71,11 @@ def test_the_tables_that_training_writes_have_the_columns_of_the_written_ones(
 ) -> None:
     """The others are written by the same statistics as a run's."""
     sweep = small(l1=[0.0, 1e-4])
-    Folder(tmp_path).write_tables(members(sweep), train(sweep), dataset.test.targets, dataset.signature)
+    store, wanted = StoredMembers(tmp_path), members(sweep)
+    keys = [key(member, sweep, dataset.digest) for member in wanted]
+    for one, result in zip(keys, train(sweep).values(), strict=True):
+        store.keep(one, result, {}, with_weights=False)
+    write_members(tmp_path, wanted, keys, store, dataset.signature)
     for name in ("members", "history"):
         written, real = (pd.read_csv(path / f"{name}.csv") for path in (folder, tmp_path))
         assert [(c, written[c].dtype.kind) for c in written] == [(c, real[c].dtype.kind) for c in real], name

@@ -9,7 +9,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 from run_folders import differing, tables
 
@@ -18,7 +17,8 @@ from jaxreg.engine import training
 from jaxreg.engine.progress import Silent
 from jaxreg.errors import Interrupted, UserError
 from jaxreg.spec.members import members
-from jaxreg.store.records import Folder
+from jaxreg.store.folder import Folder
+from jaxreg.store.members import StoredMembers
 
 ROOT = Path(__file__).parents[1]
 RUNS = [
@@ -77,7 +77,7 @@ class CtrlC(Silent):
 
 
 def on_disk(folder):
-    return {json.loads(str(np.load(file)["content"]))["id"] for file in (folder / "finished").glob("*.npz")}
+    return {json.loads(file.read_text())["id"] for file in (folder / "members").glob("*.json")}
 
 
 def stopped(sweep, dataset, out, chunks, block=1):
@@ -94,8 +94,7 @@ def test_the_files_of_the_readme_are_there(left_alone):
     for name in named:
         assert (left_alone / name).exists(), name
     assert list((left_alone / "figures").iterdir())
-    hidden = [path.name for path in left_alone.iterdir() if path.name.startswith(".") or path.name == "finished"]
-    assert hidden == []
+    assert [path.name for path in left_alone.iterdir() if path.name.startswith(".")] == [".lock"]
 
 
 def test_what_comes_back_reads_the_folder(left_alone, sweep):
@@ -126,6 +125,7 @@ def test_run_again_trains_nothing_and_changes_no_table(finished_folder, left_alo
     assert all(line.startswith(("- when: ", "- time: ", "`python -m jaxreg.report ")) for line in changed), changed
     kept, was = (json.loads((folder / "run.json").read_text()) for folder in (finished_folder, left_alone))
     now = ("finished", "report_seconds", "run_seconds")
+    assert kept["files"] == was["files"] and "members.csv" in kept["files"]
     assert {key: kept[key] for key in kept if key not in now} == {key: was[key] for key in was if key not in now}
 
 
@@ -159,7 +159,6 @@ def test_stopped_after_the_first_chunk_and_gone_on_with(left_alone, sweep, datas
     assert not (tmp_path / "run" / "members.csv").exists()
     jaxreg.run(sweep, out=tmp_path / "run", dataset=dataset, devices=2, block=1)
     assert differing(tables(tmp_path / "run"), tables(left_alone)) == []
-    assert not (tmp_path / "run" / "finished").exists()
 
 
 def test_stopped_after_every_chunk(left_alone, sweep, dataset, tmp_path, no_report):
@@ -177,7 +176,7 @@ def test_going_on_side_by_side_changes_nothing(small, dataset, tmp_path, no_repo
     sweep = small(l1=[0.0, 1e-4, 1e-3], seeds=2)
     alone = jaxreg.run(sweep, out=tmp_path / "alone", dataset=dataset, devices=2, block=2).folder
     stopped(sweep, dataset, tmp_path / "run", chunks=2, block=2)
-    gone = sorted((tmp_path / "run" / "finished").iterdir())[1]
+    gone = sorted((tmp_path / "run" / "members").glob("*.json"))[1]
     gone.unlink()
     run = jaxreg.run(sweep, out=tmp_path / "run", dataset=dataset, devices=2, block=2)
     assert differing(tables(run.folder), tables(alone)) == []
@@ -187,37 +186,63 @@ def test_going_on_side_by_side_changes_nothing(small, dataset, tmp_path, no_repo
 def test_members_whose_files_are_gone_or_broken_are_trained_again(left_alone, sweep, dataset, tmp_path, no_report):
     """A predecessor among them, and one that stopped early."""
     stopped(sweep, dataset, tmp_path / "run", chunks=3)
-    files = {file.name: file for file in (tmp_path / "run" / "finished").iterdir()}
-    assert len(files) == 6
-    files["first_split0_seed0.npz"].unlink()
-    files["stops_split1_seed0.npz"].unlink()
-    broken = files["l1_split0_seed0.npz"]
+    found = (tmp_path / "run" / "members").iterdir()
+    files = {f"{file.name.partition('.')[0]}{file.suffix}": file for file in found if ".weights" not in file.name}
+    assert len(files) == 12
+    files["first_split0_seed0.npy"].unlink()
+    files["stops_split1_seed0.json"].unlink()
+    broken = files["l1_split0_seed0.npy"]
     broken.write_bytes(broken.read_bytes()[:1000])
     run = jaxreg.run(sweep, out=tmp_path / "run", dataset=dataset, devices=2, block=1)
     assert differing(tables(run.folder), tables(left_alone)) == []
 
 
-@pytest.mark.parametrize("gone", ["predictions.npz", "history.csv"])
-def test_without_its_tables_a_finished_run_is_trained_anew(
-    finished_folder, left_alone, sweep, dataset, gone, no_report
+@pytest.mark.parametrize("gone", ["predictions.npz", "history.csv", "members.csv", "run.json", "decomposition.csv"])
+def test_what_is_gone_from_a_finished_folder_is_written_anew(
+    finished_folder, left_alone, sweep, dataset, gone, untrained
 ):
     (finished_folder / gone).unlink()
-    jaxreg.run(sweep, out=finished_folder, dataset=dataset, devices=2, block=1)
+    jaxreg.run(sweep, out=finished_folder, dataset=dataset)
     assert differing(tables(finished_folder), tables(left_alone)) == []
+    assert (finished_folder / gone).exists()
+
+
+@pytest.mark.parametrize("name", ["members.csv", "history.csv", "comparisons.csv"])
+@pytest.mark.parametrize(
+    "damage", [lambda text: text.replace("7", "8", 1), lambda text: text[: len(text) // 2], lambda text: ""]
+)
+def test_a_table_that_is_not_the_one_written_is_set_aside_and_written_anew(
+    finished_folder, left_alone, sweep, dataset, untrained, no_report, capsys, name, damage
+):
+    changed = damage((finished_folder / name).read_text())
+    (finished_folder / name).write_text(changed)
+    jaxreg.run(sweep, out=finished_folder, dataset=dataset)
+    assert f"{name} was changed after it was written" in capsys.readouterr().err
+    assert (finished_folder / f"{name}.changed-1").read_text() == changed
+    assert differing(tables(finished_folder), tables(left_alone)) == []
+
+
+def test_without_run_json_other_settings_are_not_taken_for_these(finished_folder, small, dataset, tmp_path, no_report):
+    """What deleting it once did: old numbers under new settings."""
+    (finished_folder / "run.json").unlink()
+    other = small(run=RUNS, batch_size=64)
+    run = jaxreg.run(other, out=finished_folder, dataset=dataset, devices=2, block=1)
+    alone = jaxreg.run(other, out=tmp_path / "alone", dataset=dataset, devices=2, block=1)
+    assert differing(tables(run.folder), tables(alone.folder)) == []
 
 
 def test_a_folder_of_another_sweep_is_refused_before_training(finished_folder, small, dataset, whole, untrained):
     files = {path: path.read_bytes() for path in finished_folder.rglob("*") if path.is_file()}
-    with pytest.raises(UserError, match="holds another sweep(.|\n)*epochs") as refused:
-        jaxreg.run(small(run=RUNS, epochs=3), out=finished_folder, dataset=dataset)
+    with pytest.raises(UserError, match="holds another sweep(.|\n)*batch_size") as refused:
+        jaxreg.run(small(run=RUNS, batch_size=64), out=finished_folder, dataset=dataset)
     assert "--out" in str(refused.value)
     other = dataset._replace(digest=whole.digest)
-    with pytest.raises(UserError, match="other images"):
+    with pytest.raises(UserError, match="other examples"):
         jaxreg.run(small(run=RUNS), out=finished_folder, dataset=other)
     assert {path: path.read_bytes() for path in finished_folder.rglob("*") if path.is_file()} == files
 
 
-@pytest.mark.parametrize("calls", [1, 2], ids=["first", "second"])
+@pytest.mark.parametrize("calls", [1, 3, 4], ids=["predictions of the first", "the first", "predictions of the second"])
 def test_ctrl_c_while_members_are_put_on_disk(left_alone, sweep, dataset, tmp_path, monkeypatch, calls, no_report):
     """All that were finished together are there in the end, and counted."""
     from jaxreg import files
@@ -226,7 +251,7 @@ def test_ctrl_c_while_members_are_put_on_disk(left_alone, sweep, dataset, tmp_pa
 
     def interrupted(source, target):
         nonlocal count
-        if "finished" in Path(target).parts:
+        if "members" in Path(target).parts:
             count += 1
             if count == calls:
                 raise KeyboardInterrupt
@@ -236,7 +261,7 @@ def test_ctrl_c_while_members_are_put_on_disk(left_alone, sweep, dataset, tmp_pa
     with pytest.raises(Interrupted, match="2 of 8 members are finished"):
         jaxreg.run(sweep, out=tmp_path / "run", dataset=dataset, devices=2, block=1)
     assert on_disk(tmp_path / "run") == FIRST_CHUNK
-    assert len(list((tmp_path / "run" / "finished").iterdir())) == 2, "no temporary file stays"
+    assert not list((tmp_path / "run" / "members").glob(".*")), "no temporary file stays"
     jaxreg.run(sweep, out=tmp_path / "run", dataset=dataset, devices=2, block=1)
     assert differing(tables(tmp_path / "run"), tables(left_alone)) == []
 
@@ -294,7 +319,7 @@ def test_a_trainer_of_another_kind_gives_the_same_tables(
         def facts(self):
             return {"platform": "elsewhere", "compile_seconds": 1.0, "train_seconds": 2.0}
 
-        def train(self, members, weights):
+        def train(self, members, weights, states):
             assert {member.id for member in members} == set(results)
             for member in reversed(members):
                 yield [results[member.id]]
@@ -311,7 +336,7 @@ def test_a_trainer_of_another_kind_gives_the_same_tables(
 
 def test_the_trainer_writes_nothing(sweep, train, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(Folder, "keep", None)
+    monkeypatch.setattr(StoredMembers, "keep", None)
     monkeypatch.setattr(Folder, "note", None)
     assert len(train(sweep)) == 8
     assert list(tmp_path.iterdir()) == []

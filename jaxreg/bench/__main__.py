@@ -17,6 +17,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from jaxreg import interrupts
 from jaxreg.engine.devices import configure
 from jaxreg.errors import exit_code
 from jaxreg.flags import Parser
@@ -50,6 +51,7 @@ def bench(options: argparse.Namespace, command: str) -> None:
     from jaxreg.bench import accelerators, blocks, phases, rounds, whole_job
 
     out = options.out
+    out.mkdir(parents=True, exist_ok=True)
     earlier = json.loads((out / "bench.json").read_text()) if (out / "bench.json").exists() else {}
     result: dict[str, Any] = {"about": _about(), "commands": {}}
     # Sections of an earlier call on this very machine and these versions stand; others would be compared unfairly.
@@ -193,4 +195,4 @@ def parser(prog: str = PROG) -> Parser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    interrupts.leave(main())

@@ -50,7 +50,7 @@ def chunk(
     group = replace(group, train_examples=short[0].rows.size)
     curve = np.arange(min(job.CURVE, len(dataset.test.targets)))
     made = Chunk(group, placed(dataset, curve, programs), programs)
-    made.admit(short, {})
+    made.admit(short, {}, {})
     return made
 
 

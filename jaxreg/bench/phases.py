@@ -68,11 +68,11 @@ def watched(began: float, flags: dict[str, Any], out: str, devices: int | None, 
 
     hardware.configure(devices)
     import jaxreg
+    from jaxreg.driver import Driver
     from jaxreg.engine import programs, training
     from jaxreg.report import page as report
     from jaxreg.spec.load import load
     from jaxreg.statistics import analysis
-    from jaxreg.store import records
 
     def of_program(self: Any, function: Any, *_: Any) -> str:
         return "train" if function is training.train_epoch else "evaluate"
@@ -95,8 +95,8 @@ def watched(began: float, flags: dict[str, Any], out: str, devices: int | None, 
     programs.Programs.compiled = compiled  # type: ignore[method-assign]
     clock.around(programs.Ahead, "begun", lambda *_: "compile")
     clock.around(programs.Programs, "__call__", of_program)
-    clock.around(records.Folder, "keep", lambda *_: "save")
-    clock.around(records.Folder, "write_tables", lambda *_: "save")
+    clock.around(Driver, "_keep", lambda *_: "save")
+    clock.around(Driver, "write_tables", lambda *_: "save")
     clock.around(analysis, "analyse", lambda *_: "decompose")
     clock.around(report, "write", lambda *_: "report")
     try:

@@ -9,41 +9,23 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
 
 from jaxreg.engine import devices, early_stopping, training
-from jaxreg.engine.early_stopping import Verdict
+from jaxreg.engine.epoch import Epoch, EpochReport
 from jaxreg.engine.grouping import MemberData, ProgramGroup
 from jaxreg.engine.networks import Weights
 from jaxreg.engine.orders import Orders
 from jaxreg.engine.programs import Programs
 from jaxreg.engine.rows import epoch_row, member_row
 from jaxreg.engine.scoring import PlacedData, Scoring
-from jaxreg.engine.slot import Slot
+from jaxreg.engine.slot import Slot, label
+from jaxreg.engine.states import put, stacked, taken
 from jaxreg.engine.training import EpochLosses, Evaluation
-from jaxreg.store.records import MemberResult
-
-
-class EpochReport(NamedTuple):
-    """An epoch of a chunk, for whoever watches."""
-
-    label: str  # the cells at work
-    members: int  # that trained
-    loss: float  # mean training loss of those that have not diverged; nan where all have
-    diverged: int  # of those that trained
-    left_out: int  # member-epochs that nobody will train, since members stopped
-
-
-class Epoch(NamedTuple):
-    """What became of an epoch, on the devices still."""
-
-    losses: EpochLosses
-    tested: Evaluation
-    validated: Evaluation | None
-    verdict: Verdict
+from jaxreg.store.members import MemberResult, MemberState
 
 
 class Chunk:
@@ -91,31 +73,46 @@ class Chunk:
     def _trains(self, slot: Slot | None) -> bool:
         return slot is not None and not slot.ended and slot.begun < self.group.epochs
 
-    def admit(self, members: Sequence[MemberData], inherited: Mapping[str, Any]) -> None:
-        """Puts members into free slots, at first weights, or at those of whom they continue: `inherited` by id."""
+    def admit(
+        self, members: Sequence[MemberData], inherited: Mapping[str, Any], states: Mapping[str, MemberState]
+    ) -> None:
+        """Puts members into free slots.
+
+        Args:
+            members: whom; they begin at first weights, or at those of whom they continue.
+            inherited: those weights, by the id of whom they are.
+            states: of members, by id, that go on from where they had got to.
+        """
         block = self.programs.block
         by_device = sorted(range(len(self.slots)), key=lambda place: (place % block, place))  # to each device as many
         places = [place for place in by_device if self.slots[place] is None][: len(members)]
+        saved: dict[int, MemberState] = {}
         for place, one in zip(places, members, strict=True):
-            self.slots[place] = Slot(one)
+            if one.member.id in states:
+                saved[place] = states[one.member.id]
+            self.slots[place] = Slot(one, saved.get(place))
         # A call has one shape: empty slots are filled with copies whose results nobody reads.
         filled = [members[0] if slot is None else slot.data for slot in self.slots]
         place_all = self.programs.per_member
-        self._hyper = place_all(_stacked([one.hyper for one in filled]))
+        self._hyper = place_all(stacked([one.hyper for one in filled]))
         rules = [early_stopping.rule(self.group.epochs, one.member.settings.early_stopping) for one in filled]
-        self._rule = place_all(_stacked(rules))
+        self._rule = place_all(stacked(rules))
         most = max(self.group.train_examples, self.group.validation_examples)
         self._rows = self._scoring.place([one.rows for one in filled], most)
         if self.group.stops:
             self._validation_rows = self._scoring.place([one.validation for one in filled], most)
         learner = self.learner
         if self.group.stage:
-            weights = Weights(**_stacked([inherited[one.member.predecessor or ""] for one in filled]))
+            weights = Weights(**stacked([inherited[one.member.predecessor or ""] for one in filled]))
             state = self.programs(training.restart, learner, self._hyper, place_all(weights), seldom=True)
         else:
             state = self.programs(training.start, learner, self._hyper, seldom=True)
         occupied = np.array([slot is not None for slot in self.slots])
         standing = self.programs(early_stopping.begin, learner, state.weights, place_all(occupied))
+        if saved:
+            state, standing = put((state, standing), {place: one.arrays for place, one in saved.items()})
+            more = [place not in saved or self._trains(slot) for place, slot in enumerate(self.slots)]
+            state, standing = place_all((state, standing._replace(active=occupied & more)))
         if len(places) == len(self.at_work):
             self.state, self._standing = state, standing
         else:
@@ -167,10 +164,27 @@ class Chunk:
         )
         self._unread.append(Epoch(losses, tested, validated, verdict))
 
-    def read(self) -> list[EpochReport]:
-        """What has come of the epochs but the one under way; waits for them."""
-        under_way = 1 if self.trains else 0
+    def read(self, everything: bool = False) -> list[EpochReport]:
+        """What has come of the epochs but the one under way, or of all; waits for them."""
+        under_way = 1 if self.trains and not everything else 0
         return [self._read(self._unread.popleft()) for _ in range(len(self._unread) - under_way)]
+
+    @property
+    def unsaved(self) -> float:
+        """Seconds of training that some member would lose now."""
+        since = [slot.saved_at for slot in self.slots if slot is not None and slot.begun and not slot.ended]
+        return time.monotonic() - min(since, default=time.monotonic())
+
+    @property
+    def ends(self) -> bool:
+        """Whether the epoch under way is the last of somebody, who is going to train no more."""
+        return any(slot is not None and slot.begun == self.group.epochs and not slot.ended for slot in self.slots)
+
+    def states(self) -> list[MemberState]:
+        """Where everybody has got to who may go on; to be asked for when everything was read."""
+        places = [place for place, slot in enumerate(self.slots) if slot is not None and slot.resumable]
+        arrays = taken((self.state, self._standing), places)
+        return [self.slots[place].state(own) for place, own in zip(places, arrays, strict=True)]  # type: ignore[union-attr]
 
     def release(self) -> list[MemberResult]:
         """Scores those who have ended on all examples and empties their slots; what is kept of each."""
@@ -223,7 +237,7 @@ class Chunk:
     def _read(self, epoch: Epoch) -> EpochReport:
         *scores, verdict = jax.tree.map(np.asarray, epoch)
         trained = [(place, slot) for place, slot in enumerate(self.slots) if slot and verdict.trained[place]]
-        spent, left_out, label = self._spent(), 0, _label([slot.data for _, slot in trained])
+        spent, left_out, cells = self._spent(), 0, label([slot for _, slot in trained])
         for place, slot in trained:
             mine = jax.tree.map(lambda leaf, place=place: leaf[place], scores)
             slot.history.append(epoch_row(slot.data, len(slot.history) + 1, *mine))
@@ -236,14 +250,4 @@ class Chunk:
                 left_out += self.group.epochs - len(slot.history)
         finite = [slot.history[-1]["train_loss"] for _, slot in trained if slot.diverged_at is None]
         loss = float(np.mean(finite)) if finite else float("nan")
-        return EpochReport(label, len(trained), loss, len(trained) - len(finite), left_out)
-
-
-def _label(members: Sequence[MemberData]) -> str:
-    """The cells at work."""
-    cells = list(dict.fromkeys(one.member.cell.name for one in members)) or [""]
-    return cells[0] if len(cells) == 1 else f"{cells[0]} … {cells[-1]}"
-
-
-def _stacked(trees: Sequence[Any]) -> Any:
-    return jax.tree.map(lambda *leaves: np.stack(leaves), *trees)
+        return EpochReport(cells, len(trained), loss, len(trained) - len(finite), left_out)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from jaxreg.data.dataset import Signature
 from jaxreg.engine.devices import bytes_per_member, cores
-from jaxreg.formatting import count
+from jaxreg.formatting import count, duration
 from jaxreg.spec.members import members
 from jaxreg.spec.sweep import Sweep
 
@@ -87,13 +87,6 @@ def foresight(outlook: pd.DataFrame) -> str:
         f"{found['test_cross_entropy']:.2g} nats of test cross-entropy or {100 * found['test_error']:.2g} points of "
         f"accuracy ({count(int(first['comparisons']), 'comparison')}, {first['basis']})"
     )
-
-
-def duration(seconds: int | float) -> str:
-    """A rough time, as in "about 40 s", "about 5 min", "about 1.5 h"."""
-    if seconds < 90:
-        return f"about {max(round(seconds, -1), 10):.0f} s"
-    return f"about {seconds / 60:.0f} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h"
 
 
 def _size(size: int) -> str:

@@ -8,10 +8,10 @@ from pathlib import Path
 from jaxreg.data.dataset import Dataset
 from jaxreg.data.load import load as load_data
 from jaxreg.engine import devices
-from jaxreg.engine.forecast import DEFAULT_LAYERS, duration, plan
+from jaxreg.engine.forecast import DEFAULT_LAYERS, plan
 from jaxreg.engine.grouping import prepare
 from jaxreg.engine.progress import Silent
-from jaxreg.formatting import count
+from jaxreg.formatting import count, duration
 from jaxreg.spec.load import load
 from jaxreg.spec.members import members
 from jaxreg.spec.sweep import Sweep

@@ -11,7 +11,7 @@ from jaxreg.engine.grouping import MemberData
 from jaxreg.engine.networks import Network, Weights
 from jaxreg.engine.optimizers import penalised_kernels, penalty
 from jaxreg.engine.training import EpochLosses, Evaluation
-from jaxreg.store.records import SMALL_WEIGHT
+from jaxreg.store.members import SMALL_WEIGHT
 
 
 def epoch_row(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from jaxreg.errors import exit_code
+from jaxreg import interrupts
+from jaxreg.errors import exit_code, printed
 from jaxreg.flags import Parser
 
 PROG = "python -m jaxreg.report"
@@ -26,10 +26,10 @@ def main(arguments: Sequence[str] | None = None, prog: str = PROG) -> int:
         folder = parser(prog).read(arguments).folder
         from jaxreg.report import page
 
-        print(f"wrote {page.write(folder)}")
+        printed(f"wrote {page.write(folder)}")
 
     return exit_code(command)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    interrupts.leave(main())

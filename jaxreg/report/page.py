@@ -30,6 +30,7 @@ def write(path: str | Path) -> Path:
     pictures = figures.draw(results, layout)
     page = render(results, layout, pictures)
     try:
+        (results.path / "figures").mkdir(exist_ok=True)
         for picture in (picture for part in pictures.values() for picture in part):
             write_bytes(results.path / "figures" / f"{picture.name}.png", picture.png)
         return write_text(results.path / "report.md", page)

@@ -77,13 +77,22 @@ class Sweep(SweepFile):
         return "\n\n".join(texts) + "\n"
 
     def differences(self, other: Sweep) -> list[str]:
-        """A line for each thing that makes another sweep train something else (not names or paths)."""
-        here, there = _flat(self), _flat(other)
-        return [
-            f"{key}: {there.get(key, 'not given')} there, {here.get(key, 'not given')} here"
-            for key in dict.fromkeys([*here, *there])
-            if here.get(key) != there.get(key)
-        ]
+        """A line for each thing by which this sweep can't go on from another one's results.
+
+        More or fewer seeds, members on everything, deals, cells, axes, values and epochs are no obstacle: members that
+        both have are the same ones. Nor are names and paths.
+        """
+        here, there = _fixed(self), _fixed(other)
+        mine, theirs = ({cell.name: cell for cell in sweep.cells} for sweep in (self, other))
+        changed = {key: (there[key], here[key]) for key in here if there[key] != here[key]}
+        for name in [name for name in mine if name in theirs] if not changed else []:
+            a, b = mine[name], theirs[name]
+            was, now = b.settings.given(), a.settings.given()
+            differing = [key for key in now if key != "epochs" and was[key] != now[key]]
+            changed |= {f"{name}: {key}": (spelled(was[key]), spelled(now[key])) for key in differing}
+            if a.after != b.after:
+                changed[f"{name}: after"] = (spelled(b.after or "nothing"), spelled(a.after or "nothing"))
+        return [f"{key}: {was} there, {now} here" for key, (was, now) in changed.items()]
 
 
 def spelled_path(path: str) -> str:
@@ -113,9 +122,9 @@ def _warnings(sweep: Sweep) -> Iterator[str]:
         )
 
 
-def _flat(sweep: Sweep) -> dict[str, str]:
+def _fixed(sweep: Sweep) -> dict[str, str]:
+    """What no larger sweep may have otherwise, as a sweep file spells it."""
     tables = sweep.resolved()
-    flat = {key: spelled(tables[key]) for key in ("seed", "splits", "seeds", "full_seeds", "curve_images", "grid")}
-    for table in ("recipe", "axes"):
-        flat |= {spelled_path(f"{table}.{key}"): spelled(value) for key, value in tables[table].items()}
-    return flat | {f"[[run]] number {n}": spelled(run) for n, run in enumerate(tables["run"], 1)}
+    fixed = {key: spelled(tables[key]) for key in ("seed", "splits", "curve_images")}
+    recipe = {spelled_path(f"recipe.{key}"): spelled(value) for key, value in tables["recipe"].items()}
+    return fixed | {key: text for key, text in recipe.items() if key != spelled_path("recipe.epochs")}

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -42,7 +43,7 @@ class Analysis:
 
 def analyse(
     members: pd.DataFrame,
-    log_probabilities: np.ndarray,
+    log_probabilities: Any,
     labels: np.ndarray,
     member_ids: Sequence[str],
     test_inputs: np.ndarray | None = None,
@@ -149,7 +150,7 @@ def _calibration(groups: Sequence[Group], predictions: Predictions) -> tuple[pd.
     for group in groups:
         where = group.design
         for cell in group.cells:
-            outputs = predictions.log_probabilities[[cell.rows[i] for i in where.order]]
+            outputs = predictions.log_probabilities[[cell.rows[i] for i in where.order], :]
             sure, right = calibration.confidence(outputs, predictions.labels)
             gaps, chance = zip(*(calibration.gaps(*pair) for pair in zip(sure, right, strict=True)), strict=True)
             units = np.add.reduceat(np.stack(gaps), where.starts, axis=0) / where.models[:, None]
@@ -210,7 +211,7 @@ def _examples(
             if np.isnan(values).any():
                 continue
             top = np.argsort(-values, kind="stable")[:SHOWN]
-            votes = predictions.log_probabilities[list(cell.rows)][:, top].argmax(-1)
+            votes = predictions.log_probabilities[list(cell.rows), :][:, top].argmax(-1)
             usual = [int(np.bincount(column).argmax()) for column in votes.T]
             row = {
                 "example": top,

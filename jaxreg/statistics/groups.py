@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,7 +31,7 @@ class CellMembers:
 class Predictions:
     """Log-probabilities [member, example, class] and labels [example], read in blocks of examples."""
 
-    def __init__(self, log_probabilities: np.ndarray, labels: np.ndarray) -> None:
+    def __init__(self, log_probabilities: Any, labels: np.ndarray) -> None:
         self.log_probabilities = log_probabilities
         self.labels = np.asarray(labels).astype(np.int64)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from jaxreg.errors import exit_code
+from jaxreg import interrupts
+from jaxreg.errors import exit_code, printed
 from jaxreg.flags import Parser
 
 PROG = "python -m jaxreg.study"
@@ -36,11 +36,11 @@ def main(arguments: Sequence[str] | None = None, prog: str = PROG) -> int:
         from jaxreg.report import page as report
         from jaxreg.study import page
 
-        print(f"wrote {page.write(given.notebook, given.regularizers, given.outliers, given.printed, given.cost)}")
-        print(f"wrote {report.write(given.notebook)}")
+        printed(f"wrote {page.write(given.notebook, given.regularizers, given.outliers, given.printed, given.cost)}")
+        printed(f"wrote {report.write(given.notebook)}")
 
     return exit_code(command)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    interrupts.leave(main())

@@ -9,13 +9,13 @@ Runs that the file already has are not trained again.
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from jaxreg import interrupts
 from jaxreg.data import fashion
 from jaxreg.data.dataset import Dataset, Signature
 from jaxreg.data.scaling import FIXED
@@ -115,6 +115,7 @@ def add(file: Path, sweep: Sweep, run: str, seed: int, dataset: Dataset) -> bool
         return False
     new = train(sweep, run, seed, dataset)
     new = new[[pair not in there for pair in zip(new["run"], new["seed"], strict=True)]]
+    file.parent.mkdir(parents=True, exist_ok=True)
     write_csv(file, pd.concat([done, new], ignore_index=True) if len(done) else new)
     return True
 
@@ -148,4 +149,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    interrupts.leave(main())

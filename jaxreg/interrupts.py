@@ -1,0 +1,83 @@
+"""How a command is ended from outside: by Ctrl-C, a polite kill, a closed terminal.
+
+Imported before anything that takes its time: a command that is stopped while it is still importing says so in a line.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+AGAIN = 5.0  # seconds
+INTERRUPTED = 130
+
+
+@contextmanager
+def heard() -> Iterator[None]:
+    """Each of the signals is a KeyboardInterrupt, as Ctrl-C is; those that whoever started us has switched off stay so.
+
+    One more within seconds of another changes nothing: what is under way is being kept.
+    """
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    raised: list[float] = []
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        if not raised or time.monotonic() - raised[-1] > AGAIN:
+            raised.append(time.monotonic())
+            raise KeyboardInterrupt
+
+    try:
+        for number, handler in before.items():
+            if handler is not signal.SIG_IGN:
+                signal.signal(number, interrupt)
+    except ValueError:  # not the main thread, which signals never reach
+        yield
+        return
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def leave(code: int) -> None:
+    """Ends the process with this code.
+
+    Once interrupted, without waiting for threads that still compile, which takes half a minute, and without a word
+    about a reader of our output that has gone: files are complete long before.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except (OSError, ValueError):
+            os._exit(code)
+    if code == INTERRUPTED:
+        os._exit(code)
+    sys.exit(code)
+
+
+def _early(number: int, frame: FrameType | None) -> None:
+    try:
+        os.write(2, b"\ninterrupted before training began. The same command starts again.\n")
+    finally:
+        os._exit(INTERRUPTED)
+
+
+def _is_a_command() -> bool:
+    """Whether this process is one of our commands, and not somebody's program that imports us."""
+    main = getattr(sys.modules.get("__main__"), "__spec__", None)
+    return (main.name if main else Path(sys.argv[0] if sys.argv else "").name).split(".")[0] == "jaxreg"
+
+
+if _is_a_command():
+    for _number in SIGNALS:
+        if signal.getsignal(_number) is not signal.SIG_IGN:
+            signal.signal(_number, _early)

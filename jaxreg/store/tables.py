@@ -1,0 +1,82 @@
+"""The tables of a run, from its members: members.csv, history.csv, predictions.npz."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import pandas as pd
+
+from jaxreg.axes import AXES
+from jaxreg.data.dataset import Signature
+from jaxreg.files import write, write_csv
+from jaxreg.spec.grid import value_of
+from jaxreg.spec.members import Member
+from jaxreg.store.identity import Key
+from jaxreg.store.members import StoredMembers, StoredPredictions
+
+PREDICTIONS_LIMIT = 256 * 2**20
+"""Bytes of predictions up to which predictions.npz is written unasked; each member has them in a file of its own."""
+
+EPOCHS = ("diverged_at", "stopped_at")  # columns of members.csv that are empty for most
+TOGETHER = 200  # members whose rows are plain Python at one time, which take ten times what a table takes
+
+
+def write_members(
+    path: Path, members: Sequence[Member], keys: Sequence[Key], store: StoredMembers, data: Signature
+) -> None:
+    """Writes members.csv and history.csv into the folder `path`, in the order of `members`."""
+    rows, epochs = [], []
+    for start in range(0, len(members), TOGETHER):
+        some, history = [], []
+        for member, key in zip(members[start : start + TOGETHER], keys[start : start + TOGETHER], strict=True):
+            content = store.read(key)
+            some.append(settings_columns(member, data) | content.row)
+            history += [{"member": member.id} | row for row in content.history]
+        rows.append(pd.DataFrame(some).astype(dict.fromkeys(EPOCHS, "Int64")))
+        epochs.append(pd.DataFrame(history))
+    write_csv(path / "history.csv", pd.concat(epochs, ignore_index=True))
+    write_csv(path / "members.csv", pd.concat(rows, ignore_index=True))
+
+
+def write_predictions(
+    path: Path, members: Sequence[Member], labels: np.ndarray, predictions: StoredPredictions
+) -> None:
+    """Writes predictions.npz into the folder `path`: `members`, `labels`, `log_probabilities` "member example class".
+
+    Log-probabilities: a float32 probability rounds to 0 or 1 where its logarithm is still exact.
+    """
+
+    def fill(file: IO[bytes]) -> None:
+        with zipfile.ZipFile(file, "w") as archive:
+
+            def add(name: str) -> Any:
+                return archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True)
+
+            for name, array in (("members", np.array([member.id for member in members])), ("labels", labels)):
+                with add(name) as entry:
+                    np.lib.format.write_array(entry, np.asarray(array), allow_pickle=False)
+            with add("log_probabilities") as entry:  # a member at a time, as no array holds them all
+                shape, kind = predictions.shape, np.lib.format.dtype_to_descr(predictions.dtype)
+                header = {"shape": shape, "fortran_order": False, "descr": kind}
+                np.lib.format.write_array_header_1_0(entry, header)
+                for row in range(shape[0]):
+                    entry.write(predictions[[row], slice(None)].tobytes())
+
+    write(path / "predictions.npz", fill)
+
+
+def settings_columns(member: Member, data: Signature) -> dict[str, Any]:
+    """The columns of members.csv that are known before training."""
+    settings = member.settings
+    return {
+        "member": member.id,
+        "cell": member.cell.name,
+        "architecture": settings.architecture(data.features, data.classes),
+        **{axis: value_of(settings, axis) for axis in AXES},
+        "split": member.split,
+        "seed": member.seed,
+    }
