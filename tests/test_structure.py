@@ -18,7 +18,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 # Everything imports from layers above its own line only, inside functions too.
 LAYERS = (
     {"jaxreg"},  # the version; its other names are resolved when asked for
-    {"errors", "formatting", "files", "axes"},
+    {"errors", "formatting", "files", "reading", "axes"},
     {"flags", "spec", "data", "statistics"},
     {"store", "completion", "coverage", "decomposition"},
     {"engine", "report"},
@@ -33,6 +33,7 @@ WITHOUT_JAX = (
     "errors",
     "formatting",
     "files",
+    "reading",
     "axes",
     "flags",
     "spec",
