@@ -20,7 +20,8 @@ from jaxreg.spec.members import Member, members
 from jaxreg.spec.sweep import Sweep
 from jaxreg.store.folder import Folder
 from jaxreg.store.identity import key
-from jaxreg.store.members import SMALL_WEIGHT, Damaged, MemberResult, MemberState, StoredPredictions
+from jaxreg.store.members import SMALL_WEIGHT, Damaged, MemberResult, MemberState
+from jaxreg.store.predictions import StoredPredictions
 from jaxreg.store.tables import PREDICTIONS_LIMIT, write_members, write_predictions
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")  # whose versions may change a number

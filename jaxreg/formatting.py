@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, TypeGuard
 
 MINUS = "\u2212"
 NOTHING = "\u2013"
+UNPRINTABLE = ("Cc", "Cf", "Cs", "Zl", "Zp")  # of Unicode's general categories
 
 
 def known(value: Any) -> TypeGuard[float]:
@@ -114,6 +116,23 @@ def spelled(value: Any) -> str:
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{key} = {spelled(item)}" for key, item in value.items()) + "}"
     return str(value)
+
+
+def printable(text: str) -> str:
+    """Text of others on one line, without what would change how or where a terminal or a page shows it.
+
+    Control characters, line ends, marks of direction and halves of characters become U+FFFD.
+    """
+    return "".join("\ufffd" if unicodedata.category(sign) in UNPRINTABLE else sign for sign in text)
+
+
+def brief(value: Any, most: int = 100) -> str:
+    """What somebody gave, for a message: `spelled`, printable, and cut off after `most` characters."""
+    try:
+        text = spelled(value)
+    except ValueError:  # Python does not spell numbers of more than 4,300 digits
+        return "a number of thousands of digits"
+    return printable(text if len(text) <= most else f"{text[:most]}\u2026")
 
 
 def shortest(number: int | float) -> str:

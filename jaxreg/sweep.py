@@ -13,7 +13,8 @@ from jaxreg import __version__, interrupts
 from jaxreg.axes import AXES, Axis
 from jaxreg.errors import UserError, exit_code, printed
 from jaxreg.flags import Parser
-from jaxreg.formatting import shortest, value_text
+from jaxreg.formatting import brief, shortest, value_text
+from jaxreg.spec.limits import MOST_BLOCK, MOST_DEVICES, whole
 from jaxreg.spec.load import load
 from jaxreg.spec.settings import Settings
 from jaxreg.spec.sweep import Sweep
@@ -49,6 +50,8 @@ RECIPE = {
     "precision": ("NAME", "factors of products in training, on TPUs and GPUs; CPUs and scores are in float32"),
 }
 
+MOST_OF = {"block": MOST_BLOCK, "devices": MOST_DEVICES}
+
 
 def main(argv: Sequence[str] | None = None, prog: str = PROG) -> int:
     """Runs the command, which was typed as `prog`; returns its exit code."""
@@ -63,7 +66,7 @@ def main(argv: Sequence[str] | None = None, prog: str = PROG) -> int:
 
 def _command(arguments: list[str], prog: str) -> int:
     given = vars(parser(prog).read(_with_negatives(arguments)))
-    block, devices = (_count(name, given.pop(name)) for name in ("block", "devices"))
+    block, devices = (_count(name, given.pop(name), most) for name, most in MOST_OF.items())
     file, out, dry, like, quiet = (given.pop(name) for name in ("file", "out", "dry_run", "like", "quiet"))
     keep_state, with_predictions, member = (given.pop(name) for name in ("keep_state", "predictions", "replay"))
     flags = {name: _value(name, text) for name, text in given.items() if text is not None}
@@ -204,10 +207,10 @@ def _value(name: str, text: str) -> Any:
     return _token(text) if name in {**COUNTS, **RECIPE} else text
 
 
-def _count(name: str, text: str | None) -> int | None:
+def _count(name: str, text: str | None, most: int) -> int | None:
     number = None if text is None else _token(text)
-    if number is not None and (type(number) is not int or number < 1):
-        raise UserError(f"--{name}: must be a whole number of at least 1, got {text}.")
+    if number is not None and (type(number) is not int or not 1 <= number <= most):
+        raise UserError(f"--{name}: must be {whole(1, most)}, got {brief(number)}.")
     return number
 
 

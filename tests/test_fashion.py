@@ -154,10 +154,10 @@ def test_a_given_folder_is_never_passed_over(folder, tmp_path):
 
 
 def test_a_file_that_may_not_be_read_is_named(folder, monkeypatch):
-    def refuse(path):
+    def refuse(path, how):
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)  # not chmod: the administrator may read everything
+    monkeypatch.setattr("os.open", refuse)  # not chmod: the administrator may read everything
     with pytest.raises(UserError, match="cannot be read .Permission denied"):
         fashion.load(folder)
 

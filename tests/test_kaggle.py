@@ -139,7 +139,7 @@ def test_files_that_are_none(pair, tmp_path):
     with pytest.raises(UserError, match="cut.csv.gz cannot be read"):
         kaggle.load(packed, test)
     packed.write_bytes(train.read_bytes())
-    with pytest.raises(UserError, match="cut.csv.gz cannot be read .Not a gzipped file"):
+    with pytest.raises(UserError, match="cut.csv.gz cannot be read .it is no gzip file"):
         kaggle.load(packed, test)
     train.write_text(HEADER + "\n")
     with pytest.raises(UserError, match="train.csv has a header and no rows"):

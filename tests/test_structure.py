@@ -18,12 +18,13 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 # Everything imports from layers above its own line only, inside functions too.
 LAYERS = (
     {"jaxreg"},  # the version; its other names are resolved when asked for
-    {"errors", "formatting", "files", "axes"},
+    {"interrupts"},
+    {"errors", "formatting", "files", "reading", "axes"},
     {"flags", "spec", "data", "statistics"},
     {"store", "completion", "coverage", "decomposition"},
     {"engine", "report"},
     {"driver"},
-    {"run"},
+    {"run", "replay"},
     {"sweep"},
     {"spec.reference"},  # writes documents from the command line's flags: nothing imports it
     {"study", "bench", "__main__"},
@@ -33,6 +34,7 @@ WITHOUT_JAX = (
     "errors",
     "formatting",
     "files",
+    "reading",
     "axes",
     "flags",
     "spec",

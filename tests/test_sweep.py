@@ -105,9 +105,9 @@ def test_without_arguments_it_shows_its_help(capsys):
         (["--grid", "l1", "--l1", ""], "error: --l1: needs at least one value"),
         (
             ["--grid", "l1", "--splits", "many"],
-            'error: --splits: must be a whole number of at least 1, got "many"',
+            'error: --splits: must be a whole number from 1 to 1000000, got "many"',
         ),
-        (["--grid", "l1", "--block", "0"], "error: --block: must be a whole number of at least 1, got 0"),
+        (["--grid", "l1", "--block", "0"], "error: --block: must be a whole number from 1 to 10000, got 0"),
         (["--grid", "dropout", "--dropout", "0.3-0.5"], "list of 2, but there are 3 hidden layers"),
         (["--grid"], "error: --grid: expected one argument"),
         (["l1,l2"], "Did you mean --grid l1,l2?"),

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from jaxreg import reading
 from jaxreg.data import download
 from jaxreg.data.dataset import Dataset, Part, Signature
 from jaxreg.data.idx import IdxFile
@@ -137,16 +138,22 @@ def _read_folder(folder: Path) -> Dataset:
 
 
 def _read_file(path: Path, file: IdxFile) -> np.ndarray:
-    """One file's array (read-only): images [example, 784] or labels [example]."""
+    """One file's array (read-only): images [example, 784] or labels [example].
+
+    Memory: what the file should hold, three times at most, whatever it holds.
+    """
     way_out = f"Delete it and give the same command again without --data. {LEAVE_OUT}"
+    size = len(file.header) + math.prod(file.shape)
     try:
-        packed = path.read_bytes()
+        packed = reading.read(path, size + size // 1000 + 65536)  # what does not shrink grows by less than that
+        stream = zlib.decompressobj(reading.GZIP)
+        content = stream.decompress(packed, size + 1)
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}).\n  {LEAVE_OUT}") from None
-    try:
-        content = zlib.decompress(packed, wbits=31, bufsize=int(np.prod(file.shape)) + 64)
     except zlib.error as error:
         raise UserError(f"{path} is truncated or no gzip file: {len(packed)} bytes ({error}).\n  {way_out}") from None
+    if not stream.eof and len(content) <= size:
+        raise UserError(f"{path} is truncated or no gzip file: {len(packed)} bytes and no end.\n  {way_out}")
     if not content.startswith(file.header):
         found = content[: len(file.header)].hex(" ", 4) or "nothing"
         raise UserError(
@@ -154,6 +161,10 @@ def _read_file(path: Path, file: IdxFile) -> np.ndarray:
             f" expected {file.header.hex(' ', 4)} (magic, then {' x '.join(map(str, file.shape))}).\n"
             f"  {way_out}"
         )
+    if len(content) > size:
+        raise UserError(f"{path} unpacks to more than the {size:,} bytes that its header announces.\n  {way_out}")
+    if stream.unused_data:
+        raise UserError(f"{path} has {len(stream.unused_data):,} bytes after its gzip stream.\n  {way_out}")
     found = hashlib.sha256(content).hexdigest()
     if found != file.content:
         raise UserError(

@@ -76,12 +76,9 @@ class Chunk:
     def admit(
         self, members: Sequence[MemberData], inherited: Mapping[str, Any], states: Mapping[str, MemberState]
     ) -> None:
-        """Puts members into free slots.
+        """Puts members into free slots, at first weights, or at those of whom they continue: `inherited` by id.
 
-        Args:
-            members: whom; they begin at first weights, or at those of whom they continue.
-            inherited: those weights, by the id of whom they are.
-            states: of members, by id, that go on from where they had got to.
+        Those of whom there are `states`, by id, go on from where they had got to.
         """
         block = self.programs.block
         by_device = sorted(range(len(self.slots)), key=lambda place: (place % block, place))  # to each device as many

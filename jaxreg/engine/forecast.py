@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from jaxreg.data.dataset import Signature
 from jaxreg.engine.devices import bytes_per_member, cores
 from jaxreg.formatting import count, duration
-from jaxreg.spec.members import members
+from jaxreg.spec.members import number
 from jaxreg.spec.sweep import Sweep
 
 if TYPE_CHECKING:
@@ -34,23 +34,27 @@ class Plan(NamedTuple):
 
 def plan(sweep: Sweep, data: Signature) -> Plan:
     """What training a sweep on such data would need: an estimate."""
-    wanted = members(sweep)
+    wanted = number(sweep)
     steps, state, groups = 0.0, 0, set()
-    for member in wanted:
-        settings = member.settings
+    # How many members of a cell train on how many examples: counted, since there may be very many.
+    parts = [(data.train_examples // sweep.splits, sweep.splits * sweep.seeds), (data.train_examples, sweep.full_seeds)]
+    for cell in sweep.cells:
+        settings = cell.settings
         layers = (data.features, *settings.widths, data.classes)
         share = settings.early_stopping.validation_share if settings.early_stopping else 0.0
-        rows = int(data.train_examples // (1 if member.split == "all" else sweep.splits) * (1 - share))
         state = max(state, bytes_per_member(layers))
         size = bytes_per_member(layers) / bytes_per_member(DEFAULT_LAYERS)
-        steps += size * settings.epochs * -(-rows // settings.batch_size)
         architecture = settings.architecture(data.features, data.classes)
-        groups.add((architecture, settings.batch_size, rows, member.cell.after is None))
+        for examples, members in parts:
+            rows = int(examples * (1 - share))
+            if members:
+                steps += members * size * settings.epochs * -(-rows // settings.batch_size)
+                groups.add((architecture, settings.batch_size, rows, cell.after is None))
     inputs = data.features * (data.train_examples + data.test_examples)
     return Plan(
-        members=len(wanted),
+        members=wanted,
         programs=PROGRAMS * len(groups),
-        bytes=cores() * (inputs + state) + 4 * data.classes * data.test_examples * len(wanted) + BASE_BYTES,
+        bytes=cores() * (inputs + state) + 4 * data.classes * data.test_examples * wanted + BASE_BYTES,
         seconds=steps * CORE_SECONDS / cores() + 2.0 * len(groups),
     )
 

@@ -11,10 +11,11 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 from jaxreg.errors import UserError
-from jaxreg.formatting import spelled
+from jaxreg.formatting import brief, printable
 
 # Says where a key was written ("--l1", "quick.toml [recipe] l1"); of "", where its table is.
 Place = Callable[[str], str]
+MOST_NAMES = 50  # of those that exist, in a message
 # Not typing.Self: the shape checks of the tests can't resolve it in a method.
 Table = TypeVar("Table", bound="Checked")
 
@@ -23,12 +24,13 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     """The sentence for a name that does not exist: the nearest one that does, and all of them."""
     names = list(known)
     plural = {"axis": "axes"}.get(kind, kind + "s")
-    return f"unknown {kind} `{name}`.{nearest(name, names)} Known {plural}: {', '.join(names)}."
+    some = ", ".join(names[:MOST_NAMES]) + (f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else "")
+    return f"unknown {kind} `{printable(name[:100])}`.{nearest(name, names)} Known {plural}: {some}."
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """A question to append where a name is much like one that exists, or nothing."""
-    near = difflib.get_close_matches(name, list(known), n=1)
+    near = difflib.get_close_matches(name[:100], list(known), n=1)
     return f" Did you mean `{near[0]}`?" if near else ""
 
 
@@ -71,10 +73,12 @@ def _sentence(model: type[Checked], error: ValidationError, place: Place) -> str
     if first["type"] == "missing":
         return f"{where}: is missing. It must be {field.description}."
     if first["type"] in ("tuple_type", "list_type") and not isinstance(given, Mapping):
-        return f"{where}: needs a list, got {spelled(given)}. A list of one is [{spelled(given)}]."
+        return f"{where}: needs a list, got {brief(given)}. A list of one is [{brief(given)}]."
     if first["type"] == "too_short":
         given = []
-    got = repr(given) if isinstance(given, float) and first["type"] == "int_type" else spelled(given)
+    if first["type"] == "too_long":
+        return f"{where}: must be {field.description}, got {len(given)} of them."
+    got = repr(given) if isinstance(given, float) and first["type"] == "int_type" else brief(given)
     return f"{where}: must be {field.description}, got {got}."
 
 

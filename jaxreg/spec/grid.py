@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any
 
 from jaxreg.axes import AXES, RECIPE
 from jaxreg.errors import UserError
-from jaxreg.formatting import shortest, spelled, value_text
+from jaxreg.formatting import brief, shortest, value_text
 from jaxreg.spec.checked import Place, unknown
+from jaxreg.spec.limits import MOST_LAYERS, whole
 from jaxreg.spec.settings import EarlyStopping, Settings
 
 Terms = tuple[tuple[str, ...], ...]
@@ -21,10 +23,10 @@ def parse(expression: str, place: str) -> Terms:
     for axes in terms:
         for axis in axes:
             if axis not in AXES:
-                wrong = unknown("axis", axis, AXES) if axis else f"an axis is missing in `{expression}`."
+                wrong = unknown("axis", axis, AXES) if axis else f"an axis is missing in {brief(expression)}."
                 raise UserError(f"{place}: {wrong}\n  Example: --grid l1,l2 --l1 0,1e-5,1e-4")
         if len(set(axes)) < len(axes):
-            raise UserError(f"{place}: `{'*'.join(axes)}` names an axis twice. Name each once.")
+            raise UserError(f"{place}: `{'*'.join(axes)[:100]}` names an axis twice. Name each once.")
     return terms
 
 
@@ -52,8 +54,8 @@ def at(recipe: Settings, point: Mapping[str, Any], place: Place) -> Settings:
     changes: dict[str, Any] = {}
     for axis, value in point.items():
         if axis == "depth":
-            if type(value) is not int or value < 1:
-                raise UserError(f"{place(axis)}: must be a whole number of at least 1, got {spelled(value)}.")
+            if type(value) is not int or not 1 <= value <= MOST_LAYERS:
+                raise UserError(f"{place(axis)}: must be {whole(1, MOST_LAYERS)}, got {brief(value)}.")
             changes["hidden"] = (recipe.hidden + recipe.hidden[-1:] * value)[:value]
         elif axis == "early_stopping" and type(value) is int:
             usual = recipe.early_stopping or EarlyStopping()
@@ -91,6 +93,11 @@ def cell_name(settings: Settings, recipe: Settings) -> str:
         if value != (value_of(recipe, axis) if row.off is RECIPE else row.off):
             parts.append(f"{axis}={value_text(value)}")
     return ",".join(parts) or "plain"
+
+
+def size(terms: Terms, values: Mapping[str, Sequence[Any]]) -> int:
+    """How many `points` there are, without making one."""
+    return sum(math.prod(len(values[axis]) for axis in axes) for axes in terms)
 
 
 def points(terms: Terms, values: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:

@@ -14,15 +14,19 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from jaxreg import reading
 from jaxreg.axes import AXES
 from jaxreg.errors import UserError
-from jaxreg.formatting import spelled
+from jaxreg.formatting import brief, count, printable
 from jaxreg.spec.checked import Place, nearest, unknown
-from jaxreg.spec.grid import at, cell_name, default_values, parse, plain, points
+from jaxreg.spec.grid import at, cell_name, default_values, parse, plain, points, size
+from jaxreg.spec.limits import DEPTH, FILE_BYTES, KEY_PARTS, MOST_CELLS, MOST_MEMBERS, MOST_RUNS_IN_A_ROW, too_deep
+from jaxreg.spec.members import number
 from jaxreg.spec.settings import EarlyStopping, Settings
 from jaxreg.spec.sweep import Cell, Run, Sweep, SweepFile, spelled_path
 
@@ -91,6 +95,11 @@ def read(tables: Mapping[str, Any], place: Place | None = None) -> Sweep:
 
     recipe = at(top.recipe, held, axis_place)
     values = {axis: values.get(axis) or default_values(axis, recipe, terms) for axis in swept}
+    if (asked := size(terms, values) + len(top.run)) > MOST_CELLS:
+        raise UserError(
+            f"{place('grid')}: asks for {asked} cells, and a sweep has at most {MOST_CELLS}. "
+            "Give fewer values, or cross fewer axes."
+        )
     cells: dict[str, Cell] = {}
     for point in points(terms, values):
         settings = at(recipe, point, axis_place)
@@ -103,7 +112,13 @@ def read(tables: Mapping[str, Any], place: Place | None = None) -> Sweep:
     _check(ordered, place)
     grid = ",".join("*".join(term) for term in terms) or None
     resolved = {"recipe": recipe, "axes": values, "grid": grid, "cells": tuple(ordered)}
-    return Sweep(**{**dict(top), **resolved})
+    sweep = Sweep(**{**dict(top), **resolved})
+    if (asked := number(sweep)) > MOST_MEMBERS:
+        raise UserError(
+            f"{place('seeds')}: {count(len(ordered), 'cell')} of {count(asked // len(ordered), 'member')} each are "
+            f"{asked} members, and a sweep has at most {MOST_MEMBERS}. Give fewer splits, seeds or cells."
+        )
+    return sweep
 
 
 def _values(axes: Mapping[str, Any], swept: list[str], place: Place) -> dict[str, list[Any]]:
@@ -113,20 +128,28 @@ def _values(axes: Mapping[str, Any], swept: list[str], place: Place) -> dict[str
         if axis not in AXES:
             raise UserError(f"{place('axes')}: {unknown('axis', axis, AXES)}")
         if not isinstance(values, list | tuple):
-            one = spelled(values)
+            one = brief(values)
             raise UserError(f"{where}: needs a list, got {one}. A list of one is {axis} = [{one}].")
         if not values:
             raise UserError(f"{where}: needs at least one value. Leave {axis} out to have its usual values.")
-        texts = [spelled(float(v) if type(v) is int and isinstance(AXES[axis].off, float) else v) for v in values]
-        for text in texts:
-            if texts.count(text) > 1:
-                raise UserError(f"{where}: {text} is there more than once. Give each value once.")
+        if len(values) > MOST_CELLS:
+            raise UserError(f"{where}: has {len(values)} values, and a sweep has at most {MOST_CELLS} cells.")
+        text, times = Counter(_as_number(axis, value) for value in values).most_common(1)[0]
+        if times > 1:
+            raise UserError(f"{where}: {text} is there more than once. Give each value once.")
         if axis not in swept and len(values) > 1:
             raise UserError(
                 f"{where}: has {len(values)} values, but {axis} is not in the grid. "
                 f"Add it, as in --grid {','.join([*swept, axis])}, or give one value to hold it there."
             )
     return {axis: [plain(value) for value in values] for axis, values in axes.items()}
+
+
+def _as_number(axis: str, value: Any) -> str:
+    """A value in such a way that 0 and 0.0 are one where the axis is of such numbers."""
+    if type(value) is int and isinstance(AXES[axis].off, float) and abs(value) < 2**53:
+        value = float(value)
+    return brief(value, 1000)
 
 
 def _run(given: Mapping[str, Any], recipe: Settings, number: int, place: Place) -> Cell:
@@ -145,27 +168,38 @@ def _check(cells: Sequence[Cell], place: Place) -> None:
             raise UserError(f"{place('run')}: two cells are called {cell.name}. Give one another name.")
         by_name[cell.name] = cell
     for cell in cells:
-        chain = [cell]
-        while (after := chain[-1].after) is not None:
-            last = chain[-1]
+        chain, last = {cell.name: cell}, cell
+        while (after := last.after) is not None:
             where = f"{place('run')} {last.name}: after"
             if after not in by_name:
                 raise UserError(f"{where}: {unknown('run', after, by_name)}")
-            if by_name[after] in chain:
-                names = " after ".join([*(c.name for c in chain), after])
+            if after in chain:
+                names = " after ".join([*chain, after])
                 raise UserError(f"{where}: goes in a circle: {names}. Leave one `after` out.")
-            chain.append(by_name[after])
+            if len(chain) == MOST_RUNS_IN_A_ROW:
+                raise UserError(f"{where}: at most {MOST_RUNS_IN_A_ROW} runs may start one after another.")
+            chain[after] = by_name[after]
             mine, theirs = last.settings, by_name[after].settings
             if (mine.widths, mine.batch_norm, mine.biases) != (theirs.widths, theirs.batch_norm, theirs.biases):
                 raise UserError(
                     f"{where}: {after} is another network: {theirs.architecture()}, not {mine.architecture()}. "
                     "Give both the same hidden layers, width, batch_norm and biases."
                 )
+            last = by_name[after]
+
+
+# Dotted keys cost tomllib the cube of their parts.
+_PART = r"""(?:(?<![\w-])[\w-]+|"[^"\n]*"|'[^'\n]*')"""
+DOTTED = re.compile(rf"(?:{_PART}[ \t]*\.[ \t]*){{{KEY_PARTS}}}")
 
 
 def _tables(file: Path) -> dict[str, Any]:
+    deep = f"{file}: has tables or lists more than {DEPTH} deep in one another, which no sweep file has."
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        text = reading.read(file, FILE_BYTES).decode()
+        if DOTTED.search(text):
+            raise UserError(f"{file}: has a key of more than {KEY_PARTS} parts, which no sweep file has.")
+        tables = tomllib.loads(text)
     except FileNotFoundError:
         named = _axes_named(str(file))
         others = sorted(str(path) for path in Path("sweeps").glob("*.toml"))
@@ -174,8 +208,13 @@ def _tables(file: Path) -> dict[str, Any]:
         raise UserError(f"{file}: there is no such sweep file.{hint}{listed}") from None
     except OSError as error:
         raise UserError(f"{file}: can't be read ({error.strerror}). A sweep file is a TOML file.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{file}: is not valid TOML: {error}") from None
+    except ValueError as error:  # of TOML, of UTF-8, and of numbers of more than 4,300 digits
+        raise UserError(f"{file}: is not valid TOML: {printable(str(error)[:200])}") from None
+    except RecursionError:
+        raise UserError(deep) from None
+    if too_deep(tables):
+        raise UserError(deep)
+    return tables
 
 
 def _axes_named(expression: Any) -> set[str]:

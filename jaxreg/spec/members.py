@@ -36,6 +36,11 @@ class Member:
         return f"{cell}/{split}/seed{self.seed}"
 
 
+def number(sweep: Sweep) -> int:
+    """How many `members` there are, without making one."""
+    return len(sweep.cells) * (sweep.splits * sweep.seeds + sweep.full_seeds)
+
+
 def members(sweep: Sweep) -> tuple[Member, ...]:
     """All members, by cell, split and seed; a cell that starts from another comes after it."""
     splits: list[int | Literal["all"]] = [*range(sweep.splits), "all"]

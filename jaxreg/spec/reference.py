@@ -20,6 +20,7 @@ from jaxreg.axes import AXES, RECIPE
 from jaxreg.errors import UserError, exit_code
 from jaxreg.formatting import spelled
 from jaxreg.spec.checked import Checked
+from jaxreg.spec.limits import LIMITS
 from jaxreg.spec.settings import Settings
 from jaxreg.spec.sweep import Run, SweepFile
 from jaxreg.sweep import parser, usual_values
@@ -88,6 +89,8 @@ def page() -> str:
         ("## `[axes]`", f"A list of values for an axis.\n\n{_values()}"),
         ("## `[[run]]`", "Any key of `[recipe]`, on top of it, and these:"),
         ("", _keys({key: field for key, field in Run.model_fields.items() if key in own}, MEANINGS)),
+        ("## Limits", "Far above what anybody has a use for; what is beyond them is refused before anything starts."),
+        ("", _table(("what", "at most"), ((what, f"{most:,}") for what, most in LIMITS.items()))),
     ]
     return "\n\n".join(part.strip() for section in sections for part in section if part) + "\n"
 

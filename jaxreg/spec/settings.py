@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
@@ -10,14 +11,16 @@ from pydantic_core import PydanticCustomError
 
 from jaxreg.axes import AXES
 from jaxreg.spec.checked import Checked
+from jaxreg.spec.limits import MOST, MOST_LAYERS, MOST_UNITS, MOST_WEIGHTS, whole
 
 # Strict: neither true nor "0.1" is a number.
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Strength = Annotated[Number, Field(ge=0, description="a finite number of at least 0, such as 1e-5 (0 switches it off)")]
 Share = Annotated[Number, Field(ge=0, le=1, description="a share between 0 and 1")]
 Rate = Annotated[Number, Field(ge=0, lt=1)]
-Count = Annotated[int, Field(strict=True, ge=1, description="a whole number of at least 1")]
-CountFromZero = Annotated[int, Field(strict=True, ge=0, description="a whole number of at least 0")]
+Count = Annotated[int, Field(strict=True, ge=1, le=MOST, description=whole(1))]
+CountFromZero = Annotated[int, Field(strict=True, ge=0, le=MOST, description=whole(0))]
+Units = Annotated[int, Field(strict=True, ge=1, le=MOST_UNITS)]
 Precision = Literal["float32", "tf32", "bf16"]
 Switch = Annotated[bool, Field(strict=True, description="true or false")]
 
@@ -69,7 +72,9 @@ class ScheduleRule(Checked):
         default="constant", description='"constant", "cosine" (down to 0 at the end) or "step"'
     )
     epochs: tuple[Count, ...] = Field(
-        default=(), description="a list of epochs, after each of which the rate is multiplied by factor, such as [100]"
+        default=(),
+        max_length=1000,
+        description="a list of epochs, after each of which the rate is multiplied by factor, such as [100]",
     )
     factor: Number = Field(default=0.1, gt=0, description="a finite number above 0, such as 0.1")
 
@@ -109,13 +114,15 @@ class Settings(Checked):
     (p - mean) / deviation over the member's own training images.
     """
 
-    hidden: tuple[Count, ...] = Field(
+    hidden: tuple[Units, ...] = Field(
         default=(225, 256, 128),
         min_length=1,
-        description="a list of layer widths, each at least 1, such as [225, 256, 128]",
+        max_length=MOST_LAYERS,
+        description=f"a list of at most {MOST_LAYERS} layer widths, each from 1 to {MOST_UNITS}, "
+        "such as [225, 256, 128]",
     )
     width: Annotated[
-        Annotated[Annotated[Number, Field(gt=0)], Tag("every layer")] | Annotated[tuple[Count, ...], Tag("per layer")],
+        Annotated[Annotated[Number, Field(gt=0)], Tag("every layer")] | Annotated[tuple[Units, ...], Tag("per layer")],
         Discriminator(_per_layer),
     ] = Field(
         default=1.0,
@@ -180,6 +187,25 @@ class Settings(Checked):
                     "Give a {what} for each, or one number.",
                     {"name": name, "what": what, "given": len(values), "layers": len(self.hidden)},
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _of_a_size(self) -> Settings:
+        widest = max(self.hidden) * (1 if isinstance(self.width, tuple) else self.width)
+        if widest > MOST_UNITS:
+            raise PydanticCustomError(
+                "impossible",
+                "a hidden layer has {units} units, and at most {most} are possible. Give a smaller width.",
+                {"units": f"{widest:g}", "most": MOST_UNITS},
+            )
+        weights = sum(before * after for before, after in pairwise(self.widths))
+        if weights > MOST_WEIGHTS:
+            raise PydanticCustomError(
+                "impossible",
+                "the hidden layers have {weights} weights between them, and at most {most} are possible. "
+                "Give smaller widths, or fewer layers.",
+                {"weights": weights, "most": MOST_WEIGHTS},
+            )
         return self
 
     @property

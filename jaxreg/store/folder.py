@@ -44,8 +44,9 @@ class Folder:
             probe = self.path / f".writable{HALF}"
             probe.touch()
             probe.unlink()
-        except OSError as error:
-            raise UserError(f"{self.path}: can't be written ({error.strerror}). {OTHER_OUT}") from None
+        except (OSError, ValueError) as error:  # the latter where no file can have this name
+            fault = getattr(error, "strerror", None) or error
+            raise UserError(f"{self.path}: can't be written ({fault}). {OTHER_OUT}") from None
         if links:
             raise UserError(
                 f"{self.path / links[0]} is a link, and nothing is written through one. Remove it, or give another "

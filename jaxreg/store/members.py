@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,6 +24,7 @@ import numpy as np
 
 from jaxreg.files import write_npy, write_npz, write_text
 from jaxreg.store.identity import Key, digest_of
+from jaxreg.store.predictions import StoredPredictions
 
 SMALL_WEIGHT = 1e-3
 """A hidden-kernel entry below this in absolute value counts as small."""
@@ -176,42 +176,6 @@ class StoredMembers:
     def _file(self, key: Key, ending: str) -> Path:
         shown = key.lineage if ending == ".state.npz" else key.fingerprint
         return self.path / f"{_name(key.id)}.{shown[:SHOWN]}{ending}"
-
-
-class StoredPredictions:
-    """Log-probabilities "member example class" of which only what is asked for is read: `predictions[rows, examples]`.
-
-    Args:
-        files: a .npy of float32 "example class" for each member, all of one shape.
-    """
-
-    def __init__(self, files: Sequence[Path]):
-        self._files = list(files)
-        with self._files[0].open("rb") as file:
-            np.lib.format.read_magic(file)
-            shape, _, self.dtype = np.lib.format.read_array_header_1_0(file)
-            self._offset = file.tell()
-        self.shape = (len(self._files), *shape)
-
-    @property
-    def size(self) -> int:
-        """Bytes of all of them."""
-        return math.prod(self.shape) * self.dtype.itemsize
-
-    def __getitem__(self, at: tuple[Sequence[int], slice | np.ndarray]) -> np.ndarray:
-        """Those of some members, by number, for a block of examples or for some: "row example class"."""
-        rows, examples = at
-        return np.stack([self._of(self._files[row], examples) for row in rows])
-
-    def _of(self, file: Path, examples: slice | np.ndarray) -> np.ndarray:
-        _, total, classes = self.shape
-        if not isinstance(examples, slice):
-            return np.array(np.load(file, mmap_mode="r", allow_pickle=False)[examples])
-        start, stop, step = examples.indices(total)
-        # Not a memory map: of 10,000 members in 250 blocks, making maps would take minutes.
-        offset = self._offset + start * classes * self.dtype.itemsize
-        block = np.fromfile(file, self.dtype, (stop - start) * classes, offset=offset)
-        return block.reshape(stop - start, classes)[::step]
 
 
 def _digest(file: Path) -> str | None:

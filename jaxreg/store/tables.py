@@ -16,7 +16,8 @@ from jaxreg.files import write, write_csv
 from jaxreg.spec.grid import value_of
 from jaxreg.spec.members import Member
 from jaxreg.store.identity import Key
-from jaxreg.store.members import StoredMembers, StoredPredictions
+from jaxreg.store.members import StoredMembers
+from jaxreg.store.predictions import StoredPredictions
 
 PREDICTIONS_LIMIT = 256 * 2**20
 """Bytes of predictions up to which predictions.npz is written unasked; each member has them in a file of its own."""
