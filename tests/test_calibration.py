@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jaxreg.statistics.calibration import BINS, bins, confidence, gaps, reliability
+from jaxreg.statistics.calibration import BINS, bins, confidence, diagram, gaps, measure
+from jaxreg.statistics.intervals import TwoWay
 
 
 def test_bins_are_of_equal_size_and_ordered():
@@ -24,8 +25,33 @@ def test_error_is_the_weighted_gap_of_the_bins():
     where = bins(sure)
     expected = sum(abs((sure - right)[where == i].sum()) for i in range(BINS)) / 600
     assert each.mean() == pytest.approx(expected)
-    rows = reliability(sure[None], right[None])
-    assert sum(row["share"] * abs(row["confidence"] - row["accuracy"]) for row in rows) == pytest.approx(expected)
+    said, was, share = diagram(sure, right)
+    assert (share * abs(said - was)).sum() == pytest.approx(expected) and share.sum() == pytest.approx(1)
+
+
+def test_a_cell_is_the_mean_over_its_models_each_with_bins_of_its_own():
+    random = np.random.default_rng(4)
+    sure = random.random((4, 300)) * np.array([1, 0.5, 0.8, 0.2])[:, None]
+    right = (random.random((4, 300)) < 0.6).astype(float)
+    models = list(zip(sure, right, strict=True))
+    found = measure([models[:1], models[1:]], 300)
+    errors = [gaps(*model)[0].mean() for model in models]
+    assert found.error.value[0] == pytest.approx((errors[0] + np.mean(errors[1:])) / 2)  # units count alike
+    assert found.chance == pytest.approx(np.mean([gaps(*model)[1] for model in models]))
+    expected = np.mean([diagram(*model) for model in models], axis=0)
+    shown = [[row[name] for row in found.reliability] for name in ("confidence", "accuracy", "share")]
+    np.testing.assert_allclose(shown, expected)
+
+
+def test_its_interval_is_that_of_units_and_examples():
+    random = np.random.default_rng(5)
+    models = [(random.random(300), (random.random(300) < 0.6).astype(float)) for _ in range(5)]
+    units = np.stack([gaps(*model)[0] for model in models])
+    layout = TwoWay(1, 1, 5)
+    layout.add(units.mean(0)[None, None], units[None, None])
+    found = measure([[model] for model in models], 300).error
+    for mine, theirs in zip(found[:4], layout.one(0)[:4], strict=True):
+        np.testing.assert_allclose(mine, theirs)
 
 
 def test_a_calibrated_model_shows_what_chance_alone_gives():
@@ -47,7 +73,7 @@ def test_overconfidence_by_a_tenth_is_an_error_of_a_tenth():
 
 
 def test_confidence_is_the_largest_probability_and_right_where_it_is_the_label():
-    p = np.array([[[0.7, 0.2, 0.1], [0.1, 0.3, 0.6]]])
+    p = np.array([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6]])
     sure, right = confidence(np.log(p), np.array([0, 1]))
-    np.testing.assert_allclose(sure, [[0.7, 0.6]])
-    assert right.tolist() == [[1.0, 0.0]]
+    np.testing.assert_allclose(sure, [0.7, 0.6])
+    assert right.tolist() == [1.0, 0.0]

@@ -7,29 +7,36 @@ import pandas as pd
 import pytest
 
 from jaxreg.axes import AXES, ORDERED
-from jaxreg.statistics.selection import Scores, choices, choose, halves, layout, lines, strengths
+from jaxreg.statistics.folds import Scores
+from jaxreg.statistics.selection import choices, choose, lines, strengths
 
 NAMES = ("plain", "l1=1e-4", "l1=1e-3", "l2=1e-4")
 SETTINGS = pd.DataFrame({"l1": [0, 1e-4, 1e-3, 0], "l2": [0, 0, 0, 1e-4], "dropout": "0"})
 LABELS = np.arange(100) % 5
 
 
-def scores(means, own: float = 0.01, units: int = 5, seed: int = 0) -> Scores:
-    """Losses with given means; each unit of each cell is off by `own`, which pairing can't take out."""
+def losses(means, own: float = 0.01, units: int = 5, seed: int = 0) -> np.ndarray:
+    """Losses [cell, unit, example] of given means; each unit of each cell is off by `own`, which pairing keeps."""
     random = np.random.default_rng(seed)
     shared = random.standard_normal((units, 100))
-    loss = np.array(means)[:, None, None] + shared + own * random.standard_normal((len(means), units, 1))
-    return Scores(NAMES[: len(means)], loss, (loss > 1.5).astype(float))
+    return np.array(means)[:, None, None] + shared + own * random.standard_normal((len(means), units, 1))
 
 
-def table(given: Scores, settings: pd.DataFrame = SETTINGS) -> pd.DataFrame:
-    return choices(given, LABELS, settings.iloc[: len(given.cells)], "plain").set_index(["axis", "rule"])
+def scores(loss: np.ndarray, names=NAMES) -> Scores:
+    found = Scores(names[: len(loss)], LABELS, loss.shape[1])
+    for block in (slice(0, 37), slice(37, 100)):
+        found.add(block, loss[..., block], (loss[..., block] > 1.5).astype(float))
+    return found
+
+
+def table(loss: np.ndarray, settings: pd.DataFrame = SETTINGS, names=NAMES) -> pd.DataFrame:
+    return choices(scores(loss, names), settings.iloc[: len(loss)], "plain").set_index(["axis", "rule"])
 
 
 def test_best_is_the_lowest_mean_and_the_strongest_within_one_error_is_named():
-    given = scores([1.0, 0.90, 0.901, 0.95])
+    given = losses([1.0, 0.90, 0.901, 0.95])
     found = table(given)
-    means = given.cross_entropy.mean((1, 2))
+    means = given.mean((1, 2))
     best = found.loc[("all", "best")]
     assert best["cell"] == NAMES[means.argmin()]
     assert best["test_cross_entropy"] == pytest.approx(means.min())
@@ -42,27 +49,26 @@ def test_best_is_the_lowest_mean_and_the_strongest_within_one_error_is_named():
 
 
 def test_one_standard_error_is_that_of_the_paired_difference():
-    given = scores([1.0, 0.9, 0.92, 0.95], own=0.02, seed=3)
-    losses, every = layout(given.cross_entropy), [0, 1, 2, 3]
-    best, _, tied = choose(losses, every, [strengths(row) for row in SETTINGS.to_dict("records")])
-    units = given.cross_entropy.mean(-1)
+    given = losses([1.0, 0.9, 0.92, 0.95], own=0.02, seed=3)
+    layout, every = scores(given).losses, [0, 1, 2, 3]
+    best, _, tied = choose(layout, every, [strengths(row) for row in SETTINGS.to_dict("records")])
+    units = given.mean(-1)
     for cell in every:
         gap = units[cell] - units[best]
-        close = gap.mean() <= losses.difference(cell, best).error[0]
+        close = gap.mean() <= layout.difference(cell, best).error[0]
         assert (cell in tied) == (cell == best or close)
         # The examples add nothing to a difference that is the same for each of them.
-        assert cell == best or losses.difference(cell, best).error[0] == pytest.approx(gap.std(ddof=1) / np.sqrt(5))
+        assert cell == best or layout.difference(cell, best).error[0] == pytest.approx(gap.std(ddof=1) / np.sqrt(5))
 
 
 def test_single_models_tie_with_nothing():
-    found = table(scores([1.0, 0.90, 0.9000001, 0.95], own=0, units=1))
+    found = table(losses([1.0, 0.90, 0.9000001, 0.95], own=0, units=1))
     assert found.loc[("all", "best"), "tied"] == "l1=1e-4"
 
 
 def test_honest_score_of_a_fixed_choice_is_its_own_score():
     """Where one cell is best whatever one looks at, nothing flatters."""
-    given = scores([1.0, 0.5, 2.0, 3.0])
-    row = table(given).loc[("all", "best")]
+    row = table(losses([1.0, 0.5, 2.0, 3.0])).loc[("all", "best")]
     assert row["honest_cross_entropy"] == pytest.approx(row["test_cross_entropy"])
     assert row["honest_error"] == pytest.approx(row["test_error"])
     assert row["flattery"] == pytest.approx(0, abs=1e-9)
@@ -75,7 +81,7 @@ def test_luck_flatters_and_the_honest_score_does_not():
     for seed in range(60):
         random = np.random.default_rng(seed)
         loss = 1 + 0.2 * random.standard_normal((4, 5, 100)) + 0.05 * random.standard_normal((4, 5, 1))
-        row = table(Scores(NAMES, loss, loss)).loc[("all", "best")]
+        row = table(loss).loc[("all", "best")]
         shown.append(row["test_cross_entropy"])
         honest.append(row["honest_cross_entropy"])
         flattery.append(row["flattery"])
@@ -85,15 +91,8 @@ def test_luck_flatters_and_the_honest_score_does_not():
 
 
 def test_nothing_to_choose_has_no_honest_score():
-    row = table(scores([1.0])).loc[("all", "best")]
+    row = table(losses([1.0])).loc[("all", "best")]
     assert row["cell"] == "plain" and np.isnan(row["honest_cross_entropy"])
-
-
-def test_halves_are_balanced_and_always_the_same():
-    for one, again in zip(halves(LABELS), halves(LABELS), strict=True):
-        np.testing.assert_array_equal(one, again)
-        assert np.bincount(LABELS[one]).tolist() == [10] * 5
-    assert len({one.tobytes() for one in halves(LABELS)}) > 1
 
 
 @pytest.mark.parametrize(
@@ -138,6 +137,6 @@ def test_lines_go_through_the_plain_cell_under_its_conditions():
 
 def test_scaling_is_chosen_but_never_called_more_regularised():
     settings = pd.DataFrame({"scaling": ["unit", "raw"], "l1": [0, 0]})
-    found = table(Scores(("plain", "raw"), *scores([1.0, 0.9])[1:]), settings)
+    found = table(losses([1.0, 0.9]), settings, ("plain", "raw"))
     assert found.loc[("scaling", "best"), "cell"] == "raw"
     assert ("scaling", "one_standard_error") not in found.index

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,8 +19,7 @@ from jaxreg.files import write_csv, write_npz
 from jaxreg.statistics import calibration, power, selection
 from jaxreg.statistics.comparisons import COMPARED, UNDECIDED, Difference, against, compare_with_references
 from jaxreg.statistics.decomposition import table
-from jaxreg.statistics.groups import CellMembers, Group, Predictions, counted, differences, grouped
-from jaxreg.statistics.intervals import TwoWay
+from jaxreg.statistics.groups import CellMembers, Group, LogProbabilities, Predictions, counted, differences, grouped
 from jaxreg.statistics.losses import INDEX, LOSSES, PARTS
 
 SHOWN = 12  # test examples of each kind and cell
@@ -43,7 +41,7 @@ class Analysis:
 
 def analyse(
     members: pd.DataFrame,
-    log_probabilities: Any,
+    log_probabilities: LogProbabilities,
     labels: np.ndarray,
     member_ids: Sequence[str],
     test_inputs: np.ndarray | None = None,
@@ -55,7 +53,7 @@ def analyse(
     Args:
         members: a row a member, with the columns of members.csv; `member`, `cell`, `split`, `seed` and
             `diverged_at` are needed.
-        log_probabilities: [member, example, class], in the order of `member_ids`; may be a memory map.
+        log_probabilities: [member, example, class], in the order of `member_ids`; read in blocks.
         labels: [example].
         member_ids: whose predictions these are.
         test_inputs: [example, ...].
@@ -71,7 +69,7 @@ def analyse(
     whole = _candidates(groups, cells)
     named = [name for group in groups for name in group.names]
     plain = reference({cell.name: dict(settings.loc[cell.name]) for cell in cells if cell.pairs})
-    choices = _choices(whole, predictions.labels, settings, plain)
+    choices = _choices(whole, settings, plain)
     best = None if choices.empty else str(choices[choices["axis"] == "all"]["cell"].iloc[0])
     references = list(dict.fromkeys(name for name in (plain, best) if name is not None))
     pairs = differences(groups, cells, predictions, references)
@@ -110,7 +108,9 @@ def _candidates(groups: Sequence[Group], cells: Sequence[CellMembers]) -> Group 
 
 def _decomposition(groups: Sequence[Group], cells: Sequence[CellMembers], settings: pd.DataFrame) -> pd.DataFrame:
     found = {
-        name: table(group.by_measure, group.design, cell=i) for group in groups for i, name in enumerate(group.names)
+        name: table(layout, group.design)
+        for group in groups
+        for name, layout in zip(group.names, group.by_measure, strict=True)
     }
     unknown = {f"{part}{end}": np.nan for part in PARTS for end in ("", "_low", "_high")}
     empty = pd.DataFrame({"loss": LOSSES, **unknown, "models": 0, "splits": 0, "seeds": 0})
@@ -125,11 +125,10 @@ def _decomposition(groups: Sequence[Group], cells: Sequence[CellMembers], settin
     return pd.concat([x.reindex(columns=columns) for x in tables], ignore_index=True)
 
 
-def _choices(group: Group | None, labels: np.ndarray, settings: pd.DataFrame, plain: str | None) -> pd.DataFrame:
+def _choices(group: Group | None, settings: pd.DataFrame, plain: str | None) -> pd.DataFrame:
     if group is None or plain is None:
         return pd.DataFrame(columns=["axis", "rule", "cell", "value", "test_cross_entropy"])
-    scores = selection.Scores(group.names, group.cross_entropy, group.wrong)
-    return selection.choices(scores, labels, settings.loc[list(group.names)], plain)
+    return selection.choices(group.scores, settings.loc[list(group.names)], plain)
 
 
 def _classes(groups: Sequence[Group], labels: np.ndarray, names: Sequence[str] | None) -> pd.DataFrame:
@@ -148,26 +147,19 @@ def _classes(groups: Sequence[Group], labels: np.ndarray, names: Sequence[str] |
 def _calibration(groups: Sequence[Group], predictions: Predictions) -> tuple[pd.DataFrame, pd.DataFrame]:
     errors, diagrams = [], []
     for group in groups:
-        where = group.design
         for cell in group.cells:
-            outputs = predictions.log_probabilities[[cell.rows[i] for i in where.order], :]
-            sure, right = calibration.confidence(outputs, predictions.labels)
-            gaps, chance = zip(*(calibration.gaps(*pair) for pair in zip(sure, right, strict=True)), strict=True)
-            units = np.add.reduceat(np.stack(gaps), where.starts, axis=0) / where.models[:, None]
-            found = TwoWay(1, 1, where.units)
-            found.add(units.mean(0)[None, None], units[None, None])
-            one = found.one(0)
-            low, high = one.interval()
+            found = calibration.measure(predictions.confidences(cell, group.design), len(predictions.labels))
+            low, high = found.error.interval()
             errors.append(
                 {
                     "cell": cell.name,
-                    "expected_calibration_error": one.value[0],
+                    "expected_calibration_error": found.error.value[0],
                     "low": max(low, 0.0),
                     "high": high,
-                    "chance": float(np.mean(chance)),
+                    "chance": found.chance,
                 }
             )
-            diagrams += [{"cell": cell.name} | row for row in calibration.reliability(sure, right)]
+            diagrams += [{"cell": cell.name} | row for row in found.reliability]
     return pd.DataFrame(errors), pd.DataFrame(diagrams)
 
 
@@ -211,8 +203,7 @@ def _examples(
             if np.isnan(values).any():
                 continue
             top = np.argsort(-values, kind="stable")[:SHOWN]
-            votes = predictions.log_probabilities[list(cell.rows), :][:, top].argmax(-1)
-            usual = [int(np.bincount(column).argmax()) for column in votes.T]
+            usual = [int(np.bincount(predictions.votes(cell, int(example))).argmax()) for example in top]
             row = {
                 "example": top,
                 "label": predictions.labels[top],

@@ -7,21 +7,28 @@ empty), and
     expected calibration error = sum over bins of |mean confidence - share right| * share of the examples
 
 It can't be negative, so chance alone makes it positive: `chance` is what a perfectly calibrated model with the
-same confidences would show. Sources: Naeini et al. 2015, Nguyen and O'Connor 2015 (equal-mass bins).
+same confidences would show. A cell's error, like its reliability diagram (mean confidence and share right in each
+bin), is the mean over its models, each with bins of its own; one model is in memory at a time. Sources: Naeini et al.
+2015, Nguyen and O'Connor 2015 (equal-mass bins).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
 import numpy as np
 from jaxtyping import Float, Int
+
+from jaxreg.statistics.intervals import Estimate, TwoWay
 
 BINS = 15
 
 
 def confidence(
-    log_probabilities: Float[np.ndarray, "member example class"], labels: Int[np.ndarray, " example"]
-) -> tuple[Float[np.ndarray, "member example"], Float[np.ndarray, "member example"]]:
-    """Each member's largest probability, and 1 where it is on the label."""
+    log_probabilities: Float[np.ndarray, "example class"], labels: Int[np.ndarray, " example"]
+) -> tuple[Float[np.ndarray, " example"], Float[np.ndarray, " example"]]:
+    """A model's largest probability for each example, and 1 where it is on the label."""
     sure = np.exp(log_probabilities.max(-1).astype(np.float64))
     return sure, (log_probabilities.argmax(-1) == labels).astype(np.float64)
 
@@ -47,12 +54,44 @@ def gaps(
     return signs[where] * (sure - right), float(np.sqrt(2 / np.pi) * spread.sum() / len(sure))
 
 
-def reliability(
-    sure: Float[np.ndarray, "member example"], right: Float[np.ndarray, "member example"]
-) -> list[dict[str, int | float]]:
-    """Rows of `bin`, mean `confidence`, `accuracy` and `share`, over all members of a cell together."""
-    where = bins(sure.ravel())
-    size = np.maximum(np.bincount(where, minlength=BINS), 1)
-    said = np.bincount(where, sure.ravel(), minlength=BINS) / size
-    was = np.bincount(where, right.ravel(), minlength=BINS) / size
-    return [{"bin": i, "confidence": said[i], "accuracy": was[i], "share": size[i] / sure.size} for i in range(BINS)]
+def diagram(sure: Float[np.ndarray, " example"], right: Float[np.ndarray, " example"]) -> Float[np.ndarray, "3 bin"]:
+    """Mean confidence, share right and share of the examples of each of one model's bins."""
+    where = bins(sure)
+    size = np.bincount(where, minlength=BINS)
+    sums = np.stack([np.bincount(where, values, minlength=BINS) for values in (sure, right)])
+    return np.concatenate([sums / np.maximum(size, 1), size[None] / sure.size])
+
+
+class Calibration(NamedTuple):
+    """What the models of a cell show."""
+
+    error: Estimate
+    chance: float
+    reliability: list[dict[str, int | float]]  # rows of `bin`, mean `confidence`, `accuracy` and `share`
+
+
+def measure(units: Sequence[Iterable[tuple[np.ndarray, np.ndarray]]], examples: int) -> Calibration:
+    """The calibration of a cell.
+
+    Args:
+        units: for each unit its models, of which each is the confidence and the rightness [example]; gone through once.
+        examples: in the test set.
+    """
+    layout, diagrams = TwoWay(1, 1, len(units)), np.zeros((3, BINS))
+    chances: list[float] = []
+    mean = np.zeros(examples)
+    for unit, models in enumerate(units):
+        before, own = len(chances), np.zeros(examples)
+        for sure, right in models:
+            gap, chance = gaps(sure, right)
+            own += gap
+            chances.append(chance)
+            diagrams += diagram(sure, right)
+        own /= len(chances) - before
+        mean += own / len(units)
+        layout.rows[0, 0, unit], layout.entries[0] = own.sum(), layout.entries[0] + own @ own
+    layout.examples, layout.sums[0] = examples, mean.sum()
+    layout.squares[0] = layout.columns[0] = mean @ mean
+    said, was, share = diagrams / len(chances)
+    rows = [{"bin": i, "confidence": said[i], "accuracy": was[i], "share": share[i]} for i in range(BINS)]
+    return Calibration(layout.one(0), float(np.mean(chances)), rows)

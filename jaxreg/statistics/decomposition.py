@@ -122,8 +122,8 @@ def decompose(
     return table(layout, where, level)
 
 
-def table(layout: TwoWay, where: Design, level: float = 0.95, cell: int = 0) -> pd.DataFrame:
-    """The rows of `decompose` from a layout whose series are `MEASURES` and whose measures are cells."""
+def table(layout: TwoWay, where: Design, level: float = 0.95) -> pd.DataFrame:
+    """The rows of `decompose` from a layout whose series are `MEASURES`."""
     rows = []
     for loss in LOSSES:
         row: dict[str, object] = {"loss": loss}
@@ -133,8 +133,8 @@ def table(layout: TwoWay, where: Design, level: float = 0.95, cell: int = 0) -> 
             for share, (part, whole) in SHARES.items():
                 found[share] = layout.ratio(series[part], series[whole])
         for part, estimate in found.items():
-            low, high = estimate.interval(cell, level)
-            row |= {part: estimate.value[cell], f"{part}_low": low, f"{part}_high": high}
+            low, high = estimate.interval(0, level)
+            row |= {part: estimate.value[0], f"{part}_low": low, f"{part}_high": high}
         rows.append(row | {"models": len(where.order), "splits": where.splits, "seeds": where.seeds})
     return pd.DataFrame(rows)
 

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
 
+from jaxreg.statistics.calibration import confidence
 from jaxreg.statistics.comparisons import COMPARED, Difference
+from jaxreg.statistics.folds import Scores
 from jaxreg.statistics.intervals import TwoWay
 from jaxreg.statistics.losses import INDEX, MEASURES, Design, design, sums_of, terms
 
 _BLOCK_BYTES = 64 * 2**20
 _COMPARED = [INDEX[measure] for measure in COMPARED.values()]
+SCORED = ("test_cross_entropy", "test_error")  # of COMPARED: what a choice looks at
 
 
 @dataclass(frozen=True)
@@ -28,33 +31,62 @@ class CellMembers:
     diverged: int
 
 
+@runtime_checkable
+class LogProbabilities(Protocol):
+    """Log-probabilities [member, example, class], which may be on disk: an array, or what reads as one.
+
+    They are asked for by a list of members and a slice of examples, `log_probabilities[rows, block]`, and for no more
+    than some 64 MB at once.
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __getitem__(self, key: tuple[list[int], slice], /) -> np.ndarray: ...
+
+
+def cut(examples: int, each: int) -> Iterator[slice]:
+    """Blocks of examples that need `each` bytes, about 64 MB a block."""
+    size = max(1, min(examples, _BLOCK_BYTES // each))
+    for start in range(0, examples, size):
+        yield slice(start, min(start + size, examples))
+
+
 class Predictions:
     """Log-probabilities [member, example, class] and labels [example], read in blocks of examples."""
 
-    def __init__(self, log_probabilities: Any, labels: np.ndarray) -> None:
+    def __init__(self, log_probabilities: LogProbabilities, labels: np.ndarray) -> None:
         self.log_probabilities = log_probabilities
         self.labels = np.asarray(labels).astype(np.int64)
 
-    def terms(self, cells: Sequence[CellMembers]) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
-        """Blocks of examples with `decomposition.terms` of cells that have the same (split, seed) pairs.
-
-        Yields the examples, estimates [cell, measure, example] and pseudo-values [cell, measure, unit, example].
-        """
-        where = design_of(cells[0])
+    def blocks(self, cells: int, where: Design) -> Iterator[slice]:
+        """Blocks of examples, such that `terms` of so many cells stay near 64 MB."""
         _, examples, classes = self.log_probabilities.shape
-        each = len(cells) * len(MEASURES) * where.units + 8 * len(where.order) * classes
-        size = max(1, min(examples, _BLOCK_BYTES // (8 * each)))
-        for start in range(0, examples, size):
-            block = slice(start, min(start + size, examples))
-            found = [
-                terms(
-                    sums_of(self.log_probabilities[list(cell.rows), block], "log_probabilities", where),
-                    self.labels[block],
-                    where.splits,
-                )
-                for cell in cells
-            ]
-            yield block, np.stack([x for x, _ in found]), np.stack([x for _, x in found])
+        each = cells * len(MEASURES) * where.units + 8 * len(where.order) * classes
+        return cut(examples, 8 * each)
+
+    def terms(self, cell: CellMembers, where: Design, block: slice) -> tuple[np.ndarray, np.ndarray]:
+        """`losses.terms` of a block: estimates [measure, example] and pseudo-values [measure, unit, example]."""
+        sums = sums_of(self.log_probabilities[list(cell.rows), block], "log_probabilities", where)
+        return terms(sums, self.labels[block], where.splits)
+
+    def confidences(self, cell: CellMembers, where: Design) -> list[Iterator[tuple[np.ndarray, np.ndarray]]]:
+        """For each unit its members' `calibration.confidence`, to be read one member at a time."""
+        return [
+            (self._confidence(cell.rows[i]) for i in where.order[start : start + models])
+            for start, models in zip(where.starts, where.models, strict=True)
+        ]
+
+    def _confidence(self, row: int) -> tuple[np.ndarray, np.ndarray]:
+        _, examples, classes = self.log_probabilities.shape
+        found = np.empty((2, examples))
+        for block in cut(examples, 32 * classes):
+            found[:, block] = confidence(self.log_probabilities[[row], block][0], self.labels[block])
+        return found[0], found[1]
+
+    def votes(self, cell: CellMembers, example: int) -> np.ndarray:
+        """The class that each of a cell's members gives one example [member]."""
+        return self.log_probabilities[list(cell.rows), slice(example, example + 1)][:, 0].argmax(-1)
 
 
 def design_of(cell: CellMembers) -> Design:
@@ -67,18 +99,22 @@ class Group:
     def __init__(self, cells: Sequence[CellMembers], predictions: Predictions) -> None:
         self.cells = list(cells)
         self.names = tuple(cell.name for cell in cells)
-        self.design = design_of(cells[0])
-        units, examples = self.design.units, len(predictions.labels)
-        self.by_measure = TwoWay(len(MEASURES), len(cells), units)  # series: measures of a cell
-        self.by_cell = TwoWay(len(cells), len(COMPARED), units)  # series: cells
-        self.terms = np.empty((len(cells), len(MEASURES), examples), dtype=np.float32)
-        self.cross_entropy, self.wrong = np.empty((2, len(cells), units, examples), dtype=np.float32)  # of each unit
-        for block, estimate, pseudo in predictions.terms(cells):
-            self.by_measure.add(estimate.swapaxes(0, 1), pseudo.swapaxes(0, 1))
-            self.by_cell.add(estimate[:, _COMPARED], pseudo[:, _COMPARED])
-            self.terms[..., block] = estimate
-            self.cross_entropy[..., block] = pseudo[:, INDEX["cross_entropy", "error"]]
-            self.wrong[..., block] = pseudo[:, INDEX["zero_one", "error"]]
+        self.design = where = design_of(cells[0])
+        self.by_measure = [TwoWay(len(MEASURES), 1, where.units) for _ in cells]  # of each cell; series: measures
+        self.by_cell = TwoWay(len(cells), len(COMPARED), where.units)  # series: cells
+        self.scores = Scores(self.names, predictions.labels, where.units)
+        self.terms = np.empty((len(cells), len(MEASURES), len(predictions.labels)), dtype=np.float32)
+        for block in predictions.blocks(len(cells), where):
+            size = block.stop - block.start
+            estimates = np.empty((len(COMPARED), len(cells), size))
+            pseudos = np.empty((len(COMPARED), len(cells), where.units, size))
+            for i, cell in enumerate(cells):
+                estimate, pseudo = predictions.terms(cell, where, block)
+                self.by_measure[i].add(estimate[:, None], pseudo[:, None])
+                self.terms[i, :, block] = estimate
+                estimates[:, i], pseudos[:, i] = estimate[_COMPARED], pseudo[_COMPARED]
+            self.by_cell.add(estimates.swapaxes(0, 1), pseudos.swapaxes(0, 1))
+            self.scores.add(block, *(pseudos[list(COMPARED).index(name)] for name in SCORED))
 
     def difference(self, cell: str, reference: str) -> Difference:
         """Two of the cells, paired."""

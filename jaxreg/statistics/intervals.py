@@ -87,6 +87,22 @@ class TwoWay:
         found = self.combined([series, reference], np.array([[1.0, -1.0]]))
         return found if self.units > 1 else found._replace(error=np.full_like(found.error, np.nan))
 
+    def differences(self, reference: int, measure: int = 0) -> Estimate:
+        """Every series minus one of them, paired, in one measure: an entry a series."""
+
+        def apart(products: np.ndarray) -> np.ndarray:
+            table, own = products[measure], np.diagonal(products[measure])
+            return own + own[reference] - 2 * table[reference]
+
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return self._solve(
+                self.sums[measure] - self.sums[measure, reference],
+                self.rows[measure] - self.rows[measure, reference],
+                apart(self.squares),
+                apart(self.columns),
+                apart(self.entries),
+            )
+
     def ratio(self, part: int, whole: int) -> Estimate:
         """One series divided by another: the error is that of its linear approximation."""
         with np.errstate(invalid="ignore", divide="ignore"):

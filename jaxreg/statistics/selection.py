@@ -12,31 +12,22 @@ Two rules, both on the mean test cross-entropy:
 A score quoted from the data that chose it flatters. The honest score chooses with one class-balanced half of the
 test examples and all units but one (a unit is a split, or a seed where there is one split), and quotes the
 other half on the unit left out: averaged over both ways round, every unit, and several ways to halve. `flattery`
-is that score minus the one that the choice was based on.
+is that score minus the one that the choice was based on. `jaxreg.statistics.folds` makes the parts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float, Int
 
 from jaxreg.axes import AXES, CONDITIONS, ORDERED, present
+from jaxreg.statistics.folds import Scores
 from jaxreg.statistics.intervals import TwoWay
 
-HALVINGS = 5
 RULES = ("best", "one_standard_error")
-
-
-class Scores(NamedTuple):
-    """The losses of the cells that may be chosen, all with the same units."""
-
-    cells: tuple[str, ...]
-    cross_entropy: Float[np.ndarray, "cell unit example"]
-    wrong: Float[np.ndarray, "cell unit example"]  # share of a unit's models that are
 
 
 def strengths(settings: Mapping[Any, Any]) -> tuple[float, ...]:
@@ -44,65 +35,20 @@ def strengths(settings: Mapping[Any, Any]) -> tuple[float, ...]:
     return tuple(axis.strength(settings[axis.name]) if axis.name in settings else 0.0 for axis in ORDERED)
 
 
-def layout(scores: Float[np.ndarray, "cell unit example"]) -> TwoWay:
-    """What the choice is based on."""
-    found = TwoWay(scores.shape[0], 1, scores.shape[1])
-    found.add(scores.mean(1, dtype=np.float64)[:, None], scores[:, None].astype(np.float64))
-    return found
-
-
 def choose(losses: TwoWay, among: Sequence[int], order: Sequence[tuple[float, ...]]) -> tuple[int, int, list[int]]:
     """Best, the most regularised within one standard error of it, and all that are."""
     best = min(among, key=lambda cell: losses.sums[0, cell])
-    tied = [cell for cell in among if cell == best or _close(losses, cell, best)]
+    gaps = losses.differences(best)
+    # False where one is nan.
+    tied = [cell for cell in among if cell == best or gaps.value[cell] <= gaps.error[cell]]
     return best, max(tied, key=lambda cell: order[cell]), tied
 
 
-def _close(losses: TwoWay, cell: int, best: int) -> bool:
-    gap = losses.difference(cell, best)
-    return bool(gap.value[0] <= gap.error[0])  # false where one is nan
-
-
-def halves(labels: Int[np.ndarray, " example"], times: int = HALVINGS) -> Iterator[Bool[np.ndarray, " example"]]:
-    """Ways to cut the examples in two halves with equal numbers of each class, always the same ones."""
-    random = np.random.default_rng(0)
-    for _ in range(times):
-        half = np.zeros(len(labels), dtype=bool)
-        for label in np.unique(labels):
-            rows = random.permutation(np.flatnonzero(labels == label))
-            half[rows[: len(rows) // 2]] = True
-        yield half
-
-
-class _Fold(NamedTuple):
-    """What one half of the examples says without one unit, and what the other half says on that unit."""
-
-    seen: TwoWay
-    cross_entropy: Float[np.ndarray, " cell"]
-    wrong: Float[np.ndarray, " cell"]
-
-
-def folds(scores: Scores, labels: Int[np.ndarray, " example"]) -> list[_Fold]:
-    """Every way to choose with one part of the data and quote another, as the module describes."""
-    units = scores.cross_entropy.shape[1]
-    found = []
-    for half in halves(labels):
-        for chosen in (half, ~half):
-            seen = scores.cross_entropy[..., chosen]
-            loss = scores.cross_entropy[..., ~chosen].mean(-1, dtype=np.float64)
-            wrong = scores.wrong[..., ~chosen].mean(-1, dtype=np.float64)
-            for unit in range(units):
-                rest = seen if units == 1 else np.delete(seen, unit, axis=1)
-                found.append(_Fold(layout(rest), loss[:, unit], wrong[:, unit]))
-    return found
-
-
-def choices(scores: Scores, labels: np.ndarray, settings: pd.DataFrame, plain: str) -> pd.DataFrame:
+def choices(scores: Scores, settings: pd.DataFrame, plain: str) -> pd.DataFrame:
     """For each axis that varies, and for all cells: what each rule chooses, and its honest score.
 
     Args:
         scores: of the cells that may be chosen.
-        labels: [example].
         settings: a row for each of `scores.cells`, with the columns of the axes.
         plain: the cell that the lines of single axes go through.
 
@@ -111,44 +57,53 @@ def choices(scores: Scores, labels: np.ndarray, settings: pd.DataFrame, plain: s
         flattery, tied`. `value` is the cell's on the axis (of all cells: its name); `tied`, joined by "; ", are the
         cells within one standard error of the best. Honest scores are nan where there is nothing to choose.
     """
-    losses, order = layout(scores.cross_entropy), [strengths(dict(row)) for _, row in settings.iterrows()]
-    wrong = scores.wrong.mean((1, 2), dtype=np.float64)
-    apart: list[_Fold] | None = None
+    losses, order = scores.losses, [strengths(dict(row)) for _, row in settings.iterrows()]
+    along = lines(settings, scores.cells, plain)
+    honest = _honest(scores, along, order)
     rows = []
-    for axis, among in lines(settings, scores.cells, plain).items():
-        if len(among) > 1 and apart is None:
-            apart = folds(scores, labels)
-        ordered = axis == "all" or AXES[axis].stronger != 0
+    for axis, among in along.items():
         best, modest, tied = choose(losses, among, order)
-        trials = [choose(fold.seen, among, order)[:2] for fold in apart or ()] if len(among) > 1 else []
-        for number, rule in enumerate(RULES if ordered else RULES[:1]):
-            cell = (best, modest)[number]
+        chosen = {"best": best}
+        if axis == "all" or AXES[axis].stronger != 0:
+            chosen["one_standard_error"] = modest
+        for rule, cell in chosen.items():
             low, high = losses.one(cell).interval()
-            row = {
-                "axis": axis,
-                "rule": rule,
-                "cell": scores.cells[cell],
-                "value": scores.cells[cell] if axis == "all" else settings[axis].iloc[cell],
-                "test_cross_entropy": losses.one(cell).value[0],
-                "low": low,
-                "high": high,
-                "test_error": wrong[cell],
-                "honest_cross_entropy": np.nan,
-                "honest_error": np.nan,
-                "flattery": np.nan,
-                "tied": "; ".join(scores.cells[i] for i in tied),
-            }
-            if trials and apart:
-                both = [(fold, trial[number]) for fold, trial in zip(apart, trials, strict=True)]
-                honest = float(np.mean([fold.cross_entropy[cell] for fold, cell in both]))
-                shown = float(np.mean([fold.seen.one(cell).value[0] for fold, cell in both]))
-                row |= {
-                    "honest_cross_entropy": honest,
-                    "honest_error": float(np.mean([fold.wrong[cell] for fold, cell in both])),
-                    "flattery": honest - shown,
+            loss, wrong, shown = honest.get((axis, rule), (np.nan, np.nan, np.nan))
+            rows.append(
+                {
+                    "axis": axis,
+                    "rule": rule,
+                    "cell": scores.cells[cell],
+                    "value": scores.cells[cell] if axis == "all" else settings[axis].iloc[cell],
+                    "test_cross_entropy": losses.one(cell).value[0],
+                    "low": low,
+                    "high": high,
+                    "test_error": scores.wrong[cell],
+                    "honest_cross_entropy": loss,
+                    "honest_error": wrong,
+                    "flattery": loss - shown,
+                    "tied": "; ".join(scores.cells[i] for i in tied),
                 }
-            rows.append(row)
+            )
     return pd.DataFrame(rows)
+
+
+def _honest(
+    scores: Scores, along: Mapping[str, Sequence[int]], order: Sequence[tuple[float, ...]]
+) -> dict[tuple[str, str], np.ndarray]:
+    """Mean loss and share of wrong answers where not chosen, and mean loss where chosen, by axis and rule."""
+    along = {axis: among for axis, among in along.items() if len(among) > 1}
+    sums: dict[tuple[str, str], np.ndarray] = {}
+    number = 0
+    for fold in scores.folds() if along else ():
+        number += 1
+        means = fold.seen.sums[0] / fold.seen.examples
+        for axis, among in along.items():
+            best, modest, _ = choose(fold.seen, among, order)
+            for rule, cell in zip(RULES, (best, modest), strict=True):
+                found = np.array([fold.cross_entropy[cell], fold.wrong[cell], means[cell]])
+                sums[axis, rule] = sums.get((axis, rule), 0.0) + found
+    return {key: total / number for key, total in sums.items()}
 
 
 def lines(settings: pd.DataFrame, cells: Sequence[str], plain: str) -> dict[str, list[int]]:
