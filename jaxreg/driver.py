@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from jaxreg import __version__
 from jaxreg.data.dataset import Dataset
@@ -21,12 +21,12 @@ from jaxreg.spec.sweep import Sweep
 from jaxreg.store.folder import Folder
 from jaxreg.store.identity import key
 from jaxreg.store.members import SMALL_WEIGHT, Damaged, MemberResult, MemberState
+from jaxreg.store.on_disk import OnDisk
 from jaxreg.store.predictions import StoredPredictions
 from jaxreg.store.tables import PREDICTIONS_LIMIT, write_members, write_predictions
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")  # whose versions may change a number
 MACHINE = ("platform", "device", "precision")  # of a trainer's facts, what may change one as well
-Read = TypeVar("Read")
 
 
 @runtime_checkable  # so that the tests can check arguments by their annotations
@@ -40,32 +40,6 @@ class AnyTrainer(Protocol):
         self, members: Sequence[Member], weights: Mapping[str, Any], states: Mapping[str, MemberState]
     ) -> Iterator[Sequence[MemberResult | MemberState]]:
         """Trains members, from where they have got to; yields those that finish together, and how far others are."""
-
-
-class OnDisk(Mapping[str, Read]):
-    """By member id, what is read from disk each time that it is asked for: no run needs all of it at once."""
-
-    def __init__(self, ids: Sequence[str], read: Callable[[str], Read]) -> None:
-        self._ids, self._read = dict.fromkeys(ids), read
-
-    def __getitem__(self, name: str) -> Read:
-        if name not in self._ids:
-            raise KeyError(name)
-        return self._read(name)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._ids)
-
-    def __len__(self) -> int:
-        return len(self._ids)
-
-    def put(self, name: str) -> None:
-        """It is on disk from now on."""
-        self._ids[name] = None
-
-    def drop(self, name: str) -> None:
-        """It is not wanted any more."""
-        self._ids.pop(name, None)
 
 
 class Driver:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 import pytest
 from hypothesis import settings
+from run_folders import tables
 
 import jaxreg
 from jaxreg.data import fashion
@@ -113,3 +115,22 @@ def small():
         return read({**top, "recipe": recipe, "axes": axes, "run": list(run) or ([] if axes else [{}])})
 
     return sweep
+
+
+@pytest.fixture(scope="session")
+def trained(dataset, tmp_path_factory):
+    """What runs a sweep in a folder without its report, and what gives the tables of one that ran in its own, once."""
+    alone = {}
+
+    def run(sweep, out, progress=None, **how):
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr("jaxreg.report.page.write", lambda folder: folder)
+            return jaxreg.run(sweep, out=out, dataset=dataset, devices=2, progress=progress, **how).folder
+
+    def undisturbed(sweep):
+        name = json.dumps(sweep.resolved())
+        if name not in alone:
+            alone[name] = tables(run(sweep, tmp_path_factory.mktemp("alone") / "run"))
+        return alone[name]
+
+    return run, undisturbed

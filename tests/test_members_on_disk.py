@@ -181,12 +181,7 @@ def test_predictions_as_numpy_has_them(store, keys, wanted, tmp_path):
     results = kept(store, keys)
     predictions, whole = store.predictions(keys), np.stack([one.log_probabilities for one in results])
     assert (predictions.shape, predictions.dtype, predictions.size) == (whole.shape, whole.dtype, whole.nbytes)
-    for rows, examples in (
-        ([0, 2], slice(1, 3)),
-        ([1], slice(None)),
-        ([1, 0], np.array([2, 0])),
-        ([0], slice(0, 3, 2)),
-    ):
+    for rows, examples in (([0, 2], slice(1, 3)), ([1], slice(None)), ([1, 0], slice(2, 9))):
         np.testing.assert_array_equal(predictions[rows, examples], whole[rows][:, examples])
     tables.write_predictions(tmp_path, wanted, LABELS, predictions)
     with np.load(tmp_path / "predictions.npz") as stored:

@@ -17,6 +17,7 @@ import json
 import re
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -113,7 +114,7 @@ class StoredMembers:
 
     def others(self, key: Key) -> Iterator[tuple[Key, Content]]:
         """Members of the same id and lineage that were trained for another number of epochs; whole ones."""
-        for file in sorted(self.path.glob(f"{_name(key.id)}.*.json")):
+        for file in self._by_name.get(_name(key.id), []):
             try:
                 identity = json.loads(file.read_text(encoding="utf-8"))["identity"]
                 other = Key(key.id, identity)
@@ -121,6 +122,17 @@ class StoredMembers:
                     yield other, self.check(other, with_weights=False)
             except (*UNREADABLE, Damaged):
                 continue  # nobody asked for it
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[Path]]:
+        """The members that were there when it was asked first, by the beginnings of their files' names.
+
+        Listed once: a look for each of 10,000 members would take minutes.
+        """
+        found: dict[str, list[Path]] = {}
+        for file in sorted(self.path.glob("*.json")):
+            found.setdefault(file.stem.rpartition(".")[0], []).append(file)
+        return found
 
     def keep_state(self, key: Key, state: MemberState) -> None:
         """Puts the state of a member on disk, in the place of an earlier one."""
