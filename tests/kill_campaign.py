@@ -1,9 +1,10 @@
-"""Sweeps that are killed with kill -9 at random moments, gone on with, and extended: `python tests/kill_campaign.py 1000`.
+"""Sweeps that are killed at random moments, gone on with, and extended: `python tests/kill_campaign.py 1000`.
 
 A round is a folder that grows over three sweeps: a first one, one with more seeds, one with more epochs. Each is killed
-some times, at moments that are uniform over the time that it takes undisturbed; some are extended before they ever came
-to their end. In half of the rounds members save their place all the time. At the end every table must be what the
-largest sweep writes when nobody disturbs it, and no member that was finished may have been trained again.
+with kill -9 some times, at moments that are uniform over the time that it takes undisturbed; some are extended before
+they ever came to their end. In half of the rounds members save their place all the time. At the end every table must be
+what the largest sweep writes when nobody disturbs it, and no member that was finished may have been trained again. The
+images are a few of Fashion-MNIST, as CSV files.
 """
 
 from __future__ import annotations
@@ -18,17 +19,24 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 from run_folders import differing, tables
+
+from jaxreg.data import fashion
+from jaxreg.data.dataset import subset
+from jaxreg.data.kaggle import COLUMNS
 
 ROOT = Path(__file__).parents[1]
 PATIENCE = 600.0  # seconds until a process counts as hung
 SWEEP = """
 name = "killed"
+data = "../train.csv"
+test = "../test.csv"
 splits = 2
 curve_images = 100
 [recipe]
 hidden = [4]
-batch_size = 1000
+batch_size = 50
 epochs = 2
 [[run]]
 name = "second"
@@ -102,9 +110,18 @@ class Killed:
         return [str(file.relative_to(self.run)) for file in found if file.name != ".lock"]
 
 
+def write_csv(path: Path, inputs: np.ndarray, labels: np.ndarray) -> None:
+    """Images as a file in Kaggle's layout."""
+    table = np.column_stack([labels, inputs])
+    np.savetxt(path, table, fmt="%d", delimiter=",", header=",".join(COLUMNS), comments="")
+
+
 def campaign(kills: int, seed: int, place: Path) -> Outcome:
     """Kills so many times, in folders under `place`."""
     chance, reached, late, rounds, faults = random.Random(seed), 0, 0, 0, []
+    data = subset(fashion.load(), 40, 20)
+    write_csv(place / "train.csv", *data.train)
+    write_csv(place / "test.csv", *data.test)
     alone, took = Killed(place / "alone"), []
     alone.end(STAGES[0])  # compiles: what follows is timed without
     for stage in STAGES:
@@ -121,7 +138,7 @@ def campaign(kills: int, seed: int, place: Path) -> Outcome:
         folder, before = Killed(place / f"round{rounds}", saving=rounds % 2 == 0), {}
         name = f"seed {seed}, round {rounds}"
         for number, stage in enumerate(STAGES):
-            for _ in range(chance.randint(1, 4)):
+            for _ in range(chance.randint(1, 6)):
                 process = folder.start(stage)
                 time.sleep(chance.uniform(0, 1.1) * max(took))
                 late += process.poll() is not None
