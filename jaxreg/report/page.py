@@ -17,6 +17,7 @@ from jaxreg.formatting import count, listing, value_text
 from jaxreg.report import figures, findings, tables
 from jaxreg.report.caveats import LOOKED_FOR, caveats
 from jaxreg.report.layout import Layout, arrange
+from jaxreg.report.markdown import code, html, text
 from jaxreg.store.results import Results, read
 
 
@@ -51,7 +52,7 @@ def render(results: Results, layout: Layout, pictures: dict[str, list[figures.Pi
     references = dict.fromkeys(results.comparisons["reference"].dropna())
     threshold = results.record.get("small_weight_threshold")
     return environment.get_template("report.md.j2").render(
-        title=results.sweep.get("name") or results.path.resolve().name,
+        title=text(results.sweep.get("name") or results.path.resolve().name),
         subtitle=subtitle(results),
         verdict=findings.verdict(results, layout),
         bought=tables.bought(results, layout),
@@ -67,13 +68,15 @@ def render(results: Results, layout: Layout, pictures: dict[str, list[figures.Pi
         choices=tables.choices(results),
         sparsity=findings.sparsity(results, layout),
         turned=findings.turned(results, layout),
-        comparisons=[(cell, table) for cell in references if (table := tables.comparisons(results, cell))],
+        comparisons=[
+            (code(cell), html(cell), table) for cell in references if (table := tables.comparisons(results, cell))
+        ],
         cells=tables.cells(results),
         small=f"Small weights: below {value_text(threshold)} in size. " if threshold else "",
         power=tables.power(results),
         made=made(results),
         sweep=json.dumps(results.sweep, indent=2),
-        folder=path_to_type(results.path),
+        again=code(f"python -m jaxreg.report {path_to_type(results.path)}"),
     )
 
 
@@ -99,15 +102,15 @@ def subtitle(results: Results) -> str:
     on_splits = members[members["split"] != "all"]
     if len(on_splits):
         parts += [count(on_splits["split"].nunique(), "split"), count(on_splits["seed"].nunique(), "seed")]
-    text = " \u00d7 ".join(parts) + f": {count(len(members), 'network')}"
+    said = " \u00d7 ".join(parts) + f": {count(len(members), 'network')}"
     if "architecture" in members and members["architecture"].nunique() == 1:
-        text += f" {members['architecture'].iloc[0]}"
+        said += f" {text(members['architecture'].iloc[0])}"
     if "train_examples" in members and members["train_examples"].notna().any():
         sizes = [f"{int(size):,}" for size in sorted(members["train_examples"].unique())]
-        text += f", trained on {listing(sizes)} {results.examples_are}"
+        said += f", trained on {listing(sizes)} {results.examples_are}"
     if "epochs" in members and members["epochs"].nunique() == 1:
-        text += f" for {count(int(members['epochs'].iloc[0]), 'epoch')}"
-    return f"{text}; every test {results.example_is} is scored."
+        said += f" for {count(int(members['epochs'].iloc[0]), 'epoch')}"
+    return f"{said}; every test {results.example_is} is scored."
 
 
 def reading(results: Results) -> str:
@@ -134,17 +137,19 @@ def made(results: Results) -> list[tuple[str, str]]:
         f"{words} {float(record[key]):,.1f} s" for name, words in spent.items() if (key := f"{name}_seconds") in record
     ]
     compiled = [count(int(record[f"{noun}s"]), noun) for noun in ("program", "trace") if f"{noun}s" in record]
-    machine = [str(record[key]) for key in ("device", "platform") if key in record]
+    machine = [text(record[key]) for key in ("device", "platform") if key in record]
     machine += [count(int(record[f"{noun}s"]), noun) for noun in ("device", "core") if f"{noun}s" in record]
     if "precision" in record:
-        machine.append(f"matrix precision {record['precision']}")
+        machine.append(f"matrix precision {text(record['precision'])}")
     entries = {
-        "command": f"`{record['command']}`" if "command" in record else "",
-        "when": " to ".join(str(record[key]) for key in ("started", "finished") if key in record),
+        "command": code(record["command"]) if "command" in record else "",
+        "when": " to ".join(text(record[key]) for key in ("started", "finished") if key in record),
         "time": ", ".join(hours),
         "compiled": ", ".join(compiled),
         "machine": ", ".join(machine),
-        "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
-        "data": f"{data.get('name', results.examples_are)}, SHA-256 `{data['digest']}`" if "digest" in data else "",
+        "versions": ", ".join(f"{text(name)} {text(version)}" for name, version in versions.items()),
+        "data": f"{text(data.get('name', results.examples_are))}, SHA-256 {code(data['digest'])}"
+        if "digest" in data
+        else "",
     }
-    return [(name, text) for name, text in entries.items() if text]
+    return [(name, entry) for name, entry in entries.items() if entry]

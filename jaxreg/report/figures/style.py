@@ -12,6 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
+from jaxreg.formatting import printable
 from jaxreg.report.layout import Line
 
 WIDTH = 6.6  # inches; 11 points at this width are 8 pixels on a phone of 375
@@ -56,6 +57,11 @@ class Picture(NamedTuple):
     alt: str
     caption: str
     png: bytes
+
+
+def label(name: str) -> str:
+    """A name of others as Matplotlib shows it: a dollar would start a formula."""
+    return printable(name).replace("$", r"\$")
 
 
 def canvas(height: float, rows: int = 1, columns: int = 1, **kwargs: Any) -> tuple[Figure, np.ndarray]:
