@@ -114,6 +114,8 @@ def _dry_run(sweep: Sweep, like: str | None) -> int:
     from jaxreg.engine.forecast import forecast, foresight, plan
     from jaxreg.statistics.power import outlook
 
+    if like is not None:
+        _like(Path(like))
     data = signature(sweep.data, sweep.test)
     print(forecast(sweep, plan(sweep, data), data))
     if sweep.splits * sweep.seeds > 1:
@@ -121,6 +123,17 @@ def _dry_run(sweep: Sweep, like: str | None) -> int:
     for warning in sweep.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     return 0
+
+
+def _like(folder: Path) -> None:
+    """Finds out whether an earlier run's spreads can be read."""
+    from jaxreg.store import checks
+    from jaxreg.store.results import read_table
+
+    try:
+        checks.table("power", read_table(folder / "power.csv", ["cell", "sd_split", "sd_seed", "sd_example"]))
+    except ValueError as error:
+        raise UserError(f"--like {folder}: power.csv can't be read: {error}.") from None
 
 
 def _writable(folder: Path) -> None:

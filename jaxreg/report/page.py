@@ -14,11 +14,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from jaxreg.errors import UserError
 from jaxreg.files import write_bytes, write_text
 from jaxreg.formatting import count, listing, value_text
+from jaxreg.reading import read as read_bytes
 from jaxreg.report import figures, findings, tables
 from jaxreg.report.caveats import LOOKED_FOR, caveats
 from jaxreg.report.layout import Layout, arrange
 from jaxreg.report.markdown import code, html, text
 from jaxreg.store.results import Results, read
+
+MOST_STUDY = 1_000_000  # bytes
 
 
 def write(path: str | Path) -> Path:
@@ -27,6 +30,9 @@ def write(path: str | Path) -> Path:
     Raises `UserError` where a file of the run is missing or can't be read, or the folder can't be written.
     """
     results = read(path)
+    for name in ("report.md", "figures"):
+        if (results.path / name).is_symlink():
+            raise UserError(f"{results.path / name} is a link, and a report is written into its own folder. Remove it.")
     layout = arrange(results)
     pictures = figures.draw(results, layout)
     page = render(results, layout, pictures)
@@ -83,7 +89,12 @@ def render(results: Results, layout: Layout, pictures: dict[str, list[figures.Pi
 def study(folder: Path) -> str:
     """What `python -m jaxreg.study` left in the folder, to be taken in; empty where it left nothing."""
     file = folder / "study.md"
-    return file.read_text(encoding="utf-8").strip() if file.exists() else ""
+    try:
+        return read_bytes(file, MOST_STUDY).decode("utf-8").strip()
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{file} can't be read ({getattr(error, 'strerror', error)}). Remove it.") from None
 
 
 def path_to_type(path: Path) -> str:

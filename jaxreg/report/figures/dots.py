@@ -14,6 +14,8 @@ from jaxreg.report.layout import Layout
 from jaxreg.report.markdown import text
 from jaxreg.store.results import Results
 
+MOST_ROWS = 200  # a figure has an end
+
 
 def rows_of(layout: Layout) -> list[tuple[str, str, str]]:
     """The rows from top to bottom: cell, label, and the heading above it where a list begins."""
@@ -26,7 +28,8 @@ def rows_of(layout: Layout) -> list[tuple[str, str, str]]:
 
 def dot_plots(results: Results, layout: Layout, loss: str = "cross_entropy") -> list[Picture]:
     """Left the parts of the error as bars that add up, right the change against the base cell."""
-    rows = rows_of(layout)
+    every = rows_of(layout)
+    rows = every[:MOST_ROWS]
     if not rows:
         return []
     table = results.loss(loss)
@@ -65,7 +68,9 @@ def dot_plots(results: Results, layout: Layout, loss: str = "cross_entropy") -> 
             f"bias-variance-{loss.replace('_', '-')}-cells",
             f"{'Bias and variance of each' if bars else 'Each'} cell's test {LOSS_NAMES[loss]}, and its change against "
             f"{text(layout.base)}.",
-            caption + " Values off the scale are written at the right (\u2192).",
+            caption
+            + (f" The first {MOST_ROWS} of {len(every)} cells." if len(every) > MOST_ROWS else "")
+            + " Values off the scale are written at the right (\u2192).",
             style.png(figure),
         )
     ]
