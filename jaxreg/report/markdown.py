@@ -28,7 +28,8 @@ def code(given: object) -> str:
     """What others wrote, as code in a line of text."""
     inside = printable(str(given)) or " "
     fence = "`" * (1 + max(map(len, re.findall("`+", inside)), default=0))
-    apart = " " if "`" in (inside[0], inside[-1]) or inside[0] == inside[-1] == " " != inside.strip(" ") else ""
+    spaced = inside[0] == inside[-1] == " " and inside.strip(" ")  # of which a parser would take a space off
+    apart = " " if spaced or "`" in (inside[0], inside[-1]) else ""
     return f"{fence}{apart}{inside}{apart}{fence}"
 
 

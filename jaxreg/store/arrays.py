@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import lzma
 import math
+import warnings
 import zipfile
 import zlib
 from io import BytesIO
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 from numpy.lib import format as npy
@@ -18,6 +20,10 @@ from numpy.lib import format as npy
 from jaxreg import reading
 
 MOST_BYTES, MOST_ARRAYS = 64_000_000, 20
+# What NumPy and the parser of Python in it raise at what is no header.
+NO_HEADER = (
+    ValueError, TypeError, KeyError, SyntaxError, TokenError, RecursionError, MemoryError, OverflowError,
+)  # fmt: skip
 KINDS = "biufU"  # of NumPy's types: numbers and text
 
 
@@ -47,8 +53,10 @@ def read(file: Path) -> dict[str, np.ndarray]:
 def _array(content: bytes) -> np.ndarray:
     file = BytesIO(content)
     try:
-        shape, by_columns, kind = _header(file)
-    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError, OverflowError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of headers that NumPy has to guess at
+            shape, by_columns, kind = _header(file)
+    except NO_HEADER as error:
         raise ValueError(f"an array's header: {str(error).splitlines()[0][:100] if str(error) else error!r}") from None
     size = math.prod(shape) * kind.itemsize
     if kind.kind not in KINDS or min(shape, default=0) < 0 or size != len(content) - file.tell():

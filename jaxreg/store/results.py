@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -134,7 +135,7 @@ def read(path: str | Path) -> Results:
         )
     tables = {name: read_table(path / f"{name}.csv", columns) for name, columns in NEEDED.items()}
     for name in OPTIONAL:
-        if (path / f"{name}.csv").exists():
+        if os.path.lexists(path / f"{name}.csv"):
             tables[name] = read_table(path / f"{name}.csv")
     about = _record(path / "run.json")
     for name, table in tables.items():
@@ -142,7 +143,7 @@ def read(path: str | Path) -> Results:
             checks.table(name, table)
         except ValueError as error:
             raise _damaged(path / f"{name}.csv", str(error), about) from None
-    if (fault := checks.together(tables) or checks.complete(tables, about.get("sweep") or {})) is not None:
+    if (fault := checks.complete(tables, about.get("sweep") or {}) or checks.together(tables)) is not None:
         name, what = fault
         raise _damaged(path / (name if "." in name else f"{name}.csv"), what, about)
     tables["history"] = tables["history"].replace([np.inf, -np.inf], np.nan)  # of members that diverged
@@ -176,11 +177,19 @@ def read_table(file: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
             if opened.seek(0, os.SEEK_END) > MOST_BYTES:
                 raise ValueError(f"it has more than {MOST_BYTES:,} bytes")
             opened.seek(0)
-            # Not in parts: a column may not be of numbers here and of text there.
-            table = pd.read_csv(opened, dtype=TEXT, keep_default_na=True, low_memory=False)  # type: ignore[call-overload]
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", pd.errors.ParserWarning)  # of rows longer than the first line
+                # Not in parts: a column may not be of numbers here and of text there.
+                how: Any = {"dtype": TEXT, "keep_default_na": True, "low_memory": False, "index_col": False}
+                table = pd.read_csv(opened, **how)
     except FileNotFoundError:
         raise _missing(file) from None
-    except (ValueError, OSError, OverflowError) as error:  # pandas' parser errors are ValueErrors
+    except (
+        ValueError,
+        OSError,
+        OverflowError,
+        pd.errors.ParserWarning,
+    ) as error:  # pandas' parser errors are ValueErrors
         said = [*str(getattr(error, "strerror", None) or error).strip().splitlines(), type(error).__name__][0]
         raise UserError(f"{file} can't be read as CSV: {printable(said[:200])}") from None
     lacking = [column for column in columns if column not in table]
