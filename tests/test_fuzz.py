@@ -36,7 +36,7 @@ from jaxreg.spec.load import load
 from jaxreg.spec.settings import Settings
 
 pytestmark = [pytest.mark.fuzz, pytest.mark.filterwarnings("ignore::RuntimeWarning")]
-PATIENCE = 60  # seconds for an input, on a machine at work
+PATIENCE = 120  # seconds for an input, on a machine at work
 PROPERTIES = 5
 SWEEPS = sorted((Path(__file__).parents[1] / "sweeps").glob("*.toml"))
 
@@ -300,11 +300,15 @@ CHANGES = st.lists(
 def test_folders(hunt: Hunt, tmp_path: Path, run: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is written but the page and its figures."""
     monkeypatch.setattr(style, "DPI", 20)
+    paint = style.png
     folder = tmp_path / "strange"
     names = sorted(run)
 
-    @given(CHANGES, st.booleans())
-    def law(changes: list, checked: bool) -> None:
+    @given(CHANGES, st.booleans(), st.integers(0, 9))
+    def law(changes: list, checked: bool, painted: int) -> None:
+        monkeypatch.setattr(
+            style, "png", paint if painted == 9 else lambda figure: b""
+        )  # drawn: to paint takes seconds
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         files = dict(run)
@@ -333,4 +337,4 @@ def test_folders(hunt: Hunt, tmp_path: Path, run: dict[str, bytes], monkeypatch:
         assert left <= {"report.md", "figures"}
         assert {name: (folder / name).read_bytes() for name in files} == files
 
-    hunt(12, law)
+    hunt(20, law)

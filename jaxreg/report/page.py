@@ -29,7 +29,7 @@ def write(path: str | Path) -> Path:
 
     Raises `UserError` where a file of the run is missing or can't be read, or the folder can't be written.
     """
-    results = read(path)
+    results = read(path, for_report=True)
     for name in ("report.md", "figures"):
         if (results.path / name).is_symlink():
             raise UserError(f"{results.path / name} is a link, and a report is written into its own folder. Remove it.")
@@ -46,7 +46,7 @@ def write(path: str | Path) -> Path:
 
 def headline(path: str | Path) -> str:
     """The first sentence of the verdict without markup, for a terminal. Raises `UserError` like `write`."""
-    results = read(path)
+    results = read(path, for_report=True)
     return findings.verdict(results, arrange(results))[0].replace("**", "").replace("`", "")
 
 

@@ -34,7 +34,6 @@ KEYS = {
     "comparisons": ["cell", "reference", "measure"], "choices": ["axis", "rule"], "classes": ["cell", "class", "loss"],
     "calibration": ["cell"], "reliability": ["cell", "bin"],
 }  # fmt: skip
-NOT_EMPTY = ("members", "history", "decomposition")
 LARGEST = 1e40  # of a number in a table: float32 ends before
 MOST_WHOLE = 10**12
 MOST_LETTERS = 500  # of a text in a table
@@ -102,7 +101,7 @@ def record(about: Mapping[str, Any]) -> None:
 def table(name: str, made: pd.DataFrame) -> None:
     """Of one table: columns of numbers hold numbers, those of texts short ones, and no row is there twice."""
     if made.empty:
-        if name in NOT_EMPTY:
+        if name == "members":
             raise ValueError("it has no rows")
         return
     for column in FILLED[name]:
@@ -152,7 +151,7 @@ def _on_axis(axis: str, values: pd.Series) -> None:
 
 
 def together(tables: Mapping[str, pd.DataFrame]) -> tuple[str, str] | None:
-    """Of all tables: they speak of the same cells and members. Which does not, and what of it, or None."""
+    """Of all tables: they speak of the same cells and members, of each. Which does not, and what of it, or None."""
     cells = list(dict.fromkeys(tables["members"]["cell"]))
     if len(cells) > MOST_CELLS or len(tables["members"]) > MOST_MEMBERS:
         return "members", f"it has more than {MOST_MEMBERS} members, or more than {MOST_CELLS} cells"
@@ -162,6 +161,8 @@ def together(tables: Mapping[str, pd.DataFrame]) -> tuple[str, str] | None:
                 return name, f"it has a cell {brief(min(strangers))} that members.csv has not"
     if strangers := set(tables["history"]["member"]) - set(tables["members"]["member"]):
         return "history", f"it has a member {brief(min(strangers))} that members.csv has not"
+    if tables["history"].empty:
+        return "history", "it has no rows"
     parts = tables["decomposition"]
     if missing := [cell for cell in cells if cell not in set(parts.loc[parts["loss"] == "cross_entropy", "cell"])]:
         return "decomposition", f"the row of {brief(missing[0])} and the cross_entropy is missing"

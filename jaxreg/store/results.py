@@ -27,19 +27,23 @@ MOST_RECORD = 16_000_000  # of run.json
 LONGEST_HEADER = 1 << 16
 # The columns without which a table can't be read at all; the report leaves out what else is missing.
 NEEDED = {
-    "members": [
-        "member", "cell", "split", "seed", "train_cross_entropy", "test_cross_entropy", "test_accuracy", "diverged_at",
-        "stopped_at",
-    ],
+    "members": ["member", "cell", "split", "seed", "test_cross_entropy", "test_accuracy", "diverged_at"],
     "history": ["member", "epoch", "train_cross_entropy", "test_cross_entropy"],
-    "decomposition": [
-        "cell", "loss", "error", "error_low", "error_high", "bias", "variance", "variance_split", "variance_seed",
-        "splits", "seeds",
-    ],
+    "decomposition": ["cell", "loss", "error", "bias", "variance", "variance_split", "variance_seed"],
     "comparisons": ["cell", "reference", "measure", "difference", "low", "high", "p_adjusted", "verdict"],
     "choices": ["axis", "rule", "cell", "test_cross_entropy"],
-}  # fmt: skip
-OPTIONAL = ("classes", "calibration", "reliability", "power")
+}
+# What the report looks for in every row, and does without.
+EMPTY = {
+    "members": ["train_cross_entropy", "stopped_at"],
+    "decomposition": ["error_low", "error_high", "splits", "seeds"],
+}
+OPTIONAL = {
+    "classes": ["cell", "class", "loss", "error", "bias", "variance", "variance_split", "variance_seed"],
+    "calibration": ["cell", "expected_calibration_error", "low", "high"],
+    "reliability": ["cell", "bin", "confidence", "accuracy", "share"],
+    "power": ["measure"],
+}
 
 
 @dataclass(frozen=True)
@@ -121,8 +125,10 @@ def _first(rows: pd.DataFrame) -> dict[str, Any] | None:
     return None if rows.empty else {str(key): value for key, value in rows.to_dict("records")[0].items()}
 
 
-def read(path: str | Path) -> Results:
+def read(path: str | Path, for_report: bool = False) -> Results:
     """Read a run folder, whoever it is from: no more than is stated of any file, and nothing is executed.
+
+    What only the report needs is asked for with `for_report`: that all tables speak of the same cells, of each of them.
 
     Raises:
         UserError: a file is missing, can't be read, or can't be what a run has left; the message has its name.
@@ -134,18 +140,21 @@ def read(path: str | Path) -> Results:
             "  python -m jaxreg.sweep --grid l1,l2 makes one"
         )
     tables = {name: read_table(path / f"{name}.csv", columns) for name, columns in NEEDED.items()}
-    for name in OPTIONAL:
+    for name, columns in OPTIONAL.items():
         if os.path.lexists(path / f"{name}.csv"):
-            tables[name] = read_table(path / f"{name}.csv")
+            tables[name] = read_table(path / f"{name}.csv", columns)
     about = _record(path / "run.json")
     for name, table in tables.items():
         try:
             checks.table(name, table)
         except ValueError as error:
             raise _damaged(path / f"{name}.csv", str(error), about) from None
-    if (fault := checks.complete(tables, about.get("sweep") or {}) or checks.together(tables)) is not None:
+    fault = checks.complete(tables, about.get("sweep") or {}) or (checks.together(tables) if for_report else None)
+    if fault is not None:
         name, what = fault
         raise _damaged(path / (name if "." in name else f"{name}.csv"), what, about)
+    for name, columns in EMPTY.items():
+        tables[name] = tables[name].assign(**{column: np.nan for column in columns if column not in tables[name]})
     tables["history"] = tables["history"].replace([np.inf, -np.inf], np.nan)  # of members that diverged
     return Results(path=path, record=about, examples=_examples(path / "examples.npz", about), **tables)
 

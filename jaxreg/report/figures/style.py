@@ -118,7 +118,7 @@ def curve(axes: Axes, x: Sequence[float] | np.ndarray, table: Any, name: str, **
     """A line through `table[name]` with `name_low` to `name_high` as a band."""
     band_alpha = kwargs.pop("band_alpha", 0.22)
     drawn = axes.plot(x, table[name], **kwargs)
-    if f"{name}_low" in table:
+    if {f"{name}_low", f"{name}_high"} <= set(table):
         low, high = (table[f"{name}_{end}"].to_numpy(float) for end in ("low", "high"))
         axes.fill_between(x, low, high, color=drawn[0].get_color(), alpha=band_alpha, linewidth=0)
 
