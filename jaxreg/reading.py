@@ -7,6 +7,7 @@ refused here is an `OSError` with a reason in `strerror`, like every other fault
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 import zlib
@@ -49,6 +50,12 @@ def read(path: str | Path, most: int) -> bytes:
     if len(content) > most:
         raise OSError(errno.EFBIG, f"larger than the {most:,} bytes that it may have")
     return content
+
+
+def digest(path: str | Path) -> str:
+    """SHA-256 of a regular file, as hexadecimal digits. Raises OSError as `opened`."""
+    with opened(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def pieces(file: BinaryIO, size: int) -> Iterator[bytes]:

@@ -110,6 +110,8 @@ def _dry_run(sweep: Sweep, like: str | None) -> int:
     from jaxreg.engine.forecast import forecast, foresight, plan
     from jaxreg.statistics.power import outlook
 
+    if like is not None:
+        _like(Path(like))
     data = signature(sweep.data, sweep.test)
     print(forecast(sweep, plan(sweep, data), data))
     if sweep.splits * sweep.seeds > 1:
@@ -133,6 +135,17 @@ def _replay(
     replayed = replay(Path(out), member, block, devices)
     printed(replayed.text)
     return 0 if replayed.same else 1
+
+
+def _like(folder: Path) -> None:
+    """Finds out whether an earlier run's spreads can be read."""
+    from jaxreg.store import checks
+    from jaxreg.store.results import read_table
+
+    try:
+        checks.table("power", read_table(folder / "power.csv", ["cell", "sd_split", "sd_seed", "sd_example"]))
+    except ValueError as error:
+        raise UserError(f"--like {folder}: power.csv can't be read: {error}.") from None
 
 
 def parser(prog: str = PROG) -> Parser:

@@ -29,6 +29,13 @@ APART = {
 
 
 def pytest_addoption(parser):
+    parser.addoption(
+        "--fuzz",
+        type=float,
+        default=0.0,
+        metavar="MINUTES",
+        help="in all, for the tests that are marked fuzz: seconds else",
+    )
     for name, meaning in APART.items():
         parser.addoption(f"--{name}", action="store_true", help=meaning)
 

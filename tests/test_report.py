@@ -326,7 +326,7 @@ def test_the_command_needs_neither_jax_nor_predictions(tmp_path: Path) -> None:
         (lambda folder: (folder / "choices.csv").write_text(""), "choices.csv can't be read as CSV"),
         (lambda folder: (folder / "choices.csv").write_text("axis,rule\n"), "choices.csv has no column cell"),
         (lambda folder: (folder / "members.csv").write_bytes(b"\xff\xfe\x00"), "members.csv can't be read"),
-        (lambda folder: (folder / "examples.npz").write_bytes(b"PK"), "examples.npz can't be read"),
+        (lambda folder: (folder / "examples.npz").write_bytes(b"PK"), "examples.npz: can't be read"),
         (lambda folder: [file.unlink() for file in folder.iterdir()], "members.csv is missing"),
     ],
 )

@@ -54,10 +54,12 @@ LONGER = {
     "tests/test_cohorts.py": "one law, seen from many sides",
     "tests/test_decomposition.py": "formulas by definition, and against mlxtend",
     "tests/test_fashion.py": "every way in which files can be wrong",
+    "tests/test_fuzz.py": "properties of everything that reads what others wrote, with one way to try them",
     "tests/test_optimizers.py": "laws of each way to step, one after the other",
     "tests/test_report.py": "sentences of the report, many of them tables of cases",
     "tests/test_run.py": "one run, and all ways in which it may be stopped",
     "tests/test_spec.py": "tables of wrong sweeps and what is said of them",
+    "tests/test_strangers.py": "a table of folders that nobody should send",
     "tests/test_study.py": "thirteen conclusions, each with its cases",
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jaxreg.report.tables import markdown
+from jaxreg.report.markdown import table as markdown
 
 
 def _range(value: dict[str, float], places: int = 2, factor: float = 1.0) -> str:

@@ -6,6 +6,7 @@ from jaxreg.axes import AXES
 from jaxreg.formatting import count, fixed, known, listing, number
 from jaxreg.report.findings import called
 from jaxreg.report.layout import Layout
+from jaxreg.report.markdown import code
 from jaxreg.report.summaries import diverged, means
 from jaxreg.statistics.comparisons import UNDECIDED
 from jaxreg.store.results import Results
@@ -40,7 +41,7 @@ def _diverged(results: Results) -> list[str]:
     if lost.empty:
         return []
     counts = zip(lost.index, lost["diverged"], lost["members"], strict=True)
-    cells = ", ".join(f"`{cell}` {some} of {all_}" for cell, some, all_ in counts)
+    cells = ", ".join(f"{code(cell)} {some} of {all_}" for cell, some, all_ in counts)
     return [
         f"**{count(int(lost['diverged'].sum()), 'member')} of {len(results.members)} diverged**: {cells}; "
         f"the first at epoch {results.members['diverged_at'].min():.0f}. They are left out of every mean, "
@@ -67,7 +68,7 @@ def _guessing(results: Results) -> list[str]:
         return []
     guess = results.sound["test_accuracy"] < 1.2 / classes
     cells = results.sound["cell"]
-    rows = [f"`{cell}` {guess[cells == cell].sum()} of {(cells == cell).sum()}" for cell in cells[guess].unique()]
+    rows = [f"{code(cell)} {guess[cells == cell].sum()} of {(cells == cell).sum()}" for cell in cells[guess].unique()]
     if not rows:
         return []
     return [
@@ -109,7 +110,7 @@ def _unfinished(results: Results, layout: Layout) -> list[str]:
     falls = kept.assign(fall=kept["member"].map(early - late), late=kept["member"].map(late))
     table = means(falls, ["fall", "late"])
     table = table[(table["fall"] > 0.002 * table["late"]) & ~(table["fall_low"] <= 0)]
-    falling = [f"`{cell}` by {number(table['fall'][cell], 2)}" for cell in cells if cell in table.index]
+    falling = [f"{code(cell)} by {number(table['fall'][cell], 2)}" for cell in cells if cell in table.index]
     if not falling:
         return []
     epochs = "in the last epoch" if window == 1 else "from the two epochs before to the last two"
@@ -135,8 +136,8 @@ def _fewer_epochs(results: Results, layout: Layout) -> list[str]:
     if not (gain > 0 and rise >= gain / 2):
         return []
     return [
-        f"**Fewer epochs may do as well**: by the learning curves, `{layout.base}` was at {fixed(base.min(), 3)} after "
-        f"epoch {base.idxmin()} and ends at {fixed(base.iloc[-1], 3)}; `{best['cell']}` ends at "
+        f"**Fewer epochs may do as well**: by the learning curves, {code(layout.base)} was at {fixed(base.min(), 3)} "
+        f"after epoch {base.idxmin()} and ends at {fixed(base.iloc[-1], 3)}; {code(best['cell'])} ends at "
         f"{fixed(other.iloc[-1], 3)}. Sweeping `early_stopping` beside it would tell the two apart."
     ]
 
@@ -182,7 +183,7 @@ def _too_few(results: Results, layout: Layout) -> list[str]:
             smallest = f" Four times in five this design detects {number(limits.iloc[0], 2)} or more."
     return [
         *found,
-        f"**Too few training runs for the difference claimed**: `{best['cell']}` against "
+        f"**Too few training runs for the difference claimed**: {code(best['cell'])} against "
         f"{called(layout.base, layout)} is {number(change['difference'], 2)} in cross-entropy, which may be "
         f"chance.{smallest}",
     ]

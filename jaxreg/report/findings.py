@@ -7,6 +7,7 @@ from typing import Any
 from jaxreg.axes import AXES
 from jaxreg.formatting import count, estimate, known, listing, number, swapped
 from jaxreg.report.layout import Layout, Line
+from jaxreg.report.markdown import code
 from jaxreg.statistics.comparisons import UNDECIDED
 from jaxreg.statistics.label_noise import brier_rise
 from jaxreg.store.results import Results
@@ -17,7 +18,7 @@ Row = dict[str, Any]
 
 def called(cell: str | None, layout: Layout) -> str:
     """A cell in a sentence: `none` where it is no regularisation, else its name as code."""
-    return "none" if cell == layout.base and layout.base_is_none else f"`{cell}`"
+    return "none" if cell == layout.base and layout.base_is_none else code(cell)
 
 
 def verdict(results: Results, layout: Layout) -> list[str]:
@@ -39,26 +40,26 @@ def verdict(results: Results, layout: Layout) -> list[str]:
 
 def _headline(results: Results, layout: Layout, best: Row) -> str:
     cell, base = best["cell"], layout.base
-    against = "no regularisation" if layout.base_is_none else f"`{base}`"
+    against = "no regularisation" if layout.base_is_none else code(base)
     loss = estimate(best["test_cross_entropy"], best.get("low"), best.get("high"))
     honest = best.get("honest_cross_entropy")
     apart = (
         f" On test {results.examples_are} that had no part in the choice: {number(honest, 4)}." if known(honest) else ""
     )
     if len(results.cells) == 1:
-        return f"**The one cell, `{cell}`, has a test cross-entropy of {loss}.**"
+        return f"**The one cell, {code(cell)}, has a test cross-entropy of {loss}.**"
     if cell == base:
         return f"**Nothing tried beats {against}**: it has the lowest mean test cross-entropy, {loss}.{apart}"
     change = results.change(base, cell, "test_cross_entropy")
     if change is None:
-        return f"**`{cell}` has the lowest mean test cross-entropy**: {loss}.{apart}"
+        return f"**{code(cell)} has the lowest mean test cross-entropy**: {loss}.{apart}"
     difference = _difference(change)
     if change["verdict"] == UNDECIDED:
         return (
-            f"**`{cell}` has the lowest mean test cross-entropy but can't be told from {against}**: "
+            f"**{code(cell)} has the lowest mean test cross-entropy but can't be told from {against}**: "
             f"{loss}; the paired difference is {difference}.{apart}"
         )
-    return f"**`{cell}` is best, by test cross-entropy**: {loss}; against {against} {difference}.{apart}"
+    return f"**{code(cell)} is best, by test cross-entropy**: {loss}; against {against} {difference}.{apart}"
 
 
 def _axis(results: Results, layout: Layout, line: Line) -> str:
@@ -88,7 +89,7 @@ def _tied(results: Results, best: Row) -> str:
     modest = results.choice("all", "one_standard_error")
     if not tied or modest is None:
         return "No other cell is within one standard error of it."
-    most = f"; the most regularised is `{modest['cell']}`" if modest["cell"] != best["cell"] else ""
+    most = f"; the most regularised is {code(modest['cell'])}" if modest["cell"] != best["cell"] else ""
     verb = "is" if len(tied) == 1 else "are"
     return f"{count(len(tied), 'other cell')} of {len(results.cells)} {verb} within one standard error{most}."
 
@@ -102,7 +103,7 @@ def _ranking(results: Results, layout: Layout, most: int = 6) -> str:
     for word in ("lower", UNDECIDED, "higher"):
         part = rows[rows["verdict"] == word]
         shown = [
-            f"`{cell}` ({estimate(value, None, None, signed=True)})"
+            f"{code(cell)} ({estimate(value, None, None, signed=True)})"
             for cell, value in zip(part.index[:most], part["difference"][:most], strict=True)
         ]
         if len(part) > most:
@@ -133,9 +134,9 @@ def _bought(results: Results, layout: Layout, best: Row) -> str:
             moved.append(_moved(change, name, points))
     if moved:
         rest = f"; {UNDECIDED}: {listing(still)}" if still else ""
-        return f"In which currency: `{cell}` {listing(moved)}{rest}."
+        return f"In which currency: {code(cell)} {listing(moved)}{rest}."
     if still:
-        return f"What `{cell}` changed is {UNDECIDED} from nothing: {listing(still)}."
+        return f"What {code(cell)} changed is {UNDECIDED} from nothing: {listing(still)}."
     return ""
 
 
@@ -196,7 +197,7 @@ def sparsity(results: Results, layout: Layout, most: int = 6) -> str:
                 sure = f", {UNDECIDED}" if change["verdict"] == UNDECIDED else ""
                 changes.append(f"{name} {_difference(change, points)}{sure}")
         cost = f": {listing(changes)}" if changes else ""
-        found.append(f"- `{cell}` has {number(100 * share[cell])} % of the penalised weights at exactly 0{cost}.")
+        found.append(f"- {code(cell)} has {number(100 * share[cell])} % of the penalised weights at exactly 0{cost}.")
     if not found:
         return ""
     rest = f"\n- {count(len(found) - most, 'more cell')} in `members.csv`." if len(found) > most else ""
@@ -216,5 +217,5 @@ def turned(results: Results, layout: Layout) -> list[str]:
         rise = float(losses.iloc[-1] - losses.min())
         if rise > 0.01 * losses.min():
             epoch = int(losses.index[int(losses.argmin())])
-            found.append(f"`{cell}` was best after epoch {epoch} and has risen by {number(rise, 2)} since")
+            found.append(f"{code(cell)} was best after epoch {epoch} and has risen by {number(rise, 2)} since")
     return [f"Overfitting in time: {listing(found)}."] if found else []

@@ -14,10 +14,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from jaxreg.errors import UserError
 from jaxreg.files import write_bytes, write_text
 from jaxreg.formatting import count, listing, value_text
+from jaxreg.reading import read as read_bytes
 from jaxreg.report import figures, findings, tables
 from jaxreg.report.caveats import LOOKED_FOR, caveats
 from jaxreg.report.layout import Layout, arrange
+from jaxreg.report.markdown import code, html, text
 from jaxreg.store.results import Results, read
+
+MOST_STUDY = 1_000_000  # bytes
 
 
 def write(path: str | Path) -> Path:
@@ -25,7 +29,10 @@ def write(path: str | Path) -> Path:
 
     Raises `UserError` where a file of the run is missing or can't be read, or the folder can't be written.
     """
-    results = read(path)
+    results = read(path, for_report=True)
+    for name in ("report.md", "figures"):
+        if (results.path / name).is_symlink():
+            raise UserError(f"{results.path / name} is a link, and a report is written into its own folder. Remove it.")
     layout = arrange(results)
     pictures = figures.draw(results, layout)
     page = render(results, layout, pictures)
@@ -40,7 +47,7 @@ def write(path: str | Path) -> Path:
 
 def headline(path: str | Path) -> str:
     """The first sentence of the verdict without markup, for a terminal. Raises `UserError` like `write`."""
-    results = read(path)
+    results = read(path, for_report=True)
     return findings.verdict(results, arrange(results))[0].replace("**", "").replace("`", "")
 
 
@@ -52,7 +59,7 @@ def render(results: Results, layout: Layout, pictures: dict[str, list[figures.Pi
     references = dict.fromkeys(results.comparisons["reference"].dropna())
     threshold = results.record.get("small_weight_threshold")
     return environment.get_template("report.md.j2").render(
-        title=results.sweep.get("name") or results.path.resolve().name,
+        title=text(results.sweep.get("name") or results.path.resolve().name),
         subtitle=subtitle(results),
         verdict=findings.verdict(results, layout),
         bought=tables.bought(results, layout),
@@ -68,20 +75,27 @@ def render(results: Results, layout: Layout, pictures: dict[str, list[figures.Pi
         choices=tables.choices(results),
         sparsity=findings.sparsity(results, layout),
         turned=findings.turned(results, layout),
-        comparisons=[(cell, table) for cell in references if (table := tables.comparisons(results, cell))],
+        comparisons=[
+            (code(cell), html(cell), table) for cell in references if (table := tables.comparisons(results, cell))
+        ],
         cells=tables.cells(results),
         small=f"Small weights: below {value_text(threshold)} in size. " if threshold else "",
         power=tables.power(results),
         made=made(results),
         sweep=json.dumps(results.sweep, indent=2),
-        folder=path_to_type(results.path),
+        again=code(f"python -m jaxreg.report {path_to_type(results.path)}"),
     )
 
 
 def study(folder: Path) -> str:
     """What `python -m jaxreg.study` left in the folder, to be taken in; empty where it left nothing."""
     file = folder / "study.md"
-    return file.read_text(encoding="utf-8").strip() if file.exists() else ""
+    try:
+        return read_bytes(file, MOST_STUDY).decode("utf-8").strip()
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{file} can't be read ({getattr(error, 'strerror', error)}). Remove it.") from None
 
 
 def path_to_type(path: Path) -> str:
@@ -100,15 +114,15 @@ def subtitle(results: Results) -> str:
     on_splits = members[members["split"] != "all"]
     if len(on_splits):
         parts += [count(on_splits["split"].nunique(), "split"), count(on_splits["seed"].nunique(), "seed")]
-    text = " \u00d7 ".join(parts) + f": {count(len(members), 'network')}"
+    said = " \u00d7 ".join(parts) + f": {count(len(members), 'network')}"
     if "architecture" in members and members["architecture"].nunique() == 1:
-        text += f" {members['architecture'].iloc[0]}"
+        said += f" {text(members['architecture'].iloc[0])}"
     if "train_examples" in members and members["train_examples"].notna().any():
         sizes = [f"{int(size):,}" for size in sorted(members["train_examples"].unique())]
-        text += f", trained on {listing(sizes)} {results.examples_are}"
+        said += f", trained on {listing(sizes)} {results.examples_are}"
     if "epochs" in members and members["epochs"].nunique() == 1:
-        text += f" for {count(int(members['epochs'].iloc[0]), 'epoch')}"
-    return f"{text}; every test {results.example_is} is scored."
+        said += f" for {count(int(members['epochs'].iloc[0]), 'epoch')}"
+    return f"{said}; every test {results.example_is} is scored."
 
 
 def reading(results: Results) -> str:
@@ -135,17 +149,19 @@ def made(results: Results) -> list[tuple[str, str]]:
         f"{words} {float(record[key]):,.1f} s" for name, words in spent.items() if (key := f"{name}_seconds") in record
     ]
     compiled = [count(int(record[f"{noun}s"]), noun) for noun in ("program", "trace") if f"{noun}s" in record]
-    machine = [str(record[key]) for key in ("device", "platform") if key in record]
+    machine = [text(record[key]) for key in ("device", "platform") if key in record]
     machine += [count(int(record[f"{noun}s"]), noun) for noun in ("device", "core") if f"{noun}s" in record]
     if "precision" in record:
-        machine.append(f"matrix precision {record['precision']}")
+        machine.append(f"matrix precision {text(record['precision'])}")
     entries = {
-        "command": f"`{record['command']}`" if "command" in record else "",
-        "when": " to ".join(str(record[key]) for key in ("started", "finished") if key in record),
+        "command": code(record["command"]) if "command" in record else "",
+        "when": " to ".join(text(record[key]) for key in ("started", "finished") if key in record),
         "time": ", ".join(hours),
         "compiled": ", ".join(compiled),
         "machine": ", ".join(machine),
-        "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
-        "data": f"{data.get('name', results.examples_are)}, SHA-256 `{data['digest']}`" if "digest" in data else "",
+        "versions": ", ".join(f"{text(name)} {text(version)}" for name, version in versions.items()),
+        "data": f"{text(data.get('name', results.examples_are))}, SHA-256 {code(data['digest'])}"
+        if "digest" in data
+        else "",
     }
-    return [(name, text) for name, text in entries.items() if text]
+    return [(name, entry) for name, entry in entries.items() if entry]

@@ -9,6 +9,7 @@ import pandas as pd
 from jaxreg.axes import AXES
 from jaxreg.formatting import NOTHING, estimate, fixed, known, listing, number, swapped
 from jaxreg.report.layout import Layout
+from jaxreg.report.markdown import code, table, text
 from jaxreg.report.summaries import by_cell, diverged
 from jaxreg.statistics.comparisons import UNDECIDED
 from jaxreg.store.results import Results
@@ -23,16 +24,6 @@ TITLES = {
     "variance_brier": "Variance (Brier)",
 }
 RULE_NAMES = {"best": "best", "one_standard_error": "1 SE"}
-
-
-def markdown(rows: Iterable[dict[str, str]]) -> str:
-    """A markdown table, its first column to the left and the others to the right; empty without rows."""
-    table = pd.DataFrame(list(rows), dtype=object)
-    table = table.where(table.notna(), NOTHING)
-    if table.empty:
-        return ""
-    align = ["left"] + ["right"] * (table.shape[1] - 1)
-    return table.to_markdown(index=False, disable_numparse=True, colalign=align)
 
 
 def changes(results: Results, cell: str, reference: str | None, measures: Iterable[str]) -> dict[str, str]:
@@ -68,8 +59,8 @@ def bought(results: Results, layout: Layout) -> str:
         for cell, words_of in rules.items():
             chosen.setdefault(cell, []).append(f"{_axis(axis)}: {listing(words_of)}")
     measures = list(TITLES)[:4]
-    return markdown(
-        {"Cell": f"`{cell}`", "Chosen as": "; ".join(roles)} | changes(results, cell, layout.base, measures)
+    return table(
+        {"Cell": code(cell), "Chosen as": "; ".join(roles)} | changes(results, cell, layout.base, measures)
         for cell, roles in chosen.items()
     )
 
@@ -87,13 +78,13 @@ def choices(results: Results) -> str:
                 {
                     "Chosen among": "all cells" if axis == "all" else AXES[axis].short,
                     "Rule": words,
-                    "Cell": f"`{row['cell']}`",
+                    "Cell": code(row["cell"]),
                     "Cross-entropy": estimate(row["test_cross_entropy"], row.get("low"), row.get("high")),
                     "Where not chosen": number(row.get("honest_cross_entropy"), 4),
                     "Accuracy there": f"{fixed(100 * (1 - wrong), 2)} %" if known(wrong) else NOTHING,
                 }
             )
-    return markdown(rows)
+    return table(rows)
 
 
 def comparisons(results: Results, reference: str) -> str:
@@ -101,7 +92,7 @@ def comparisons(results: Results, reference: str) -> str:
     made = set(results.comparisons.loc[results.comparisons["reference"] == reference, "measure"])
     measures = [measure for measure in TITLES if measure in made]
     cells = [cell for cell in results.cells if cell != reference] if measures else []
-    return markdown({"Cell": f"`{cell}`"} | changes(results, cell, reference, measures) for cell in cells)
+    return table({"Cell": code(cell)} | changes(results, cell, reference, measures) for cell in cells)
 
 
 def cells(results: Results) -> str:
@@ -116,7 +107,7 @@ def cells(results: Results) -> str:
         total = int((results.members["cell"] == cell).sum())
         kept = total - int(lost["diverged"][cell])
         row = {
-            "Cell": f"`{cell}`",
+            "Cell": code(cell),
             "Members": str(total) if kept == total else f"{kept} of {total}",
             "Test cross-entropy": _interval(part, "error"),
             "Bias": _interval(part, "bias"),
@@ -136,7 +127,7 @@ def cells(results: Results) -> str:
         if "stopped_at" in mean and means["stopped_at"].notna().any():
             row["Stopped at epoch"] = number(mean["stopped_at"])
         rows.append(row)
-    return markdown(rows)
+    return table(rows)
 
 
 def _numbers(table: pd.DataFrame, cell: str) -> dict[str, float]:
@@ -152,8 +143,8 @@ def power(results: Results) -> str:
     """The power table as it stands, rounded."""
     if results.power.empty:
         return ""
-    table = results.power.copy()
-    for column in table.select_dtypes("number"):
-        table[column] = table[column].map(lambda value: number(float(value), 2))
-    table.columns = pd.Index([str(column).replace("_", " ") for column in table.columns])
-    return markdown({str(key): value for key, value in row.items()} for row in table.to_dict("records"))
+    shown = results.power.copy()
+    for column in shown.select_dtypes("number"):
+        shown[column] = shown[column].map(lambda value: number(float(value), 2))
+    rows = shown.where(shown.notna(), NOTHING).to_dict("records")
+    return table({text(str(key).replace("_", " ")): text(value) for key, value in row.items()} for row in rows)

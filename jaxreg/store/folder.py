@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from jaxreg import reading
 from jaxreg.errors import UserError
 from jaxreg.files import HALF, remove_halves, write_text
 from jaxreg.spec.load import read
 from jaxreg.spec.sweep import Sweep
 from jaxreg.store.members import StoredMembers
+from jaxreg.store.results import MOST_RECORD
 
 # What is written into a folder, apart from what the analysis and the page call their tables and pictures.
 FOLDERS = ("members", "figures")
@@ -73,10 +74,10 @@ class Folder:
         if "sweep" in about and "jaxreg" in (about.get("versions") or {}):
             return True
         try:
-            with (self.path / "members.csv").open(encoding="utf-8") as file:
-                if file.readline(1000).startswith("member,cell,"):
+            with reading.opened(self.path / "members.csv") as file:
+                if file.readline(1000).startswith(b"member,cell,"):
                     return True
-        except (OSError, ValueError):
+        except OSError:
             pass
         return any(True for _ in self.members.path.glob("*.json")) or any(
             True
@@ -86,7 +87,7 @@ class Folder:
     def about(self) -> dict[str, Any] | None:
         """run.json; None where there is none that can be read. Nothing hangs on it: members know what they are."""
         try:
-            stored = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
+            stored = json.loads(reading.read(self.path / "run.json", MOST_RECORD))
         except (OSError, ValueError, RecursionError):
             return None
         return stored if isinstance(stored, dict) else None
@@ -117,7 +118,7 @@ class Folder:
 
     def digests(self) -> dict[str, str]:
         """SHA-256 of every table that is there, by name."""
-        return {name: digest for name in TABLES if (digest := file_digest(self.path / name)) is not None}
+        return {name: digest for name in TABLES if (digest := self._digest(name)) is not None}
 
     def set_aside(self, noted: Mapping[str, str]) -> list[str]:
         """Renames tables that are not as they were written, so that what is written anew replaces nobody's work.
@@ -130,7 +131,7 @@ class Folder:
         """
         said = []
         for name in TABLES:
-            file, found = self.path / name, file_digest(self.path / name)
+            file, found = self.path / name, self._digest(name)
             if name not in noted or found in (None, noted[name]):
                 continue
             aside = next(
@@ -140,22 +141,20 @@ class Folder:
             said.append(f"{file} was changed after it was written: it is {aside.name} now, and is written anew")
         return said
 
+    def _digest(self, name: str) -> str | None:
+        """Of one of the tables; None where there is no such file."""
+        try:
+            return reading.digest(self.path / name)
+        except FileNotFoundError:
+            return None
+
     def remove(self, names: Sequence[str], noted: Mapping[str, str]) -> None:
         """Removes tables that no longer belong to the run, where they are as they were written."""
         for name in names:
-            if name in noted and file_digest(self.path / name) == noted[name]:
+            if name in noted and self._digest(name) == noted[name]:
                 (self.path / name).unlink()
 
 
 def _shown(folder: Path) -> list[str]:
     """What is in a folder, but for hidden files, which editors and systems leave anywhere."""
     return sorted(path.name for path in folder.iterdir() if not path.name.startswith(".")) if folder.is_dir() else [""]
-
-
-def file_digest(file: Path) -> str | None:
-    """SHA-256 of a file as hexadecimal digits; None where there is none."""
-    try:
-        with file.open("rb") as opened:
-            return hashlib.file_digest(opened, "sha256").hexdigest()
-    except FileNotFoundError:
-        return None

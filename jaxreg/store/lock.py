@@ -13,6 +13,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from jaxreg import reading
 from jaxreg.errors import UserError
 from jaxreg.files import write_text
 
@@ -65,7 +66,7 @@ def _myself(command: str) -> dict[str, Any]:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        found = json.loads(reading.read(file, 1 << 16))
         return found if isinstance(found, dict) else {}
     except (OSError, ValueError, RecursionError):
         return {}

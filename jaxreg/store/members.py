@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxreg import reading
 from jaxreg.files import write_npy, write_npz, write_text
 from jaxreg.store.identity import Key, digest_of
 from jaxreg.store.predictions import StoredPredictions
@@ -32,6 +33,7 @@ SMALL_WEIGHT = 1e-3
 
 SEPARATOR = "/"  # between the names of nested weights
 SHOWN = 16  # digits of a fingerprint in the name of a file
+MOST_CONTENT = 1 << 28  # bytes of a .json: a million epochs
 UNREADABLE = (OSError, EOFError, ValueError, KeyError, TypeError, RecursionError, zipfile.BadZipFile)
 
 
@@ -116,7 +118,7 @@ class StoredMembers:
         """Members of the same id and lineage that were trained for another number of epochs; whole ones."""
         for file in self._by_name.get(_name(key.id), []):
             try:
-                identity = json.loads(file.read_text(encoding="utf-8"))["identity"]
+                identity = json.loads(reading.read(file, MOST_CONTENT))["identity"]
                 other = Key(key.id, identity)
                 if other.fingerprint != key.fingerprint and other.lineage == key.lineage:
                     yield other, self.check(other, with_weights=False)
@@ -173,7 +175,7 @@ class StoredMembers:
     def _read(self, key: Key) -> tuple[Content, dict[str, str]]:
         file = self._file(key, ".json")
         try:
-            stored = json.loads(file.read_text(encoding="utf-8"))
+            stored = json.loads(reading.read(file, MOST_CONTENT))
             digest = stored.pop("digest")
             if digest != digest_of(stored):
                 raise Damaged(f"{file} was changed after it was written")
@@ -191,10 +193,9 @@ class StoredMembers:
 
 
 def _digest(file: Path) -> str | None:
-    """SHA-256 of a file; None where there is none."""
+    """SHA-256 of a file; None where there is none that can be read."""
     try:
-        with file.open("rb") as opened:
-            return hashlib.file_digest(opened, "sha256").hexdigest()
+        return reading.digest(file)
     except OSError:
         return None
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import os
+import shlex
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,10 +14,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from jaxreg import reading
 from jaxreg.errors import UserError
+from jaxreg.formatting import printable
+from jaxreg.spec.limits import DEPTH, too_deep
+from jaxreg.store import arrays, checks
 
 # Values as they were written.
-TEXT = dict.fromkeys(["cell", "reference", "member", "split", "value", "class_name"], str)
+TEXT = dict.fromkeys(checks.TEXT, str)
+MOST_BYTES = 256_000_000  # of a table
+MOST_RECORD = 16_000_000  # of run.json
+LONGEST_HEADER = 1 << 16
 # The columns without which a table can't be read at all; the report leaves out what else is missing.
 NEEDED = {
     "members": ["member", "cell", "split", "seed", "test_cross_entropy", "test_accuracy", "diverged_at"],
@@ -23,7 +33,17 @@ NEEDED = {
     "comparisons": ["cell", "reference", "measure", "difference", "low", "high", "p_adjusted", "verdict"],
     "choices": ["axis", "rule", "cell", "test_cross_entropy"],
 }
-OPTIONAL = ("classes", "calibration", "reliability", "power")
+# What the report looks for in every row, and does without.
+EMPTY = {
+    "members": ["train_cross_entropy", "stopped_at"],
+    "decomposition": ["error_low", "error_high", "splits", "seeds"],
+}
+OPTIONAL = {
+    "classes": ["cell", "class", "loss", "error", "bias", "variance", "variance_split", "variance_seed"],
+    "calibration": ["cell", "expected_calibration_error", "low", "high"],
+    "reliability": ["cell", "bin", "confidence", "accuracy", "share"],
+    "power": ["measure"],
+}
 
 
 @dataclass(frozen=True)
@@ -105,8 +125,14 @@ def _first(rows: pd.DataFrame) -> dict[str, Any] | None:
     return None if rows.empty else {str(key): value for key, value in rows.to_dict("records")[0].items()}
 
 
-def read(path: str | Path) -> Results:
-    """Read a run folder. Raises `UserError` naming the file that is missing or can't be read."""
+def read(path: str | Path, for_report: bool = False) -> Results:
+    """Read a run folder, whoever it is from: no more than is stated of any file, and nothing is executed.
+
+    What only the report needs is asked for with `for_report`: that all tables speak of the same cells, of each of them.
+
+    Raises:
+        UserError: a file is missing, can't be read, or can't be what a run has left; the message has its name.
+    """
     path = Path(path)
     if not path.is_dir():
         raise UserError(
@@ -114,10 +140,37 @@ def read(path: str | Path) -> Results:
             "  python -m jaxreg.sweep --grid l1,l2 makes one"
         )
     tables = {name: read_table(path / f"{name}.csv", columns) for name, columns in NEEDED.items()}
-    for name in OPTIONAL:
-        if (path / f"{name}.csv").exists():
-            tables[name] = read_table(path / f"{name}.csv")
-    return Results(path=path, record=_record(path / "run.json"), examples=_examples(path / "examples.npz"), **tables)
+    for name, columns in OPTIONAL.items():
+        if os.path.lexists(path / f"{name}.csv"):
+            tables[name] = read_table(path / f"{name}.csv", columns)
+    about = _record(path / "run.json")
+    _as_written(path, about)
+    for name, table in tables.items():
+        try:
+            checks.table(name, table)
+        except ValueError as error:
+            raise _damaged(path / f"{name}.csv", str(error), about) from None
+    fault = checks.complete(tables, about.get("sweep") or {}) or (checks.together(tables) if for_report else None)
+    if fault is not None:
+        name, what = fault
+        raise _damaged(path / (name if "." in name else f"{name}.csv"), what, about)
+    for name, columns in EMPTY.items():
+        tables[name] = tables[name].assign(**{column: np.nan for column in columns if column not in tables[name]})
+    tables["history"] = tables["history"].replace([np.inf, -np.inf], np.nan)  # of members that diverged
+    return Results(path=path, record=about, examples=_examples(path / "examples.npz", about), **tables)
+
+
+def _as_written(path: Path, about: Mapping[str, Any]) -> None:
+    """Makes sure that tables are those of which run.json has the digests, as runs of this version note them."""
+    noted = about.get("files")
+    for name in (*(f"{table}.csv" for table in (*NEEDED, *OPTIONAL)), "examples.npz"):
+        if isinstance(noted, Mapping) and name in noted:
+            try:
+                found = reading.digest(path / name)
+            except OSError as error:
+                found = str(error.strerror)
+            if found != noted[name]:
+                raise _damaged(path / name, "is not the one that was written", about)
 
 
 def _missing(file: Path) -> UserError:
@@ -127,14 +180,41 @@ def _missing(file: Path) -> UserError:
     )
 
 
+def _damaged(file: Path, what: str, about: Mapping[str, Any]) -> UserError:
+    """A file that is not as a run leaves it, with the command that makes it anew, if run.json has one of ours."""
+    try:
+        command = shlex.split(str(about.get("command", "")))
+    except ValueError:
+        command = []
+    ours = command[:3] == ["python", "-m", "jaxreg.sweep"] or command[:1] == ["jaxreg"]
+    typed = printable(shlex.join(command)) if ours else "python -m jaxreg.sweep ..."
+    return UserError(f"{file}: {what}. Was it edited, or cut off?\n  Written anew by: {typed}")
+
+
 def read_table(file: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
     """A table of a run. Raises `UserError` where it is missing, is no CSV, or lacks one of the columns."""
     try:
-        table = pd.read_csv(file, dtype=TEXT, keep_default_na=True)  # type: ignore[arg-type]
+        with reading.opened(file) as opened:
+            if len(opened.readline(LONGEST_HEADER)) == LONGEST_HEADER:
+                raise ValueError(f"its first line has more than {LONGEST_HEADER:,} characters")
+            if opened.seek(0, os.SEEK_END) > MOST_BYTES:
+                raise ValueError(f"it has more than {MOST_BYTES:,} bytes")
+            opened.seek(0)
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", pd.errors.ParserWarning)  # of rows longer than the first line
+                # Not in parts: a column may not be of numbers here and of text there.
+                how: Any = {"dtype": TEXT, "keep_default_na": True, "low_memory": False, "index_col": False}
+                table = pd.read_csv(opened, **how)
     except FileNotFoundError:
         raise _missing(file) from None
-    except (ValueError, OSError) as error:  # pandas' parser errors are ValueErrors
-        raise UserError(f"{file} can't be read as CSV: {str(error).strip().splitlines()[0]}") from None
+    except (
+        ValueError,
+        OSError,
+        OverflowError,
+        pd.errors.ParserWarning,
+    ) as error:  # pandas' parser errors are ValueErrors
+        said = [*str(getattr(error, "strerror", None) or error).strip().splitlines(), type(error).__name__][0]
+        raise UserError(f"{file} can't be read as CSV: {printable(said[:200])}") from None
     lacking = [column for column in columns if column not in table]
     if lacking:
         raise UserError(f"{file} has no column {', '.join(lacking)}. Was it edited? Its first line names the columns.")
@@ -143,21 +223,32 @@ def read_table(file: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
 
 def _record(file: Path) -> dict[str, Any]:
     try:
-        record = json.loads(file.read_text(encoding="utf-8"))
+        record = json.loads(reading.read(file, MOST_RECORD).decode("utf-8"))
     except FileNotFoundError:
         raise _missing(file) from None
     except (ValueError, OSError) as error:
-        raise UserError(f"{file} can't be read as JSON: {error}") from None
+        said = str(getattr(error, "strerror", None) or error)
+        raise UserError(f"{file} can't be read as JSON: {printable(said[:200])}") from None
+    except RecursionError:
+        raise UserError(f"{file} can't be read as JSON: it is nested too deeply") from None
     if not isinstance(record, dict):
         raise UserError(f"{file} can't be read: expected a JSON object, got {type(record).__name__}.")
+    try:
+        if too_deep(record):
+            raise ValueError(f"it has tables or lists more than {DEPTH} deep in one another")
+        checks.record(record)
+    except ValueError as error:
+        raise _damaged(file, str(error), record) from None
     return record
 
 
-def _examples(file: Path) -> dict[str, np.ndarray]:
-    if not file.exists():
-        return {}
+def _examples(file: Path, about: Mapping[str, Any]) -> dict[str, np.ndarray]:
     try:
-        with np.load(file, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
-    except (ValueError, OSError, EOFError) as error:
-        raise UserError(f"{file} can't be read: {error}") from None
+        found = arrays.read(file)
+        checks.examples(found)
+    except FileNotFoundError:
+        return {}
+    except (ValueError, OSError) as error:
+        said = str(getattr(error, "strerror", None) or error)
+        raise _damaged(file, f"can't be read ({printable(said[:200])})", about) from None
+    return found

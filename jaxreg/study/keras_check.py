@@ -18,7 +18,7 @@ from scipy import stats
 
 from jaxreg.errors import UserError
 from jaxreg.formatting import count, fixed, listing, number
-from jaxreg.report.tables import markdown
+from jaxreg.report.markdown import table as markdown
 from jaxreg.statistics.comparisons import benjamini_hochberg
 from jaxreg.store.results import Results
 from jaxreg.study import reproduction

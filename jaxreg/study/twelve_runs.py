@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from jaxreg.formatting import fixed, listing, number
-from jaxreg.report.tables import markdown
+from jaxreg.report.markdown import table as markdown
 from jaxreg.store.results import Results
 from jaxreg.study import reproduction
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import matplotlib
 
 from jaxreg.report.figures import classes, curves, decomposition, dots, images, lines, maps, reliability, style
@@ -20,7 +22,10 @@ def draw(results: Results, layout: Layout) -> dict[str, list[Picture]]:
     """Every picture of the report, by the part of the report that shows it; a part may be empty."""
     if results.sound.empty:
         return {part: [] for part in SECTIONS}
-    with matplotlib.rc_context(style.RC):
+    with matplotlib.rc_context(style.RC), warnings.catch_warnings():
+        # Of what is not in a table, or in no font: there is nothing to be done, and it can be seen.
+        warnings.simplefilter("ignore", UserWarning)
+        warnings.simplefilter("ignore", RuntimeWarning)
         return {
             "main": maps.heat_maps(results, layout)
             + decomposition.strength_figures(results, layout, "cross_entropy")

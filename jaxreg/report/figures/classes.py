@@ -10,6 +10,7 @@ from jaxreg.report.figures.decomposition import LOSS_NAMES, parted, stack_key
 from jaxreg.report.figures.maps import chosen
 from jaxreg.report.figures.style import Picture
 from jaxreg.report.layout import Layout
+from jaxreg.report.markdown import text
 from jaxreg.store.results import Results
 
 
@@ -47,16 +48,16 @@ def per_class(results: Results, layout: Layout, loss: str = "brier") -> list[Pic
             panel.barh(range(len(rows)), width, 0.72, left=left, color=colour, linewidth=0)
             left = left + width
         panel.plot(rows["error"], range(len(rows)), "o", color=style.INK, markersize=4.5)
-        panel.set_yticks(range(len(rows)), [names.get(int(k), str(k)) for k in order])
+        panel.set_yticks(range(len(rows)), [style.label(names.get(int(k), str(k))) for k in order])
         panel.grid(axis="y", visible=False)
-        panel.set_title(cell if len(cells) == 1 or cell == layout.base else f"{cell} (best)")
+        panel.set_title(style.label(cell if len(cells) == 1 or cell == layout.base else f"{cell} (best)"))
         panel.set_xlabel(f"Test {LOSS_NAMES[loss]}")
     figure.legend(handles=stack_key(results.loss(loss)), ncols=2, loc="outside upper left", columnspacing=1.4)
     hardest = [names.get(int(k), str(k)) for k in order[::-1][:3]]
     return [
         Picture(
             "classes",
-            f"Bias and variance of each class in {listing(cells)}; the hardest are {listing(hardest)}.",
+            f"Bias and variance of each class in {text(listing(cells))}; the hardest are {text(listing(hardest))}.",
             f"Each bar is a class's mean test {LOSS_NAMES[loss]} in its parts, hardest on top.",
             style.png(figure),
         )

@@ -81,4 +81,4 @@ def _curves(axes: Axes, means: pd.Series, cells: tuple[str, ...], labels: tuple[
             continue
         curve = means.loc[cell]
         shade = GREYS[round(i * (len(GREYS) - 1) / max(len(cells) - 1, 1))]
-        axes.plot(curve.index, curve, color=shade, linestyle=DASHES[i % len(DASHES)], label=label)
+        axes.plot(curve.index, curve, color=shade, linestyle=DASHES[i % len(DASHES)], label=style.label(label))

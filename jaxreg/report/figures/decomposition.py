@@ -15,6 +15,7 @@ from jaxreg.axes import AXES, RECIPE
 from jaxreg.report.figures import style
 from jaxreg.report.figures.style import Picture
 from jaxreg.report.layout import Layout, Line
+from jaxreg.report.markdown import text
 from jaxreg.report.summaries import diverged
 from jaxreg.statistics.comparisons import COMPARED
 from jaxreg.store.results import Results
@@ -81,7 +82,7 @@ def _figure(results: Results, layout: Layout, lines: Sequence[Line], loss: str) 
             axes[1, column].set_ylim(low, high)
             errors = changes["error"].reindex(line.cells)["difference"]
             style.cap(axes[1, column], line.positions, errors, high)
-        axes[1, 0].set_ylabel(f"Change against {'none' if layout.base_is_none else layout.base}")
+        axes[1, 0].set_ylabel(f"Change against {'none' if layout.base_is_none else style.label(str(layout.base))}")
         style.legend(axes[1, 0], handles=change_key(changes), ncols=3, columnspacing=1.2)
     suffix = "-".join(line.axis for line in lines)
     names = " and ".join(AXES[line.axis].short for line in lines)
@@ -95,7 +96,7 @@ def _figure(results: Results, layout: Layout, lines: Sequence[Line], loss: str) 
         caption += " Cells off the scale have their error written at the top (\u2191)."
     if diverged(results).loc[cells, "diverged"].any():
         caption += " Crosses: diverged members, of how many."
-    base = "no regularisation" if layout.base_is_none else layout.base
+    base = "no regularisation" if layout.base_is_none else text(layout.base)
     alt = f"Bias, variance and their sum, the test {LOSS_NAMES[loss]}, against {names}" + (
         f", with the paired change against {base} below." if paired else "."
     )
@@ -163,19 +164,19 @@ def stack_key(table: pd.DataFrame) -> list[Patch | Line2D]:
 def mark_choices(axes: Axes, results: Results, line: Line) -> None:
     """Upright lines at the best cell of the axis and at the strongest within one standard error of it."""
     best, modest = results.choice(line.axis, "best"), results.choice(line.axis, "one_standard_error")
-    for choice, text, dashes in ((best, "best", "-"), (modest, "1 SE", (0, (2, 2)))):
+    for choice, words, dashes in ((best, "best", "-"), (modest, "1 SE", (0, (2, 2)))):
         if choice is None or choice["cell"] not in line.cells:
             continue
-        if text == "1 SE" and best is not None and best["cell"] == choice["cell"]:
+        if words == "1 SE" and best is not None and best["cell"] == choice["cell"]:
             continue
-        if text == "best" and modest is not None and modest["cell"] == choice["cell"]:
-            text = "best = 1 SE"
+        if words == "best" and modest is not None and modest["cell"] == choice["cell"]:
+            words = "best = 1 SE"
         x = line.positions[line.cells.index(choice["cell"])]
-        side = beside(line, best, modest) if len(text) < 6 else 0
-        align = {0: "center", 1: "left", -1: "right"}[side if text == "1 SE" else -side]
+        side = beside(line, best, modest) if len(words) < 6 else 0
+        align = {0: "center", 1: "left", -1: "right"}[side if words == "1 SE" else -side]
         axes.axvline(x, color=style.INK, linewidth=1.0, linestyle=dashes)  # type: ignore[arg-type]
         axes.annotate(
-            text, (x, 1.0), xycoords=axes.get_xaxis_transform(), ha=align, va="bottom", fontsize=9.5,
+            words, (x, 1.0), xycoords=axes.get_xaxis_transform(), ha=align, va="bottom", fontsize=9.5,
             xytext=(0, 1), textcoords="offset points",
         )  # fmt: skip
 

@@ -11,7 +11,10 @@ from jaxreg.report.figures import style
 from jaxreg.report.figures.decomposition import LOSS_NAMES, change_key, changes_of, parted, stack_key
 from jaxreg.report.figures.style import Picture
 from jaxreg.report.layout import Layout
+from jaxreg.report.markdown import text
 from jaxreg.store.results import Results
+
+MOST_ROWS = 200  # a figure has an end
 
 
 def rows_of(layout: Layout) -> list[tuple[str, str, str]]:
@@ -25,7 +28,8 @@ def rows_of(layout: Layout) -> list[tuple[str, str, str]]:
 
 def dot_plots(results: Results, layout: Layout, loss: str = "cross_entropy") -> list[Picture]:
     """Left the parts of the error as bars that add up, right the change against the base cell."""
-    rows = rows_of(layout)
+    every = rows_of(layout)
+    rows = every[:MOST_ROWS]
     if not rows:
         return []
     table = results.loss(loss)
@@ -38,7 +42,7 @@ def dot_plots(results: Results, layout: Layout, loss: str = "cross_entropy") -> 
     figure, axes = style.canvas(1.5 + 0.33 * y, 1, 2 if paired else 1, sharey=True)
     names = [row[0] for row in rows]
     _bars(axes[0, 0], heights, table.loc[names], LOSS_NAMES[loss])
-    axes[0, 0].set_yticks(heights, [label for _, label, _ in rows])
+    axes[0, 0].set_yticks(heights, [style.label(label) for _, label, _ in rows])
     axes[0, 0].set_ylim(-y - 0.7, -0.3)
     for height, (_, _, heading) in zip(heights, rows, strict=True):
         if heading:
@@ -48,7 +52,7 @@ def dot_plots(results: Results, layout: Layout, loss: str = "cross_entropy") -> 
             )  # fmt: skip
     if paired:
         _changes(axes[0, 1], heights, names, changes)
-        axes[0, 1].set_xlabel(f"Change against {layout.base}")
+        axes[0, 1].set_xlabel(f"Change against {style.label(str(layout.base))}")
         style.legend(axes[0, 1], handles=change_key(changes), ncols=3, columnspacing=0.8, handlelength=1.4)
     figure.legend(handles=stack_key(table.loc[names]), ncols=2, loc="outside upper left", columnspacing=1.4)
     bars = table.loc[names, "bias"].notna().any()
@@ -63,8 +67,10 @@ def dot_plots(results: Results, layout: Layout, loss: str = "cross_entropy") -> 
         Picture(
             f"bias-variance-{loss.replace('_', '-')}-cells",
             f"{'Bias and variance of each' if bars else 'Each'} cell's test {LOSS_NAMES[loss]}, and its change against "
-            f"{layout.base}.",
-            caption + " Values off the scale are written at the right (\u2192).",
+            f"{text(layout.base)}.",
+            caption
+            + (f" The first {MOST_ROWS} of {len(every)} cells." if len(every) > MOST_ROWS else "")
+            + " Values off the scale are written at the right (\u2192).",
             style.png(figure),
         )
     ]

@@ -12,6 +12,7 @@ from jaxreg.report.figures.style import Picture
 from jaxreg.store.results import Results
 
 ACROSS = 6
+MOST_ROWS = 20  # a figure has an end
 KINDS = {"variance": "highest variance", "bias": "highest bias"}
 
 
@@ -35,18 +36,19 @@ def sheet(results: Results) -> list[Picture]:
         return []
     names = class_names(results)
     cells, kinds = arrays["cell"].astype(str), arrays["kind"].astype(str)
-    rows = list(dict.fromkeys(zip(cells, kinds, strict=True)))
+    rows = list(dict.fromkeys(zip(cells, kinds, strict=True)))[:MOST_ROWS]
     figure, axes = style.canvas(1.72 * len(rows), len(rows), ACROSS)
     for line, (cell, kind) in zip(axes, rows, strict=True):
         which = np.flatnonzero((cells == cell) & (kinds == kind))
         which = which[np.argsort(-arrays["value"][which], kind="stable")][:ACROSS]
         for panel in line:
             panel.set_axis_off()
-        line[0].set_title(f"{cell}: {KINDS.get(kind, kind)}", loc="left", fontsize=10.5, fontweight="bold")
+        line[0].set_title(style.label(f"{cell}: {KINDS.get(kind, kind)}"), loc="left", fontsize=10.5, fontweight="bold")
         for panel, i in zip(line, which, strict=False):
             panel.imshow(as_picture(pixels[i]), cmap="gray_r", interpolation="nearest")
             label, answer = (names.get(int(arrays[key][i]), str(arrays[key][i])) for key in ("label", "predicted"))
-            text = f"{label}\n" + ("mostly right" if label == answer else f"\u2192 {answer}")
+            text = f"{style.label(label)}\n"
+            text += "mostly right" if label == answer else f"\u2192 {style.label(answer)}"
             panel.text(0.5, -0.04, text, transform=panel.transAxes, ha="center", va="top", fontsize=8.5)
     return [
         Picture(

@@ -13,6 +13,7 @@ from jaxreg.axes import AXES
 from jaxreg.report.figures import style
 from jaxreg.report.figures.style import Picture
 from jaxreg.report.layout import Layout, Product
+from jaxreg.report.markdown import text
 from jaxreg.report.summaries import diverged
 from jaxreg.store.results import Results
 
@@ -40,7 +41,7 @@ def _figure(results: Results, product: Product, loss: str) -> Picture:
         panel.set_xlabel(AXES[product.first].title)
     for panel in axes[:, 0]:
         panel.set_ylabel(AXES[product.second].title)
-    held = f" The other axes are held at {product.held}." if product.held else ""
+    held = f" The other axes are held at {text(product.held)}." if product.held else ""
     return Picture(
         f"map-{product.first}-{product.second}",
         f"Maps of error, bias, variance and wrong answers: {AXES[product.first].short}, {AXES[product.second].short}.",

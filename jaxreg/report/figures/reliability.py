@@ -8,6 +8,7 @@ from jaxreg.report.figures import style
 from jaxreg.report.figures.classes import shown_cells
 from jaxreg.report.figures.style import Picture
 from jaxreg.report.layout import Layout
+from jaxreg.report.markdown import text
 from jaxreg.store.results import Results
 
 
@@ -26,7 +27,7 @@ def diagram(results: Results, layout: Layout) -> list[Picture]:
     for cell, mark in zip(cells, style.MARKS.values(), strict=False):
         rows = results.reliability[results.reliability["cell"] == cell].sort_values("confidence")
         rows = rows[rows["share"] > 0.001]  # a handful of answers is noise
-        panel.plot(100 * rows["confidence"], 100 * rows["accuracy"], label=cell, **mark)
+        panel.plot(100 * rows["confidence"], 100 * rows["accuracy"], label=style.label(cell), **mark)
         counts.plot(100 * rows["confidence"], 100 * rows["share"], **mark)
     seen = results.reliability[results.reliability["cell"].isin(cells) & (results.reliability["share"] > 0.001)]
     lowest = float(np.floor(10 * seen["confidence"].min())) * 10
@@ -36,7 +37,7 @@ def diagram(results: Results, layout: Layout) -> list[Picture]:
     return [
         Picture(
             "reliability",
-            f"Share of right answers against stated confidence for {', '.join(cells)}.",
+            f"Share of right answers against stated confidence for {text(', '.join(cells))}.",
             "On the grey diagonal confidence equals accuracy; below it models are too sure of themselves. "
             "The lower panel says what share of the answers was given with which confidence.",
             style.png(figure),

@@ -12,6 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
+from jaxreg.formatting import printable
 from jaxreg.report.layout import Line
 
 WIDTH = 6.6  # inches; 11 points at this width are 8 pixels on a phone of 375
@@ -56,6 +57,11 @@ class Picture(NamedTuple):
     alt: str
     caption: str
     png: bytes
+
+
+def label(name: str) -> str:
+    """A name of others as Matplotlib shows it: a dollar would start a formula."""
+    return printable(name).replace("$", r"\$")
 
 
 def canvas(height: float, rows: int = 1, columns: int = 1, **kwargs: Any) -> tuple[Figure, np.ndarray]:
@@ -112,7 +118,7 @@ def curve(axes: Axes, x: Sequence[float] | np.ndarray, table: Any, name: str, **
     """A line through `table[name]` with `name_low` to `name_high` as a band."""
     band_alpha = kwargs.pop("band_alpha", 0.22)
     drawn = axes.plot(x, table[name], **kwargs)
-    if f"{name}_low" in table:
+    if {f"{name}_low", f"{name}_high"} <= set(table):
         low, high = (table[f"{name}_{end}"].to_numpy(float) for end in ("low", "high"))
         axes.fill_between(x, low, high, color=drawn[0].get_color(), alpha=band_alpha, linewidth=0)
 

@@ -1,0 +1,56 @@
+"""Text of others in Markdown: it is shown as it is, and never markup. Ordinary names are written as they are.
+
+A run's folder may come from anybody. Whatever a page quotes from it goes through `text`, `code` or, in a table,
+`table`; what is in HTML, through `html`. Escaping is CommonMark's (https://spec.commonmark.org/0.31.2/#backslash-escapes),
+and also keeps GitHub from making links of bare addresses.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from html import escape
+
+import pandas as pd
+
+from jaxreg.formatting import NOTHING, printable
+
+# An underscore inside a word is no markup, in early_stopping; a colon is only in ://, a full stop only in www.
+MARKUP = re.compile(r"[\\`*\[\]<>&~$]|(?<![^\W_])_|_(?![^\W_])|:(?=//)|(?<=\bwww)\.", re.IGNORECASE)
+
+
+def text(given: object) -> str:
+    """What others wrote, in a line of text."""
+    return MARKUP.sub(r"\\\g<0>", printable(str(given)))
+
+
+def code(given: object) -> str:
+    """What others wrote, as code in a line of text."""
+    inside = printable(str(given)) or " "
+    fence = "`" * (1 + max(map(len, re.findall("`+", inside)), default=0))
+    spaced = inside[0] == inside[-1] == " " and inside.strip(" ")  # of which a parser would take a space off
+    apart = " " if spaced or "`" in (inside[0], inside[-1]) else ""
+    return f"{fence}{apart}{inside}{apart}{fence}"
+
+
+def html(given: object) -> str:
+    """What others wrote, between tags of ours."""
+    return escape(printable(str(given)))
+
+
+def table(rows: Iterable[dict[str, str]]) -> str:
+    """A table of Markdown, its first column to the left and the others to the right; empty without rows.
+
+    A bar would end a cell, even in code, and parsers differ in what keeps it from that: it becomes a broken one.
+    """
+    made = pd.DataFrame([{bar(key): bar(value) for key, value in row.items()} for row in rows], dtype=object)
+    made = made.where(made.notna(), NOTHING)
+    if made.empty:
+        return ""
+    align = ["left"] + ["right"] * (made.shape[1] - 1)
+    return made.to_markdown(index=False, disable_numparse=True, colalign=align)
+
+
+def bar(text: str) -> str:
+    """A cell's text without the bar that would end it."""
+    return text.replace("|", "\u00a6") if isinstance(text, str) else text

@@ -1,0 +1,212 @@
+"""Whether what lies in a run's folder can be what a run has left there. It may come from anybody, or have been edited.
+
+Each function raises a `ValueError` that says what is wrong; who reads the file knows its name and what to type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from jaxreg.axes import AXES, present
+from jaxreg.errors import UserError
+from jaxreg.formatting import brief, value_text
+from jaxreg.spec.limits import MOST_CELLS, MOST_MEMBERS
+from jaxreg.spec.load import read
+from jaxreg.spec.members import members
+
+TEXT = (
+    "cell", "reference", "member", "split", "value", "class_name", "architecture", "axis", "rule", "tied", "loss",
+    "measure", "verdict",
+)  # fmt: skip
+FILLED = {
+    "members": ("member", "cell", "split", "seed"), "history": ("member", "epoch"), "decomposition": ("cell", "loss"),
+    "comparisons": ("cell", "measure"), "choices": ("axis", "rule"), "classes": ("cell", "class", "loss"),
+    "calibration": ("cell",), "reliability": ("cell", "bin"), "power": ("measure",),
+}  # fmt: skip
+WHOLE = ("seed", "epoch", "epochs", "train_examples", "class", "bin")
+KEYS = {
+    "members": ["member"], "history": ["member", "epoch"], "decomposition": ["cell", "loss"],
+    "comparisons": ["cell", "reference", "measure"], "choices": ["axis", "rule"], "classes": ["cell", "class", "loss"],
+    "calibration": ["cell"], "reliability": ["cell", "bin"],
+}  # fmt: skip
+LARGEST = 1e40  # of a number in a table: float32 ends before
+MOST_WHOLE = 10**12
+MOST_LETTERS = 500  # of a text in a table
+MOST_CLASSES = 1000
+NO_LIMIT = ("off", "nan", "None")  # as tables of all versions have it
+
+Text = Annotated[str, Field(strict=True)]
+Whole = Annotated[int, Field(strict=True, ge=0, le=MOST_WHOLE)]
+Amount = Annotated[float, Field(strict=True, ge=0, le=1e12)]
+Word = Annotated[str, Field(strict=True, pattern=r"^[a-z][a-z -]{1,30}$")]
+
+
+class Data(BaseModel):
+    """What run.json says of the data."""
+
+    name: Text = ""
+    digest: Text = ""
+    examples_are: Word = "images"
+    inputs_are: Word = "pixels"
+
+
+class Asked(BaseModel):
+    """What the page shows of the sweep that is in run.json."""
+
+    name: Text = ""
+    grid: Text | None = None
+    curve_images: Whole | None = None
+
+
+class About(BaseModel):
+    """What the report reads of run.json; none of it needs to be there."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    sweep: Asked | None = None
+    data: Data | None = None
+    versions: dict[str, Text] | None = None
+    command: Text = ""
+    started: Text = ""
+    finished: Text = ""
+    platform: Text = ""
+    device: Text = ""
+    precision: Text = ""
+    devices: Whole = 0
+    cores: Whole = 0
+    programs: Whole = 0
+    traces: Whole = 0
+    run_seconds: Amount = 0
+    train_seconds: Amount = 0
+    compile_seconds: Amount = 0
+    report_seconds: Amount = 0
+    small_weight_threshold: Amount | None = None
+
+
+def record(about: Mapping[str, Any]) -> None:
+    """Of run.json: what the report reads is of the types that it has."""
+    try:
+        About.model_validate(about)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        key = ".".join(map(str, first["loc"]))
+        raise ValueError(f"`{brief(key)[1:-1]}`: {first['msg']}, got {brief(first['input'])}") from None
+
+
+def table(name: str, made: pd.DataFrame) -> None:
+    """Of one table: columns of numbers hold numbers, those of texts short ones, and no row is there twice."""
+    if made.empty:
+        if name == "members":
+            raise ValueError("it has no rows")
+        return
+    for column in FILLED[name]:
+        if column not in made or made[column].isna().any():
+            raise ValueError(f"`{column}` is missing in {'all' if column not in made else 'some'} rows")
+    for column in map(str, made):
+        if column in TEXT:
+            if made[column].str.len().max() > MOST_LETTERS:
+                raise ValueError(f"`{column}` has a text of more than {MOST_LETTERS} characters")
+        elif column not in AXES:
+            _numbers(brief(column)[1:-1], made[column], endless=name in ("power", "history"))
+    for axis in present(made.columns):
+        _on_axis(axis, made[axis])
+    if name == "choices" and (unknown := set(made["axis"]) - {"all", *AXES}):
+        raise ValueError(f"`axis` is {brief(min(unknown))}, which is none")
+    if name == "classes" and made["class"].nunique() > MOST_CLASSES:
+        raise ValueError(f"it has more than {MOST_CLASSES} classes")
+    if name in KEYS and made.duplicated(KEYS[name]).any():
+        row = made[made.duplicated(KEYS[name])].iloc[0][KEYS[name]].tolist()
+        raise ValueError(f"the row of {', '.join(brief(str(one))[1:-1] for one in row)} is there more than once")
+
+
+def _numbers(column: str, values: pd.Series, endless: bool) -> None:
+    if values.dtype.kind not in "iuf":
+        raise ValueError(f"`{column}` has something else than numbers")
+    known = values.dropna()
+    if column in WHOLE and (len(known) < len(values) or not ((known % 1 == 0) & known.between(0, MOST_WHOLE)).all()):
+        raise ValueError(f"`{column}` has something else than whole numbers from 0 to {MOST_WHOLE}")
+    sizes = known.abs()
+    if (sizes[~np.isinf(sizes) if endless else slice(None)] > LARGEST).any():
+        raise ValueError(f"`{column}` has a number beyond {LARGEST:g}")
+
+
+def _on_axis(axis: str, values: pd.Series) -> None:
+    """Each value is one of the axis, as `jaxreg.spec.grid.value_of` gives them."""
+    for value in values.unique().tolist():
+        text = value_text(value)
+        try:
+            number = AXES[axis].number(text)
+            sound = np.isnan(number) or 0 <= number < 1e12 or (np.isposinf(number) and text in NO_LIMIT)
+            sound &= len(text) <= MOST_LETTERS
+            sound &= all(sign.isalnum() or sign in "+-._" for sign in text)
+        except ValueError:
+            sound = False
+        if not sound:
+            raise ValueError(f"`{axis}` has {brief(text)}, which is no value of that axis")
+
+
+def together(tables: Mapping[str, pd.DataFrame]) -> tuple[str, str] | None:
+    """Of all tables: they speak of the same cells and members, of each. Which does not, and what of it, or None."""
+    cells = list(dict.fromkeys(tables["members"]["cell"]))
+    if len(cells) > MOST_CELLS or len(tables["members"]) > MOST_MEMBERS:
+        return "members", f"it has more than {MOST_MEMBERS} members, or more than {MOST_CELLS} cells"
+    for name, made in tables.items():
+        for column in ("cell", "reference"):
+            if column in made and (strangers := set(made[column].dropna()) - set(cells)):
+                return name, f"it has a cell {brief(min(strangers))} that members.csv has not"
+    if strangers := set(tables["history"]["member"]) - set(tables["members"]["member"]):
+        return "history", f"it has a member {brief(min(strangers))} that members.csv has not"
+    if tables["history"].empty:
+        return "history", "it has no rows"
+    parts = tables["decomposition"]
+    if missing := [cell for cell in cells if cell not in set(parts.loc[parts["loss"] == "cross_entropy", "cell"])]:
+        return "decomposition", f"the row of {brief(missing[0])} and the cross_entropy is missing"
+    return None
+
+
+def complete(tables: Mapping[str, pd.DataFrame], asked: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Of a run whose sweep is known: every member is there, with each of its epochs, and nobody else. As `together`."""
+    if not {"splits", "seeds", "recipe", "axes"} <= set(asked):
+        return None  # not as a run writes it: there is nothing to hold the tables against
+    try:
+        wanted = {m.id: (m.cell.name, str(m.split), m.seed) for m in members(read(asked))}
+    except UserError as error:
+        return "run.json", f"its sweep: {error}"
+    made = tables["members"]
+    rows = zip(made["member"], zip(made["cell"], made["split"], made["seed"], strict=True), strict=True)
+    found = dict(rows)
+    if missing := [name for name in wanted if name not in found]:
+        return "members", f"the row of {brief(missing[0])} is missing, and {len(missing) - 1} more of {len(wanted)}"
+    if strange := [name for name in found if found[name] != wanted.get(name)]:
+        return "members", f"the row of {brief(strange[0])} belongs to no member of the sweep, or to another one"
+    if "epochs" in made:
+        epochs = tables["history"].groupby("member").size().reindex(made["member"], fill_value=0).to_numpy()
+        if (wrong := np.flatnonzero(epochs != made["epochs"].to_numpy())).size:
+            name, has = made["member"].iloc[wrong[0]], epochs[wrong[0]]
+            return "history", f"it has {has} epochs of {brief(name)}, which had {made['epochs'].iloc[wrong[0]]}"
+    return None
+
+
+def examples(arrays: Mapping[str, np.ndarray]) -> None:
+    """Of examples.npz: the arrays that make the pictures are of one length, and of what they must be."""
+    kinds = {"label": "iu", "predicted": "iu", "cell": "U", "kind": "U", "value": "fiu"}
+    if not kinds.keys() <= arrays.keys():
+        return
+    length = len(np.atleast_1d(arrays["cell"]))
+    for name, of in kinds.items():
+        if arrays[name].shape != (length,) or arrays[name].dtype.kind not in of:
+            raise ValueError(f"`{name}` is {arrays[name].dtype} {list(arrays[name].shape)}, of {length} examples")
+    pixels = arrays.get("pixels", np.zeros((0, 1, 1)))
+    if pixels.ndim not in (2, 3, 4) or len(pixels) not in (0, length) or pixels.dtype.kind not in "iuf":
+        raise ValueError(f"`pixels` is {pixels.dtype} {list(pixels.shape)}, of {length} examples")
+    inner = pixels.shape[1:]
+    flat_square = len(inner) != 1 or int(np.sqrt(inner[0])) ** 2 == inner[0]
+    if 0 in inner or not flat_square or (len(inner) == 3 and inner[2] not in (1, 3)):
+        raise ValueError(f"`pixels` is {list(pixels.shape)}, which is no picture")
+    if not np.isfinite(pixels).all() or (np.abs(pixels.astype(float)) > 1e30).any():
+        raise ValueError("`pixels` has something else than numbers of an image")
