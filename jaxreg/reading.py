@@ -13,7 +13,7 @@ import stat
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
 GZIP = 31  # of zlib: a gzip stream
 KINDS = {stat.S_IFIFO: "FIFO", stat.S_IFCHR: "device", stat.S_IFBLK: "device", stat.S_IFSOCK: "socket"}
@@ -55,7 +55,7 @@ def read(path: str | Path, most: int) -> bytes:
 def digest(path: str | Path) -> str:
     """SHA-256 of a regular file, as hexadecimal digits. Raises OSError as `opened`."""
     with opened(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(cast(Any, file), "sha256").hexdigest()
 
 
 def pieces(file: BinaryIO, size: int) -> Iterator[bytes]:

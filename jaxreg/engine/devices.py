@@ -55,11 +55,20 @@ def configure(devices: int | None = None) -> None:
 
 
 def member_mesh(devices: int | None = None) -> Mesh:
-    """A mesh of one axis, ``member``, over this many of the local devices (all by default)."""
+    """A mesh of one axis, ``member``, over this many of the local devices (all by default).
+
+    Raises:
+        UserError: there are none, or not so many.
+    """
     import jax
     import numpy as np
 
-    available = jax.local_devices()
+    try:
+        available = jax.local_devices()
+    except RuntimeError as error:
+        asked = os.environ.get("JAX_PLATFORMS", "")
+        what = f" JAX_PLATFORMS is {asked!r}: unset it, or set it to cpu." if asked else ""
+        raise UserError(f"JAX finds no device: {str(error).splitlines()[0]}.{what}") from None
     wanted = len(available) if devices is None else devices
     if not 1 <= wanted <= len(available):
         raise UserError(

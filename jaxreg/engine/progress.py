@@ -11,9 +11,33 @@ import math
 import sys
 import time
 from collections.abc import Callable
-from typing import IO, Protocol, cast, runtime_checkable
+from contextlib import suppress
+from typing import IO, Any, Protocol, cast, runtime_checkable
 
 Stream = io.TextIOBase | IO[str]  # what stands in for stderr in tests and notebooks is only the former
+
+
+class Unbreakable(io.TextIOBase):
+    """A stream whose reader may go, or whose disk may be full: what is said is lost, and training goes on."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self.encoding = getattr(stream, "encoding", None) or "utf-8"
+
+    def write(self, text: str) -> int:
+        """Writes, if it can."""
+        with suppress(OSError, ValueError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Sends what was written, if it can."""
+        with suppress(OSError, ValueError):
+            self._stream.flush()
+
+    def isatty(self) -> bool:
+        """Whether it is a terminal."""
+        return bool(self._stream.isatty())
 
 
 @runtime_checkable  # so that the tests can check arguments by their annotations
@@ -49,8 +73,9 @@ class Progress(Protocol):
         """Puts everything away. May be called twice."""
 
 
-def suited(stream: Stream, quiet: bool = False) -> Progress:
-    """What suits a stream: a bar on a terminal, lines elsewhere; `quiet` leaves warnings only."""
+def suited(given: Stream | None, quiet: bool = False) -> Progress:
+    """What suits a stream: a bar on a terminal, lines elsewhere; `quiet` leaves warnings only. None: it is closed."""
+    stream = Unbreakable(io.StringIO() if given is None else given)
     return Bar(stream) if stream.isatty() and not quiet else Lines(stream, quiet=quiet)
 
 

@@ -33,7 +33,7 @@ SMALL_WEIGHT = 1e-3
 
 SEPARATOR = "/"  # between the names of nested weights
 SHOWN = 16  # digits of a fingerprint in the name of a file
-MOST_CONTENT = 1 << 28  # bytes of a .json: a million epochs
+MOST_CONTENT = 256_000_000  # bytes of a .json: a million epochs
 UNREADABLE = (OSError, EOFError, ValueError, KeyError, TypeError, RecursionError, zipfile.BadZipFile)
 
 
