@@ -14,7 +14,7 @@ from jaxreg.files import HALF, remove_halves, write_text
 from jaxreg.spec.load import read
 from jaxreg.spec.sweep import Sweep
 from jaxreg.store.members import StoredMembers
-from jaxreg.store.results import MOST_RECORD
+from jaxreg.store.record import MOST_RECORD
 
 # What is written into a folder, apart from what the analysis and the page call their tables and pictures.
 FOLDERS = ("members", "figures")

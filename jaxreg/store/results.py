@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shlex
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,13 +15,12 @@ import pandas as pd
 from jaxreg import reading
 from jaxreg.errors import UserError
 from jaxreg.formatting import printable
-from jaxreg.spec.limits import DEPTH, too_deep
 from jaxreg.store import arrays, checks
+from jaxreg.store.record import damaged, missing, read_record
 
 # Values as they were written.
 TEXT = dict.fromkeys(checks.TEXT, str)
 MOST_BYTES = 256_000_000  # of a table
-MOST_RECORD = 16_000_000  # of run.json
 LONGEST_HEADER = 1 << 16
 # The columns without which a table can't be read at all; the report leaves out what else is missing.
 NEEDED = {
@@ -143,17 +140,17 @@ def read(path: str | Path, for_report: bool = False) -> Results:
     for name, columns in OPTIONAL.items():
         if os.path.lexists(path / f"{name}.csv"):
             tables[name] = read_table(path / f"{name}.csv", columns)
-    about = _record(path / "run.json")
+    about = read_record(path / "run.json")
     _as_written(path, about)
     for name, table in tables.items():
         try:
             checks.table(name, table)
         except ValueError as error:
-            raise _damaged(path / f"{name}.csv", str(error), about) from None
+            raise damaged(path / f"{name}.csv", str(error), about) from None
     fault = checks.complete(tables, about.get("sweep") or {}) or (checks.together(tables) if for_report else None)
     if fault is not None:
         name, what = fault
-        raise _damaged(path / (name if "." in name else f"{name}.csv"), what, about)
+        raise damaged(path / (name if "." in name else f"{name}.csv"), what, about)
     for name, columns in EMPTY.items():
         tables[name] = tables[name].assign(**{column: np.nan for column in columns if column not in tables[name]})
     tables["history"] = tables["history"].replace([np.inf, -np.inf], np.nan)  # of members that diverged
@@ -170,25 +167,7 @@ def _as_written(path: Path, about: Mapping[str, Any]) -> None:
             except OSError as error:
                 found = str(error.strerror)
             if found != noted[name]:
-                raise _damaged(path / name, "is not the one that was written", about)
-
-
-def _missing(file: Path) -> UserError:
-    return UserError(
-        f"{file} is missing: {file.parent} is not the folder of a finished run.\n"
-        "  The command that made it finishes it (nothing is trained twice)."
-    )
-
-
-def _damaged(file: Path, what: str, about: Mapping[str, Any]) -> UserError:
-    """A file that is not as a run leaves it, with the command that makes it anew, if run.json has one of ours."""
-    try:
-        command = shlex.split(str(about.get("command", "")))
-    except ValueError:
-        command = []
-    ours = command[:3] == ["python", "-m", "jaxreg.sweep"] or command[:1] == ["jaxreg"]
-    typed = printable(shlex.join(command)) if ours else "python -m jaxreg.sweep ..."
-    return UserError(f"{file}: {what}. Was it edited, or cut off?\n  Written anew by: {typed}")
+                raise damaged(path / name, "is not the one that was written", about)
 
 
 def read_table(file: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
@@ -206,7 +185,7 @@ def read_table(file: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
                 how: Any = {"dtype": TEXT, "keep_default_na": True, "low_memory": False, "index_col": False}
                 table = pd.read_csv(opened, **how)
     except FileNotFoundError:
-        raise _missing(file) from None
+        raise missing(file) from None
     except (
         ValueError,
         OSError,
@@ -221,27 +200,6 @@ def read_table(file: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
     return table
 
 
-def _record(file: Path) -> dict[str, Any]:
-    try:
-        record = json.loads(reading.read(file, MOST_RECORD).decode("utf-8"))
-    except FileNotFoundError:
-        raise _missing(file) from None
-    except (ValueError, OSError) as error:
-        said = str(getattr(error, "strerror", None) or error)
-        raise UserError(f"{file} can't be read as JSON: {printable(said[:200])}") from None
-    except RecursionError:
-        raise UserError(f"{file} can't be read as JSON: it is nested too deeply") from None
-    if not isinstance(record, dict):
-        raise UserError(f"{file} can't be read: expected a JSON object, got {type(record).__name__}.")
-    try:
-        if too_deep(record):
-            raise ValueError(f"it has tables or lists more than {DEPTH} deep in one another")
-        checks.record(record)
-    except ValueError as error:
-        raise _damaged(file, str(error), record) from None
-    return record
-
-
 def _examples(file: Path, about: Mapping[str, Any]) -> dict[str, np.ndarray]:
     try:
         found = arrays.read(file)
@@ -250,5 +208,5 @@ def _examples(file: Path, about: Mapping[str, Any]) -> dict[str, np.ndarray]:
         return {}
     except (ValueError, OSError) as error:
         said = str(getattr(error, "strerror", None) or error)
-        raise _damaged(file, f"can't be read ({printable(said[:200])})", about) from None
+        raise damaged(file, f"can't be read ({printable(said[:200])})", about) from None
     return found
