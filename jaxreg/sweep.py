@@ -36,6 +36,7 @@ exit codes: 0 done, 2 wrong input, 130 interrupted.
 """
 COUNTS = {
     "splits": "disjoint parts of the training set (default 5)",
+    "deals": "times that the same images are dealt into so many parts, each time anew (default 1)",
     "seeds": "seeds on each of them (default 1)",
     "full_seeds": "seeds on the whole training set besides (default 0)",
     "seed": "of the splits, the initial weights and the batch order (default 0)",

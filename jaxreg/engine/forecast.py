@@ -58,7 +58,8 @@ def plan(sweep: Sweep, data: Signature) -> Plan:
 def forecast(sweep: Sweep, plan: Plan, data: Signature) -> str:
     """The members, a line for each cell, and the programs, memory and time they need."""
     repeats = f"{count(sweep.splits, 'split')} x {count(sweep.seeds, 'seed')}"
-    ids = [f"split{_range(sweep.splits)}/seed{_range(sweep.seeds)}"]
+    repeats = repeats if sweep.deals == 1 else f"{count(sweep.deals, 'deal')} x {repeats}"
+    ids = [f"split{_range(sweep.deals * sweep.splits)}/seed{_range(sweep.seeds)}"]
     if sweep.full_seeds:
         repeats += f", {count(sweep.full_seeds, 'seed')} on the whole training set"
         ids.append(f"all/seed{_range(sweep.full_seeds)}")

@@ -39,6 +39,7 @@ class SweepFile(Checked):
     name: Name = "sweep"
     seed: Annotated[CountFromZero, Field(lt=2**32, description="a whole number from 0 to 4294967295")] = 0
     splits: Count = 5
+    deals: Count = 1  # how often the same images are dealt into that many splits
     seeds: Count = 1
     full_seeds: CountFromZero = 0  # members that each cell trains besides, on the whole training set
     curve_images: Count = 2000  # test images behind a point of a learning curve; the end is measured on all
@@ -113,9 +114,12 @@ def _warnings(sweep: Sweep) -> Iterator[str]:
         )
 
 
+_TOP = ("seed", "splits", "deals", "seeds", "full_seeds", "curve_images", "grid")
+
+
 def _flat(sweep: Sweep) -> dict[str, str]:
     tables = sweep.resolved()
-    flat = {key: spelled(tables[key]) for key in ("seed", "splits", "seeds", "full_seeds", "curve_images", "grid")}
+    flat = {key: spelled(tables[key]) for key in _TOP}
     for table in ("recipe", "axes"):
         flat |= {spelled_path(f"{table}.{key}"): spelled(value) for key, value in tables[table].items()}
     return flat | {f"[[run]] number {n}": spelled(run) for n, run in enumerate(tables["run"], 1)}

@@ -174,7 +174,7 @@ class Folder:
             return {}
 
 
-SETTINGS_COLUMNS = ("member", "cell", "architecture", *AXES, "split", "seed")
+SETTINGS_COLUMNS = ("member", "cell", "architecture", *AXES, "deal", "split", "seed")
 
 
 EPOCHS = ("diverged_at", "stopped_at")  # columns of members.csv that are empty for most
@@ -205,11 +205,13 @@ def _epoch(row: Mapping[str, str]) -> dict[str, Any]:
 def settings_columns(member: Member, data: Signature) -> dict[str, Any]:
     """The columns of members.csv that are known before training."""
     settings = member.settings
+    deal = {} if member.deal is None else {"deal": member.deal}
     return {
         "member": member.id,
         "cell": member.cell.name,
         "architecture": settings.architecture(data.features, data.classes),
         **{axis: value_of(settings, axis) for axis in AXES},
+        **deal,
         "split": member.split,
         "seed": member.seed,
     }
