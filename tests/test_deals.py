@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 
 from jaxreg.report.summaries import means
+from jaxreg.spec.members import members as members_of
+from jaxreg.statistics.analysis import analyse
 from jaxreg.statistics.calibration import gaps, measure
 from jaxreg.statistics.decomposition import PARTS, Accumulator, decompose
 from jaxreg.statistics.folds import Scores
@@ -14,6 +16,7 @@ from jaxreg.statistics.intervals import TwoWay, remaining
 from jaxreg.statistics.losses import design
 from jaxreg.statistics.power import detectable, needed, review
 from jaxreg.statistics.spreads import Spread, spread
+from jaxreg.store.records import Folder
 
 DEALS, SPLITS, SEEDS = 3, 4, 2
 DEAL, SPLIT, SEED = np.indices((DEALS, SPLITS, SEEDS)).reshape(3, -1)
@@ -201,3 +204,39 @@ def test_really_trained_learners_are_covered(deals):
     )
     assert 0.92 < knowing < 0.98
     assert ignoring < knowing - 0.02 if deals > 1 else ignoring == knowing
+
+
+def test_a_run_with_deals_trains_the_first_deal_as_one_without(train, small, dataset, tmp_path):
+    one, two = (small(l1=[0.0, 1e-4], deals=deals, full_seeds=1) for deals in (1, 2))
+    first, both = train(one), train(two)
+    assert set(first) < set(both) and len(both) == 2 * (2 * 2 + 1)
+    for name, member in first.items():
+        np.testing.assert_array_equal(member.log_probabilities, both[name].log_probabilities)
+    tables = []
+    for sweep, finished in ((one, first), (two, both)):
+        folder = Folder(tmp_path / str(sweep.deals))
+        folder.path.mkdir()
+        folder.write_tables(members_of(sweep), finished, dataset.test.targets, dataset.signature)
+        tables.append(pd.read_csv(folder.path / "members.csv"))
+    assert "deal" not in tables[0]
+    assert tables[1]["deal"].tolist() == ["0", "0", "1", "1", "all"] * 2
+    assert tables[1]["split"].tolist() == ["0", "1", "2", "3", "all"] * 2
+    again = Folder(tmp_path / "2").finished([member.id for member in members_of(two)])
+    assert [kept.row for kept in again.values()] == [both[name].row for name in again]
+
+
+def test_an_analysis_takes_the_deals_from_the_members():
+    random = np.random.default_rng(8)
+    cells = (("plain", 0), ("a", 1))
+    rows = [(f"{cell}/split{s}/seed0", cell, value, s // 3, s) for cell, value in cells for s in range(6)]
+    rows += [("plain/all/seed0", "plain", 0, "all", "all")]
+    table = pd.DataFrame(rows, columns=["member", "cell", "l1", "deal", "split"]).astype({"deal": str, "split": str})
+    other = {"l2": 0.0, "dropout": 0.0, "batch_norm": False, "depth": 3, "scaling": "unit", "early_stopping": "off"}
+    table = table.assign(**other, label_noise=0.0, pixel_noise=0.0, seed=0, diverged_at=np.nan)
+    labels = np.arange(60) % 4
+    z = random.normal(size=(len(table), 60, 4)) + 2 * np.eye(4)[labels]
+    log_p = (z - np.log(np.exp(z).sum(-1, keepdims=True))).astype(np.float32)
+    found = analyse(table, log_p, labels, list(table["member"]))
+    expected = decompose(log_p[:6], labels, range(6), [0] * 6, "log_probabilities", deal=[0, 0, 0, 1, 1, 1])
+    pd.testing.assert_frame_equal(found.decomposition[expected.columns].iloc[:3], expected)
+    assert {"deals", "deals_needed", "share_deals"} <= set(found.power)
