@@ -19,7 +19,7 @@ def parser(prog: str = PROG) -> Parser:
         type=int,
         default=1000,
         metavar="N",
-        help="of every design (default 1000, about ten minutes on one core)",
+        help="of every design (default 1000, about half an hour on one core)",
     )
     return made
 

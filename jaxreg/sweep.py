@@ -35,6 +35,7 @@ exit codes: 0 done; 1 the machine failed, or a replay came out otherwise; 2 wron
 """
 COUNTS = {
     "splits": "disjoint parts of the training set (default 5)",
+    "deals": "times that the same images are dealt into so many parts, each time anew (default 1)",
     "seeds": "seeds on each of them (default 1)",
     "full_seeds": "seeds on the whole training set besides (default 0)",
     "seed": "of the splits, the initial weights and the batch order (default 0)",

@@ -51,7 +51,7 @@ designs = st.tuples(st.integers(1, 5), st.integers(1, 3), st.integers(0, 2**31))
 def test_error_is_bias_plus_variance_for_every_example(plan):
     outputs, labels, split, seed = models(plan[0], plan[1], 7, plan[2])
     where = design(split, seed)
-    per_example, _ = terms(sums_of(outputs, "log_probabilities", where), labels, where.splits)
+    per_example, _ = terms(sums_of(outputs, "log_probabilities", where), labels, where)
     values = dict(zip(MEASURES, per_example, strict=True))
     for loss in LOSSES:
         total = values[loss, "bias"] + values[loss, "variance"]
@@ -266,7 +266,7 @@ def test_closed_form_is_recovered_without_bias(kept):
     split, seed = np.repeat([0, 1], 3)[kept], np.tile([0, 1, 2], 2)[kept]
     where = design(split, seed)
     found = np.array(
-        [terms(sums_of(draw()[kept], "probabilities", where), labels, 2)[0][:5].mean(-1) for _ in range(1500)]
+        [terms(sums_of(draw()[kept], "probabilities", where), labels, where)[0][:5].mean(-1) for _ in range(1500)]
     )
     for part, values in zip(PARTS, found.T, strict=True):
         error = values.std() / np.sqrt(len(values))
@@ -349,7 +349,7 @@ def test_training_label_noise_raises_bias_as_theory_says(rate):
     found = []
     for _ in range(200):
         both = frequencies(random, splits, rate)
-        right, wrong = (terms(sums_of(x[:, kind], "probabilities", where), label, splits)[0][measures] for x in both)
+        right, wrong = (terms(sums_of(x[:, kind], "probabilities", where), label, where)[0][measures] for x in both)
         found.append([(wrong @ p.ravel() - right @ eta.ravel()) / len(KINDS) for p in (eta, noisy)])
     rises = np.array(found).swapaxes(1, 2)
     error = rises.std(0) / np.sqrt(len(rises))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jaxreg.data.fashion import SIGNATURE
-from jaxreg.engine.forecast import Plan, forecast
+from jaxreg.engine.forecast import Plan, forecast, plan
 from jaxreg.formatting import duration
 from jaxreg.spec.load import read
 
@@ -13,8 +13,8 @@ from jaxreg.spec.load import read
 def test_every_cell_and_every_kind_of_member_is_named():
     runs = [{"name": "a"}, {"name": "long", "after": "a", "dropout": 0.5}]
     sweep = read({"name": "two", "run": runs, "splits": 3, "seeds": 2, "full_seeds": 4})
-    plan = Plan(members=20, programs=1, bytes=2_500_000_000, seconds=7200.0)
-    assert forecast(sweep, plan, SIGNATURE).splitlines() == [
+    needs = Plan(members=20, programs=1, bytes=2_500_000_000, seconds=7200.0)
+    assert forecast(sweep, needs, SIGNATURE).splitlines() == [
         "two: 2 cells, each 3 splits x 2 seeds, 4 seeds on the whole training set: 20 members",
         "  a     784-225-256-128-10",
         "  long  784-225-256-128-10+dropout  after a",
@@ -38,3 +38,12 @@ def test_as_many_programs_as_are_compiled(train, small, monkeypatch):
     monkeypatch.setattr(Programs, "_compiled", {})
     train(small(run=[{}]))
     assert len(Programs._compiled) == PROGRAMS - 1
+
+
+def test_deals_are_counted():
+    sweep = read({"run": [{"name": "a"}], "splits": 3, "deals": 2, "seeds": 2})
+    found = plan(sweep, SIGNATURE)
+    assert found.members == 12
+    lines = forecast(sweep, found, SIGNATURE).splitlines()
+    assert lines[0].endswith("1 cell, each 2 deals x 3 splits x 2 seeds: 12 members")
+    assert "each of them as split0..5/seed0..1" in lines

@@ -35,3 +35,14 @@ def test_a_members_place_depends_on_nothing_but_its_cell():
     few = members(load(flags={"grid": "l1", "l1": [0, 1e-5]}))
     more = members(load(flags={"grid": "l1,l2", "l1": [0, 1e-5, 1e-3], "seeds": 3}))
     assert set(few) <= set(more)
+
+
+def test_further_deals_number_their_splits_on():
+    one, two = (load(flags={"grid": "l1", "l1": [0, 1e-5], "splits": 2, "deals": n, "full_seeds": 1}) for n in (1, 2))
+    found = [member for member in members(two) if member.cell.name == "plain"]
+    assert [(m.id, m.deal) for m in found] == [
+        ("plain/split0/seed0", 0), ("plain/split1/seed0", 0), ("plain/split2/seed0", 1), ("plain/split3/seed0", 1),
+        ("plain/all/seed0", "all"),
+    ]  # fmt: skip
+    assert {m.id for m in members(one)} <= {m.id for m in members(two)}
+    assert all(m.deal is None for m in members(one))

@@ -137,6 +137,7 @@ NAMED = [("simple", {}), ("l1", {"l1": 1e-2}), ("l2", {"l2": 1e-2}), ("simple_ag
     [
         ("one member a cell", {"splits": 1, "seeds": 1}, ["bias-variance-cross-entropy-l1-l2"]),
         ("one split", {"splits": 1, "seeds": 3}, ["bias-variance-cross-entropy-l1-l2"]),
+        ("two deals", {"splits": 3, "deals": 2}, ["bias-variance-cross-entropy-l1-l2"]),
         ("one seed", {"splits": 3, "seeds": 1}, ["bias-variance-cross-entropy-l1-l2"]),
         ("one cell", {"cells": L1_L2[:1]}, ["bias-variance-cross-entropy-cells"]),
         ("one axis", {"cells": L1_L2[:3]}, ["bias-variance-cross-entropy-l1"]),
@@ -184,6 +185,7 @@ def found(path: Path) -> list[str]:
         ({"splits": 1, "seeds": 4}, "between its 4 seeds only"),
         ({"splits": 4, "seeds": 1}, "can't be told apart"),
         ({"splits": 2, "seeds": 2}, "2 splits are few"),
+        ({"splits": 2, "seeds": 2, "deals": 2}, "2 splits, dealt 2 times, are few"),
         ({"diverged": ["l1=1e-3"]}, "**6 members of 30 diverged**: `l1=1e-3` 6 of 6; the first at epoch 2"),
         (
             {"cells": [("l1=1e-3", {"l1": 1e-3}), ("l1=1e-5", {"l1": 1e-5})]},
@@ -196,6 +198,29 @@ def found(path: Path) -> list[str]:
 )
 def test_caveats_are_found(tmp_path: Path, options: dict, words: str) -> None:
     assert words in "\n".join(found(write_run(tmp_path, **options)))
+
+
+def test_deals_are_no_further_training_sets(tmp_path: Path) -> None:
+    """Five splits dealt twice are said to be that, and their intervals are not those of ten splits."""
+    dealt, one = (
+        report.write(write_run(tmp_path / str(deals), splits=5, seeds=1, deals=deals)).read_text() for deals in (2, 1)
+    )
+    assert "5 cells × 2 deals × 5 splits × 1 seed: 50 networks" in dealt
+    assert "The same images were dealt 2 times into disjoint splits" in section(dealt, "Bias and variance")
+    assert "With one seed a split, variance from data" in section(dealt, "Caveats")
+    words = r"More deals of the same images can lower (\d+) % .* by (\d+) % .*images \((\d+) %\).*images \((\d+) %\)\."
+    settle = re.search(words, section(dealt, "What more runs would settle"))
+    again, _, data, test = map(int, settle.groups())
+    assert 99 <= again + data + test <= 101
+    assert "can be dealt anew, with `--deals 2`" in section(one, "What more runs would settle")
+    assert "deal" not in section(one, "Bias and variance")
+    table = pd.read_csv(tmp_path / "2" / "decomposition.csv")
+    assert (table[["models", "splits", "deals"]] == [10, 5, 2]).all(axis=None)
+
+
+def test_one_split_has_no_other_deal(tmp_path: Path) -> None:
+    page = report.write(write_run(tmp_path, splits=1, seeds=3)).read_text()
+    assert "--deals" not in section(page, "What more runs would settle")
 
 
 def test_members_that_only_guess_are_named(tmp_path: Path) -> None:

@@ -220,6 +220,7 @@ NUMBER = "must be a finite number of at least 0, such as 1e-5"
         ({"grid": "l1", "learning_rate": [0]}, ["--learning-rate: must be a finite number above 0"]),
         ({"grid": "l1", "name": "a/b"}, ["--name: must be a name of letters"]),
         ({"grid": "l1", "splits": 1, "full_seeds": 1}, ["--full-seeds: with splits = 1"]),
+        ({"grid": "l1", "splits": 1, "deals": 2}, ["--deals: with splits = 1", "--splits 5"]),
         ({}, ["nothing to train", "--grid l1,l2"]),
     ],
 )  # fmt: skip

@@ -123,3 +123,15 @@ def test_balanced_rows_are_as_many_of_each_class_and_the_same_every_time():
     assert not np.array_equal(rows, balanced_rows(labels, 200, seed=4))
     assert np.array_equal(balanced_rows(labels, 1000, seed=3), np.arange(1000))
     assert balanced_rows(labels, 3, seed=3).size == 10
+
+
+def test_another_deal_cuts_the_same_rows_anew():
+    labels = np.arange(600, dtype=np.int64) % 10
+    first, second, third = (split_rows(labels, 3, 0, deal) for deal in range(3))
+    assert all(np.array_equal(a, b) for a, b in zip(first, split_rows(labels, 3, 0), strict=True))
+    for dealt in (second, third):
+        assert sorted(np.concatenate(dealt)) == list(range(600))
+        assert all(np.bincount(labels[part]).tolist() == [20] * 10 for part in dealt)
+        shared = len(set(first[0]) & set(dealt[0]))
+        assert 40 < shared < 95  # by chance a third of 200
+    assert sorted(second[0]) != sorted(third[0])

@@ -49,7 +49,6 @@ LONGEST = 250
 LONGER = {
     "jaxreg/axes.py": "a table: an entry for each axis",
     "jaxreg/bench/peers.py": "six ways to train the same network, to be read side by side",
-    "jaxreg/statistics/coverage.py": "one simulation, its models and its page",
     "jaxreg/study/conclusions.py": "a table: an entry for each of thirteen conclusions",
     "tests/test_cohorts.py": "one law, seen from many sides",
     "tests/test_decomposition.py": "formulas by definition, and against mlxtend",

@@ -62,23 +62,25 @@ def write_run(
     diverged: Sequence[str] = (),
     grid: str | None = "l1,l2",
     pictures: bool = False,
+    deals: int = 1,
 ) -> Path:
     """Write the files of a run; members of the cells named in `diverged` all diverge in epoch 2.
 
-    With `pictures` the inputs are some.
+    With `pictures` the inputs are some. With several `deals`, each has so many splits.
     """
     folder.mkdir(parents=True, exist_ok=True)
     members, history, outputs = [], [], []
     for cell, settings in cells:
         lost = cell in diverged
-        log_p = predictions(settings, splits, seeds)
-        for split, seed in np.ndindex(splits, seeds):
+        log_p = predictions(settings, deals * splits, seeds)
+        for split, seed in np.ndindex(deals * splits, seeds):
             name, own = f"{cell}/split{split}/seed{seed}", log_p[split, seed] * (np.nan if lost else 1)
             loss = -float(own[np.arange(len(LABELS)), LABELS].mean())
             accuracy = np.nan if lost else float((own.argmax(-1) == LABELS).mean())
             outputs.append(own)
             members.append(
                 {"member": name, "cell": cell, "architecture": "784-8-10", **BASE, **settings}
+                | ({"deal": split // splits} if deals > 1 else {})
                 | {"split": split, "seed": seed, "train_examples": 500}
                 | {"train_cross_entropy": 0.8 * loss, "train_accuracy": 0.9, "penalty": 0.01}
                 | {"test_cross_entropy": loss, "test_accuracy": accuracy, "weight_l1": 900.0, "weight_l2": 90.0}
@@ -97,7 +99,7 @@ def write_run(
     inputs = np.arange(len(LABELS) * 64, dtype=np.uint8).reshape(-1, 64) if pictures else None
     write(analyse(table, np.array(outputs), LABELS, list(table["member"]), inputs, (8, 8), CLASSES), folder)
     record = {
-        "sweep": {"name": folder.name, "grid": grid, "splits": splits, "seeds": seeds},
+        "sweep": {"name": folder.name, "grid": grid, "splits": splits, "deals": deals, "seeds": seeds},
         "command": "python -m jaxreg.sweep --grid l1,l2",
         "versions": {"jaxreg": "0.1.0", "jax": "0.7.2"},
         "device": "cpu", "precision": "float32", "programs": 1, "traces": 1,

@@ -8,19 +8,21 @@ from jaxtyping import Int64, Integer
 from jaxreg.errors import UserError
 
 
-def split_rows(labels: Integer[np.ndarray, " example"], splits: int, seed: int) -> list[Int64[np.ndarray, " row"]]:
+def split_rows(
+    labels: Integer[np.ndarray, " example"], splits: int, seed: int, deal: int = 0
+) -> list[Int64[np.ndarray, " row"]]:
     """Deal the rows into disjoint parts that hold the same number of images of each class.
 
     All parts are of one size, so that members differ in nothing but which images they see. Where `splits`
     does not divide a class, the remainder (fewer than `splits` images of it) is in no part. Rows of a part
     are in random order. One split is every row, in file order. Depends on the arguments alone; give the
     labels as they are in the source, not corrupted ones, so that a cell's label noise does not move its
-    splits.
+    splits. Another `deal` (0, 1, ...) cuts the same rows anew, independently.
 
     Raises:
         UserError: there are more splits than images of some class.
     """
-    assert splits >= 1 and seed >= 0
+    assert splits >= 1 and seed >= 0 and deal >= 0
     if splits == 1:
         return [np.arange(labels.size)]
     classes, counts = np.unique(labels, return_counts=True)
@@ -30,8 +32,9 @@ def split_rows(labels: Integer[np.ndarray, " example"], splits: int, seed: int) 
             f" training images. Type --splits {counts.min()} or less."
         )
     # Raw bits of PCG64 and a stable sort: NumPy promises these for all versions, `Generator.permutation` not.
-    deal, order = np.random.PCG64([seed, splits]).random_raw(2 * labels.size).reshape(2, -1)
-    shuffled = np.argsort(deal, kind="stable")
+    key = [seed, splits, deal] if deal else [seed, splits]
+    cards, order = np.random.PCG64(key).random_raw(2 * labels.size).reshape(2, -1)
+    shuffled = np.argsort(cards, kind="stable")
     hands = []
     for name, count in zip(classes, counts, strict=True):
         rows = shuffled[labels[shuffled] == name]

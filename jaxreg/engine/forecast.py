@@ -21,6 +21,7 @@ PROGRAMS = 9
 CORE_SECONDS = 0.45e-3
 DEFAULT_LAYERS = (784, 225, 256, 128, 10)
 BASE_BYTES = 600_000_000  # Python, JAX and its compiler
+CELL_BYTES = 60  # of each test example in the analysis: what a cell's members come to in each of 15 measures
 
 
 class Plan(NamedTuple):
@@ -37,7 +38,8 @@ def plan(sweep: Sweep, data: Signature) -> Plan:
     wanted = number(sweep)
     steps, state, groups = 0.0, 0, set()
     # How many members of a cell train on how many examples: counted, since there may be very many.
-    parts = [(data.train_examples // sweep.splits, sweep.splits * sweep.seeds), (data.train_examples, sweep.full_seeds)]
+    on_splits = sweep.deals * sweep.splits * sweep.seeds
+    parts = [(data.train_examples // sweep.splits, on_splits), (data.train_examples, sweep.full_seeds)]
     for cell in sweep.cells:
         settings = cell.settings
         layers = (data.features, *settings.widths, data.classes)
@@ -54,7 +56,7 @@ def plan(sweep: Sweep, data: Signature) -> Plan:
     return Plan(
         members=wanted,
         programs=PROGRAMS * len(groups),
-        bytes=cores() * (inputs + state) + 4 * data.classes * data.test_examples * wanted + BASE_BYTES,
+        bytes=cores() * (inputs + state) + CELL_BYTES * data.test_examples * len(sweep.cells) + BASE_BYTES,
         seconds=steps * CORE_SECONDS / cores() + 2.0 * len(groups),
     )
 
@@ -62,7 +64,8 @@ def plan(sweep: Sweep, data: Signature) -> Plan:
 def forecast(sweep: Sweep, plan: Plan, data: Signature) -> str:
     """The members, a line for each cell, and the programs, memory and time they need."""
     repeats = f"{count(sweep.splits, 'split')} x {count(sweep.seeds, 'seed')}"
-    ids = [f"split{_range(sweep.splits)}/seed{_range(sweep.seeds)}"]
+    repeats = repeats if sweep.deals == 1 else f"{count(sweep.deals, 'deal')} x {repeats}"
+    ids = [f"split{_range(sweep.deals * sweep.splits)}/seed{_range(sweep.seeds)}"]
     if sweep.full_seeds:
         repeats += f", {count(sweep.full_seeds, 'seed')} on the whole training set"
         ids.append(f"all/seed{_range(sweep.full_seeds)}")

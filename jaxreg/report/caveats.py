@@ -169,9 +169,11 @@ def _too_few(results: Results, layout: Layout) -> list[str]:
     best = results.choice("all", "best")
     splits = float(results.loss("cross_entropy")["splits"].max())
     found = []
-    if 1 < splits < 4:
-        rest = "one degree" if splits == 2 else "two degrees"
-        found.append(f"{splits:.0f} splits are few: intervals over training sets rest on {rest} of freedom.")
+    freedom = results.deals * (splits - 1)
+    if 0 < freedom < 3:
+        rest = "one degree" if freedom == 1 else "two degrees"
+        dealt = f", dealt {results.deals} times," if results.deals > 1 else ""
+        found.append(f"{splits:.0f} splits{dealt} are few: intervals over training sets rest on {rest} of freedom.")
     change = None if best is None else results.change(layout.base, best["cell"], "test_cross_entropy")
     if best is None or change is None or change["verdict"] != UNDECIDED:
         return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from jaxreg.axes import AXES
-from jaxreg.formatting import count, estimate, known, listing, number, swapped
+from jaxreg.formatting import count, estimate, fixed, known, listing, number, swapped
 from jaxreg.report.layout import Layout, Line
 from jaxreg.report.markdown import code
 from jaxreg.statistics.comparisons import UNDECIDED
@@ -219,3 +219,30 @@ def turned(results: Results, layout: Layout) -> list[str]:
             epoch = int(losses.index[int(losses.argmin())])
             found.append(f"{code(cell)} was best after epoch {epoch} and has risen by {number(rise, 2)} since")
     return [f"Overfitting in time: {listing(found)}."] if found else []
+
+
+def outlook(results: Results) -> str:
+    """What dealing the same examples again would bring; empty where it can't be done or nothing is known."""
+    are, splits = results.examples_are, results.loss("cross_entropy").get("splits")
+    if splits is None or not splits.max() > 1:
+        return ""
+    if results.deals == 1:
+        return (
+            f"Splits needed are of further {are}, as many again in each. The same {are} can be dealt anew, with "
+            f"`--deals 2`: that helps less than further {are} do, and the report then says how much is left."
+        )
+    rows = results.power[results.power["cell"].isna()] if "share_deals" in results.power else results.power[:0]
+    rows = rows[rows["measure"] == "test_cross_entropy"].dropna(subset=["share_deals"])
+    if rows.empty:
+        return ""
+    deals, data, examples = (float(rows[f"share_{name}"].iloc[0]) for name in ("deals", "data", "examples"))
+    return (
+        f"More deals of the same {are} can lower {_percent(deals)} of the squared error of a typical difference in "
+        f"cross-entropy, and so narrow its interval by {_percent(1 - (1 - deals) ** 0.5)} at the most. The rest falls "
+        f"only with further training {are} ({_percent(data)}) and with more test {are} ({_percent(examples)}). "
+        "From few deals these shares are rough."
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{fixed(100 * share, 0)} %"

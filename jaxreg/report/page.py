@@ -81,6 +81,7 @@ def render(results: Results, layout: Layout, pictures: dict[str, list[figures.Pi
         cells=tables.cells(results),
         small=f"Small weights: below {value_text(threshold)} in size. " if threshold else "",
         power=tables.power(results),
+        outlook=findings.outlook(results),
         made=made(results),
         sweep=json.dumps(results.sweep, indent=2),
         again=code(f"python -m jaxreg.report {path_to_type(results.path)}"),
@@ -113,7 +114,9 @@ def subtitle(results: Results) -> str:
     parts = [count(len(results.cells), "cell")]
     on_splits = members[members["split"] != "all"]
     if len(on_splits):
-        parts += [count(on_splits["split"].nunique(), "split"), count(on_splits["seed"].nunique(), "seed")]
+        deals = results.deals
+        parts += [count(deals, "deal")] if deals > 1 else []
+        parts += [count(on_splits["split"].nunique() // deals, "split"), count(on_splits["seed"].nunique(), "seed")]
     said = " \u00d7 ".join(parts) + f": {count(len(members), 'network')}"
     if "architecture" in members and members["architecture"].nunique() == 1:
         said += f" {text(members['architecture'].iloc[0])}"
@@ -136,7 +139,19 @@ def reading(results: Results) -> str:
         "**Variance** is how much of the error comes from which training set and which seed a network "
         "happened to get: the cross-entropy that averaging such networks' log-probabilities would save. "
         "**Bias** is what remains, with the label noise in it: one label "
-        f"{article} {results.example_is} can't part the two.{size}"
+        f"{article} {results.example_is} can't part the two.{size}{_dealt(results)}"
+    )
+
+
+def _dealt(results: Results) -> str:
+    """What was done, and taken into account, where the same examples were dealt more than once."""
+    if results.deals == 1:
+        return ""
+    are = results.examples_are
+    return (
+        f" The same {are} were dealt {results.deals} times into disjoint splits, each time anew. Splits of different "
+        f"deals share {are}, so that a further deal tells less than as many new {are} would: the intervals take that "
+        "into account."
     )
 
 

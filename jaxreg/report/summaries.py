@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t
 
+from jaxreg.statistics.intervals import remaining
 from jaxreg.store.results import Results
 
 
@@ -13,13 +14,35 @@ def means(members: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     """Mean, `_low` and `_high` of each column, by cell.
 
     The unit is the split, since seeds on one split share its examples; with a single split it is the seed.
-    Student's t on units - 1 degrees of freedom; nan where a cell has one unit.
+    Student's t on units - 1 degrees of freedom; nan where a cell has one unit. Splits of several deals share examples:
+    their intervals are those of `jaxreg.statistics.intervals`.
     """
+    if "deal" in members:
+        return _over_deals(members, columns)
     keys = ["cell", "split"] if members["split"].nunique() > 1 else ["cell", "seed"]
     units = members.groupby(keys, sort=False)[columns].mean().groupby(level="cell", sort=False)
     mean, n = units.mean(), units.count()
     half = units.std(ddof=1) / np.sqrt(n) * t.ppf(0.975, np.maximum(n - 1, 1))
     return pd.concat([mean, (mean - half).add_suffix("_low"), (mean + half).add_suffix("_high")], axis=1)
+
+
+def _over_deals(members: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """`means` where the examples were dealt more than once."""
+    by_split = members.groupby(["cell", "deal", "split"], sort=False)[columns].mean()
+    rows = {}
+    for cell, units in by_split.groupby(level="cell", sort=False):
+        deals = units.groupby(level="deal")
+        centres, sizes = deals.mean(), deals.size()
+        freedom = len(units) - len(sizes)
+        row = centres.mean()
+        half = row * np.nan
+        if freedom > 0 and len(sizes) > 1:
+            square = ((sizes - 1) @ deals.var().fillna(0.0)) / freedom * (1 / sizes).mean()
+            left, spread = remaining((centres.var() / square).to_numpy(), len(sizes), freedom)
+            doubt = 1 / (1 / freedom + spread / left**2 / 2)
+            half = np.sqrt(square * left) * t.ppf(0.975, doubt)
+        rows[cell] = pd.concat([row, (row - half).add_suffix("_low"), (row + half).add_suffix("_high")])
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("cell")
 
 
 def by_cell(results: Results, columns: list[str]) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 This is the only place where a sweep is checked. A sweep file (TOML) holds, all of it optional:
 
-    name, seed, splits, seeds, full_seeds, curve_images, grid, data, test     at the top
+    name, seed, splits, deals, seeds, full_seeds, curve_images, grid, data, test     at the top
     [recipe]    any field of Settings: what every cell starts from
     [axes]      values of an axis: l1 = [0, 1e-5]. One value on an axis outside the grid holds it there
     [[run]]     a cell of its own: name, after, and any field of Settings; beside a grid or without one
@@ -84,6 +84,13 @@ def read(tables: Mapping[str, Any], place: Place | None = None) -> Sweep:
         raise UserError(
             f"{place('full_seeds')}: with splits = 1 every member has the whole training set already. "
             "Raise seeds, or leave full_seeds out."
+        )
+    if top.deals > 1 and top.splits == 1:
+        where = place("deals")
+        more = "--splits 5" if where.startswith("--") else "splits = 5"
+        raise UserError(
+            f"{where}: with splits = 1 every deal would be the whole training set again. Raise splits, as in {more}, "
+            "or leave deals out."
         )
     terms = parse(top.grid, place("grid")) if top.grid is not None else ()
     swept = list(dict.fromkeys(axis for term in terms for axis in term))

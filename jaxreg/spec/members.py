@@ -11,11 +11,15 @@ from jaxreg.spec.sweep import Cell, Sweep
 
 @dataclass(frozen=True)
 class Member:
-    """One training run. `split` is the number of one of the disjoint parts, or "all" for their union."""
+    """One training run. `split` is the number of one of the disjoint parts, or "all" for their union.
+
+    Where the images are dealt more than once, the parts of a deal are disjoint, and numbered on from the deal before.
+    """
 
     cell: Cell
     split: int | Literal["all"]
     seed: int
+    deal: int | Literal["all"] | None = None  # which deal the split is of, where there are several
 
     @property
     def id(self) -> str:
@@ -38,20 +42,26 @@ class Member:
 
 def number(sweep: Sweep) -> int:
     """How many `members` there are, without making one."""
-    return len(sweep.cells) * (sweep.splits * sweep.seeds + sweep.full_seeds)
+    return len(sweep.cells) * (sweep.deals * sweep.splits * sweep.seeds + sweep.full_seeds)
 
 
 def members(sweep: Sweep) -> tuple[Member, ...]:
     """All members, by cell, split and seed; a cell that starts from another comes after it."""
-    splits: list[int | Literal["all"]] = [*range(sweep.splits), "all"]
+    splits: list[int | Literal["all"]] = [*range(sweep.deals * sweep.splits), "all"]
     found = [
-        Member(cell, split, seed)
+        Member(cell, split, seed, _deal(split, sweep))
         for cell in _in_order(sweep.cells)
         for split in splits
         for seed in range(sweep.full_seeds if split == "all" else sweep.seeds)
     ]
     assert len({member.id for member in found}) == len(found), "cells have unique names"
     return tuple(found)
+
+
+def _deal(split: int | Literal["all"], sweep: Sweep) -> int | Literal["all"] | None:
+    if sweep.deals == 1:
+        return None
+    return "all" if split == "all" else split // sweep.splits
 
 
 def _in_order(cells: tuple[Cell, ...]) -> list[Cell]:

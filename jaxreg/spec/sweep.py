@@ -39,6 +39,7 @@ class SweepFile(Checked):
     name: Name = "sweep"
     seed: Annotated[CountFromZero, Field(lt=2**32, description="a whole number from 0 to 4294967295")] = 0
     splits: Count = 5
+    deals: Count = 1  # how often the same images are dealt into that many splits
     seeds: Count = 1
     full_seeds: CountFromZero = 0  # members that each cell trains besides, on the whole training set
     curve_images: Count = 2000  # test images behind a point of a learning curve; the end is measured on all

@@ -16,7 +16,7 @@ import pandas as pd
 
 from jaxreg.axes import present, reference
 from jaxreg.files import write_csv, write_npz
-from jaxreg.statistics import calibration, power, selection
+from jaxreg.statistics import calibration, power, selection, spreads
 from jaxreg.statistics.comparisons import COMPARED, UNDECIDED, Difference, against, compare_with_references
 from jaxreg.statistics.decomposition import table
 from jaxreg.statistics.groups import CellMembers, Group, LogProbabilities, Predictions, counted, differences, grouped
@@ -52,7 +52,7 @@ def analyse(
 
     Args:
         members: a row a member, with the columns of members.csv; `member`, `cell`, `split`, `seed` and
-            `diverged_at` are needed.
+            `diverged_at` are needed, and `deal` where the same data were dealt into splits more than once.
         log_probabilities: [member, example, class], in the order of `member_ids`; read in blocks.
         labels: [example].
         member_ids: whose predictions these are.
@@ -148,7 +148,8 @@ def _calibration(groups: Sequence[Group], predictions: Predictions) -> tuple[pd.
     errors, diagrams = [], []
     for group in groups:
         for cell in group.cells:
-            found = calibration.measure(predictions.confidences(cell, group.design), len(predictions.labels))
+            where = group.design
+            found = calibration.measure(predictions.confidences(cell, where), len(predictions.labels), where.deals)
             low, high = found.error.interval()
             errors.append(
                 {
@@ -174,16 +175,17 @@ def _power(
     if plain is None:
         return pd.DataFrame()
     found = against(pairs, plain, [name for group in groups for name in group.names])
-    spreads, undecided = {}, {}
+    apart, undecided = {}, {}
     rows = comparisons[comparisons["reference"] == plain]
     open_ones = rows[rows["verdict"] == UNDECIDED].set_index(["cell", "measure"])["difference"]
     for d in found:
         for index, measure in enumerate(COMPARED):
-            spreads[d.cell, measure] = power.spread(d.paired, index, members, d.cell, plain, measure, examples)
-            if (d.cell, measure) in open_ones and measure in power.PRIOR:
+            apart[d.cell, measure] = spreads.spread(d.paired, index, members, d.cell, plain, measure, examples)
+            if (d.cell, measure) in open_ones and measure in spreads.PRIOR:
                 undecided[d.cell, measure] = float(open_ones[d.cell, measure])
     where = max((group.design for group in groups), key=lambda d: len(d.order))
-    return power.review(spreads, undecided, where.splits, where.seeds, examples, max(len(found), 1))
+    tests = max(len(found), 1)
+    return power.review(apart, undecided, where.splits, where.seeds, examples, tests, len(where.deals))
 
 
 def _examples(

@@ -70,16 +70,20 @@ class Calibration(NamedTuple):
     reliability: list[dict[str, int | float]]  # rows of `bin`, mean `confidence`, `accuracy` and `share`
 
 
-def measure(units: Sequence[Iterable[tuple[np.ndarray, np.ndarray]]], examples: int) -> Calibration:
+def measure(
+    units: Sequence[Iterable[tuple[np.ndarray, np.ndarray]]], examples: int, deals: Sequence[slice] = ()
+) -> Calibration:
     """The calibration of a cell.
 
     Args:
         units: for each unit its models, of which each is the confidence and the rightness [example]; gone through once.
         examples: in the test set.
+        deals: the units of each deal; without, they are of one.
     """
-    layout, diagrams = TwoWay(1, 1, len(units)), np.zeros((3, BINS))
+    layout, diagrams = TwoWay(1, 1, len(units), deals), np.zeros((3, BINS))
     chances: list[float] = []
-    mean = np.zeros(examples)
+    means = np.zeros((len(layout.deals), examples))
+    deal_of = np.repeat(np.arange(len(means)), [own.stop - own.start for own in layout.deals])
     for unit, models in enumerate(units):
         before, own = len(chances), np.zeros(examples)
         for sure, right in models:
@@ -88,10 +92,12 @@ def measure(units: Sequence[Iterable[tuple[np.ndarray, np.ndarray]]], examples: 
             chances.append(chance)
             diagrams += diagram(sure, right)
         own /= len(chances) - before
-        mean += own / len(units)
+        means[deal_of[unit]] += own
         layout.rows[0, 0, unit], layout.entries[0] = own.sum(), layout.entries[0] + own @ own
-    layout.examples, layout.sums[0] = examples, mean.sum()
-    layout.squares[0] = layout.columns[0] = mean @ mean
+    means /= np.bincount(deal_of)[:, None]
+    mean = means.mean(0)
+    layout.examples, layout.sums[0], layout.squares[0] = examples, mean.sum(), mean @ mean
+    layout.columns[:, 0, 0, 0] = np.square(means).sum(1)
     said, was, share = diagrams / len(chances)
     rows = [{"bin": i, "confidence": said[i], "accuracy": was[i], "share": share[i]} for i in range(BINS)]
     return Calibration(layout.one(0), float(np.mean(chances)), rows)

@@ -1,18 +1,7 @@
 """Do the intervals cover? `python -m jaxreg.coverage > docs/coverage.md` repeats an experiment whose truth is known.
 
-A test example has a class c, a difficulty t, uniform over `LEVELS`, and two directions f and g on a unit sphere.
-Its label is c with probability 0.9, else one of the others. The model of seed r on split s gives it the
-log-softmax of
-
-    z = scale t e_c  +  split W_s f  +  seed U_sr g          W_s, U_sr: independent standard normal matrices
-
-so that each example's logits are normal with known mean and spread, whatever f and g are: the terms of the Brier
-score and of cross-entropy are normal integrals over a plane (three classes, one of which is redundant), done by
-Gauss-Hermite quadrature. For 0-1 loss the truth is the mean over fresh models and examples. Models move in
-as many directions as f has components, times two: real networks in some 50 to 200, fewer where they are strongly
-regularised. Each repetition draws new splits, seeds and test examples, and asks for each 95 % interval whether it
-holds the truth. A second cell, with other scale and spreads and half of its variation in common, gives
-differences.
+The experiment is in `jaxreg.statistics.simulation`. Each repetition draws new splits, seeds and test examples, and asks
+for each 95 % interval whether it holds the truth.
 """
 
 from __future__ import annotations
@@ -21,7 +10,6 @@ import argparse
 import platform
 import sys
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -32,33 +20,10 @@ from scipy import stats
 from jaxreg.formatting import fixed
 from jaxreg.statistics.decomposition import SHARES
 from jaxreg.statistics.intervals import Estimate, TwoWay
-from jaxreg.statistics.losses import INDEX, LOSSES, MEASURES, PARTS, Design, design, lse, sums_of, terms
+from jaxreg.statistics.losses import INDEX, LOSSES, MEASURES, Design, sums_of, terms
+from jaxreg.statistics.simulation import CELLS, CLASSES, NOISE, Experiment, design_of, draw, truth
 
-CLASSES = 3
-LEVELS = np.arange(6.0)
-NOISE = 0.1
 ACCEPTED = (92, 98)  # per cent of the 95 % intervals
-
-
-class LogitSpread(NamedTuple):
-    """How the logits of a cell's models lie."""
-
-    scale: float  # of the mean logits
-    split: float  # standard deviation between splits
-    seed: float  # and between seeds on one split
-
-
-CELLS = (LogitSpread(1.0, 0.7, 0.5), LogitSpread(0.9, 0.6, 0.4))
-COMMON = 0.5  # share of their variance that the cells' W (and U) have in common
-
-
-class Experiment(NamedTuple):
-    """What is drawn once a repetition, for both cells."""
-
-    splits: int
-    seeds: int
-    examples: int
-    directions: int
 
 
 FULL = tuple(
@@ -66,94 +31,10 @@ FULL = tuple(
     for given in (
         (3, 1, 1000, 50), (5, 1, 1000, 50), (10, 1, 1000, 50), (5, 1, 10_000, 50), (5, 1, 1000, 5),
         (3, 2, 1000, 50), (5, 2, 1000, 50), (5, 4, 1000, 50), (5, 4, 10_000, 50), (5, 4, 1000, 5), (10, 4, 1000, 50),
+        (5, 1, 1000, 50, 2, 0.3), (5, 1, 1000, 50, 2, 0.9), (5, 1, 1000, 5, 2, 0.9), (5, 1, 1000, 50, 5, 0.3),
+        (5, 1, 1000, 50, 5, 0.9), (5, 2, 1000, 50, 2, 0.3), (5, 2, 1000, 50, 5, 0.9),
     )
 )  # fmt: skip
-
-
-def truth(cell: LogitSpread, experiment: Experiment) -> np.ndarray:
-    """The true value of each of `MEASURES`; nan where the experiment can't estimate it."""
-    split, weight_split = _normal(cell.split)
-    seed, weight_seed = _normal(cell.seed)
-    found = np.zeros(len(MEASURES))
-    rows = {loss: [INDEX[loss, part] for part in PARTS] for loss in LOSSES}
-    for level in LEVELS:
-        mean = np.array([cell.scale * level, 0.0, 0.0])
-        lse_mean = lse(mean[None])[0]
-        given = mean + split
-        z = given[:, None] + seed
-        p = np.exp(z - lse(z)[..., None])
-        p_split = np.einsum("srk,r->sk", p, weight_seed)
-        p_mean = weight_split @ p_split
-        square = weight_split @ np.square(p).sum(-1) @ weight_seed
-        square_split = weight_split @ np.square(p_split).sum(-1)
-        # log-softmax is z - lse(z): centres are the softmax of mean logits, divergences differences of mean lse.
-        lse_split = weight_split @ lse(given)
-        variances = {
-            "brier": (square_split - p_mean @ p_mean, square - square_split),
-            "cross_entropy": (lse_split - lse_mean, weight_split @ lse(z) @ weight_seed - lse_split),
-        }
-        for label, share in enumerate((1 - NOISE, NOISE / 2, NOISE / 2)):
-            biases = {
-                "brier": np.square(p_mean - np.eye(CLASSES)[label]).sum(),
-                "cross_entropy": lse_mean - mean[label],
-            }
-            for loss, bias in biases.items():
-                v_split, v_seed = variances[loss]
-                variance = v_split + v_seed
-                found[rows[loss]] += share * np.array([bias + variance, bias, variance, v_split, v_seed])
-    found /= len(LEVELS)
-    found[rows["zero_one"]] = _votes(cell, experiment)
-    if experiment.seeds == 1:
-        found[[INDEX[loss, part] for loss in variances for part in ("variance_split", "variance_seed")]] = np.nan
-    return found
-
-
-def _votes(cell: LogitSpread, experiment: Experiment, examples: int = 100_000) -> np.ndarray:
-    """Error, bias and net variance of 0-1 loss for this many models: the mean over fresh examples."""
-    random = np.random.default_rng(1)
-    label, centre = _labels(random, examples)
-    z = cell.scale * centre + cell.split * random.standard_normal((experiment.splits, 1, examples, CLASSES))
-    z = z + cell.seed * random.standard_normal((experiment.splits, experiment.seeds, examples, CLASSES))
-    answers = z.reshape(-1, examples, CLASSES).argmax(-1)
-    votes = (answers[..., None] == np.arange(CLASSES)).sum(0)
-    error, bias = (answers != label).mean(), (votes.argmax(-1) != label).mean()
-    return np.array([error, bias, error - bias, np.nan, np.nan])
-
-
-def _normal(spread: float, points: int = 24) -> tuple[np.ndarray, np.ndarray]:
-    """Quadrature for normal logits, less their mean over the classes, which softmax does not see."""
-    x, weight = np.polynomial.hermite_e.hermegauss(points)
-    plane = np.array([[1.0, -1.0, 0.0], [1.0, 1.0, -2.0]])
-    plane /= np.linalg.norm(plane, axis=1, keepdims=True)
-    grid = np.stack(np.meshgrid(x, x), -1).reshape(-1, 2)
-    weights = np.outer(weight, weight).ravel()
-    return spread * grid @ plane, weights / weights.sum()
-
-
-def _labels(random: np.random.Generator, examples: int) -> tuple[np.ndarray, np.ndarray]:
-    """Labels [example], and the mean logits t e_c [example, class] of a cell with scale 1."""
-    level, kind = random.choice(LEVELS, examples), random.integers(CLASSES, size=examples)
-    other = (kind + random.integers(1, CLASSES, examples)) % CLASSES
-    return np.where(random.random(examples) < 1 - NOISE, kind, other), level[:, None] * np.eye(CLASSES)[kind]
-
-
-def draw(random: np.random.Generator, experiment: Experiment) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Labels [example] and each cell's log-probabilities [model, example, class], split by split."""
-    label, centre = _labels(random, experiment.examples)
-    f, g = random.standard_normal((2, experiment.examples, experiment.directions))
-    f, g = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (f, g))
-
-    def matrices() -> tuple[np.ndarray, np.ndarray]:
-        by_split = random.standard_normal((experiment.splits, 1, experiment.directions, CLASSES))
-        return by_split, random.standard_normal((experiment.splits, experiment.seeds, experiment.directions, CLASSES))
-
-    common, found = matrices(), []
-    for cell in CELLS:
-        w, u = (np.sqrt(COMMON) * x + np.sqrt(1 - COMMON) * y for x, y in zip(common, matrices(), strict=True))
-        z = cell.scale * centre + cell.split * (f @ w) + cell.seed * (g @ u)
-        z = z.reshape(-1, experiment.examples, CLASSES)
-        found.append(z - lse(z)[..., None])
-    return label, found
 
 
 def cover(experiment: Experiment, repetitions: int, seed: int = 0) -> pd.DataFrame:
@@ -165,7 +46,7 @@ def cover(experiment: Experiment, repetitions: int, seed: int = 0) -> pd.DataFra
         deviation `spread`, mean half width of the interval, `coverage`.
     """
     truths = np.stack([truth(cell, experiment) for cell in CELLS])
-    where = design(*np.indices((experiment.splits, experiment.seeds)).reshape(2, -1))
+    where = design_of(experiment)
     shares = {
         f"{loss} {name}": (INDEX[loss, part], INDEX[loss, whole])
         for loss in LOSSES[:2]
@@ -205,11 +86,11 @@ def _once(
 ) -> list[tuple[float, float]]:
     """Value and half width of everything that `cover` lists, from one experiment."""
     label, cells = draw(random, experiment)
-    both = [terms(sums_of(cell, "log_probabilities", where), label, where.splits) for cell in cells]
+    both = [terms(sums_of(cell, "log_probabilities", where), label, where) for cell in cells]
     estimate, pseudo = (np.stack(x) for x in zip(*both, strict=True))
-    by_cell = TwoWay(2, len(MEASURES), where.units)
+    by_cell = TwoWay(2, len(MEASURES), where.units, where.deals)
     by_cell.add(estimate, pseudo)
-    by_measure = TwoWay(len(MEASURES), 1, where.units)
+    by_measure = TwoWay(len(MEASURES), 1, where.units, where.deals)
     by_measure.add(estimate[0][:, None], pseudo[0][:, None])
     first, change = by_cell.one(0), by_cell.difference(1, 0)
     ratios = [by_measure.ratio(*pair) for pair in shares]
@@ -223,7 +104,8 @@ def _pairs(found: Estimate) -> list[tuple[float, float]]:
 
 def title(experiment: Experiment) -> str:
     """An experiment as the head of a column."""
-    return f"{experiment.splits} × {experiment.seeds}, {experiment.examples:,}, {experiment.directions}"
+    text = f"{experiment.splits} × {experiment.seeds}, {experiment.examples:,}, {experiment.directions}"
+    return text if experiment.deals == 1 else f"{experiment.deals} deals of {text}; {experiment.images:.0%}"
 
 
 def percentages(tables: Mapping[Experiment, pd.DataFrame]) -> pd.DataFrame:
@@ -239,7 +121,7 @@ def percentages(tables: Mapping[Experiment, pd.DataFrame]) -> pd.DataFrame:
 def page(tables: Mapping[Experiment, pd.DataFrame], repetitions: int) -> str:
     """docs/coverage.md: what was simulated, how to read it, the tables of `cover`, how it was made."""
     covered = percentages(tables)
-    shown = max(tables, key=lambda experiment: (experiment.seeds > 1, experiment.splits == 5, experiment.examples))
+    shown = max(tables, key=lambda one: (one.deals == 1, one.seeds > 1, one.splits == 5, one.examples))
     digits = {"truth": 4, "bias": 5, "spread": 5, "half_width": 5}
     rows = tables[shown].set_index("quantity")
     estimators = rows[list(digits)].apply(lambda column: column.map(lambda x: fixed(x, digits[str(column.name)])))
@@ -292,7 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command: the full page, to be sent to a file."""
     parser = argparse.ArgumentParser(prog="python -m jaxreg.coverage", description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--repetitions", type=int, default=1000, help="of every design (1000, about ten minutes on one core)"
+        "--repetitions", type=int, default=1000, help="of every design (1000, about half an hour on one core)"
     )
     given = parser.parse_args(arguments)
     tables = {}

@@ -91,6 +91,7 @@ def decompose(
     seed: Sequence[object] | np.ndarray,
     kind: Kind = "probabilities",
     level: float = 0.95,
+    deal: Sequence[object] | np.ndarray | None = None,
 ) -> pd.DataFrame:
     """Error, bias and variance of the models of one cell, with intervals: a row for each loss.
 
@@ -103,21 +104,24 @@ def decompose(
         kind: which of the two `outputs` holds.
         level: of the intervals; they cover new training sets, new seeds and new test examples together (with
             one split: new seeds and new test examples).
+        deal: of each model, where the same data were dealt into disjoint splits more than once. Splits of one deal
+            must share no example.
 
     Returns:
         Columns `loss`; each of error, bias, variance, variance_split, variance_seed, variance_share (of the
         error), seed_share (of the variance) with `_low` and `_high` (nan where the design can't tell or the
-        loss has no such thing); `models`, `splits`, `seeds`. Brier and 0-1 have no unit,
+        loss has no such thing); `models`, `splits`, `seeds`, and `deals` where there
+        are several, with the splits of one. Brier and 0-1 have no unit,
         cross-entropy is in nats.
     """
     outputs, labels = np.asanyarray(outputs), np.asarray(labels)
     check(outputs, labels, kind)
-    where = design(split, seed)
+    where = design(split, seed, deal)
     if len(where.order) != len(outputs):
         raise UserError(f"{len(outputs)} models, but {len(where.order)} pairs of split and seed")
-    layout = TwoWay(len(MEASURES), 1, where.units)
+    layout = TwoWay(len(MEASURES), 1, where.units, where.deals)
     for block in blocks(outputs.shape[1], len(outputs), outputs.shape[2]):
-        estimate, pseudo = terms(sums_of(outputs[:, block], kind, where), labels[block], where.splits)
+        estimate, pseudo = terms(sums_of(outputs[:, block], kind, where), labels[block], where)
         layout.add(estimate[:, None], pseudo[:, None])
     return table(layout, where, level)
 
@@ -135,7 +139,8 @@ def table(layout: TwoWay, where: Design, level: float = 0.95) -> pd.DataFrame:
         for part, estimate in found.items():
             low, high = estimate.interval(0, level)
             row |= {part: estimate.value[0], f"{part}_low": low, f"{part}_high": high}
-        rows.append(row | {"models": len(where.order), "splits": where.splits, "seeds": where.seeds})
+        row |= {"models": len(where.order), "splits": where.splits, "seeds": where.seeds}
+        rows.append(row | ({"deals": len(where.deals)} if len(where.deals) > 1 else {}))
     return pd.DataFrame(rows)
 
 
@@ -148,21 +153,23 @@ class Accumulator:
 
     def __init__(self, labels: np.ndarray) -> None:
         self.labels = np.asarray(labels)
-        self._pairs: list[tuple[str, str]] = []
-        self._sums: dict[tuple[str, ...], Sums] = {}
+        self._models: list[tuple[str, str, str]] = []  # split, seed and deal
+        self._sums: dict[tuple[str, ...], Sums] = {}  # of each deal and split (and seed)
 
-    def add(self, outputs: np.ndarray, split: object, seed: object, kind: Kind = "probabilities") -> None:
+    def add(
+        self, outputs: np.ndarray, split: object, seed: object, kind: Kind = "probabilities", deal: object = 0
+    ) -> None:
         """Add a model's outputs [example, class]."""
         outputs = np.asarray(outputs)[None]
         check(outputs, self.labels, kind)
-        pair = (str(split), str(seed))
-        design(*zip(*self._pairs, pair, strict=True))  # refuses a pair that is there already
-        self._pairs.append(pair)
-        self._put(pair, sums_of(outputs, kind, design([split], [seed])))
-        if len({s for s, _ in self._pairs}) > 1 and any(len(unit) == 2 for unit in self._sums):
+        model = (str(split), str(seed), str(deal))
+        design(*zip(*self._models, model, strict=True))  # refuses one that is there already
+        self._models.append(model)
+        self._put((str(deal), str(split), str(seed)), sums_of(outputs, kind, design([split], [seed])))
+        if len({(d, s) for s, _, d in self._models}) > 1 and any(len(unit) == 3 for unit in self._sums):
             apart, self._sums = self._sums, {}
             for unit, sums in apart.items():
-                self._put(unit[:1], sums)
+                self._put(unit[:2], sums)
 
     def _put(self, unit: tuple[str, ...], sums: Sums) -> None:
         if unit in self._sums:
@@ -171,11 +178,12 @@ class Accumulator:
 
     def table(self, level: float = 0.95) -> pd.DataFrame:
         """What `decompose` returns for the models so far."""
-        where = design(*zip(*self._pairs, strict=True))
-        together = Sums(*(np.concatenate(x) for x in zip(*self._sums.values(), strict=True)))
-        layout = TwoWay(len(MEASURES), 1, where.units)
+        where = design(*zip(*self._models, strict=True))
+        in_order = [self._sums[unit] for unit in sorted(self._sums)]
+        together = Sums(*(np.concatenate(x) for x in zip(*in_order, strict=True)))
+        layout = TwoWay(len(MEASURES), 1, where.units, where.deals)
         for block in blocks(len(self.labels), where.units, together.p.shape[2]):
             part = Sums(together.models, *(x[:, block] for x in together[1:]))
-            estimate, pseudo = terms(part, self.labels[block], where.splits)
+            estimate, pseudo = terms(part, self.labels[block], where)
             layout.add(estimate[:, None], pseudo[:, None])
         return table(layout, where, level)

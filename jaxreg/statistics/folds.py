@@ -3,7 +3,8 @@
 The honest score of `jaxreg.statistics.selection` chooses with one half of the test examples and all units but one, and
 quotes the other half on that unit. With L_cu the losses of cell c's unit u and T_c their sum over the units, what
 the choice sees follows from sums over the examples of a half alone, of L_cu, L_cu L_du and L_cu T_d: leaving a
-unit out is a subtraction, so that no loss of a single example is kept.
+unit out is a subtraction, so that no loss of a single example is kept. Of several deals of the same data each is a
+choice of its own, since the other deals' units have seen what the unit left out was trained on.
 """
 
 from __future__ import annotations
@@ -34,15 +35,17 @@ class _Part(NamedTuple):
     losses: np.ndarray  # [cell, unit]
     wrong: np.ndarray  # [cell, unit]
     own: np.ndarray  # [unit, cell, cell] products of a unit's losses
-    shared: np.ndarray  # [unit, cell, cell] products of a unit's losses with the sum of all units'
+    shared: np.ndarray  # [unit, cell, cell] products of a unit's losses with the sum of its deal's units'
 
 
 class Scores:
     """The losses of the cells that may be chosen, all with the same units, as sums."""
 
-    def __init__(self, cells: Sequence[str], labels: Int[np.ndarray, " example"], units: int) -> None:
+    def __init__(
+        self, cells: Sequence[str], labels: Int[np.ndarray, " example"], units: int, deals: Sequence[slice] = ()
+    ) -> None:
         self.cells = tuple(cells)
-        self.losses = TwoWay(len(self.cells), 1, units)  # what the choice is based on
+        self.losses = TwoWay(len(self.cells), 1, units, deals)  # what the choice is based on
         # The first part is all examples: a half's complement is what the half lacks of it.
         self._masks = np.stack([np.ones(len(labels), dtype=bool), *halves(labels)])
         parts, number = len(self._masks), len(self.cells)
@@ -59,7 +62,9 @@ class Scores:
         wrong: Float[np.ndarray, "cell unit example"],
     ) -> None:
         """Add a block of examples: each unit's losses, and the share of its models that are wrong."""
-        self.losses.add(cross_entropy.mean(1)[:, None], cross_entropy[:, None])
+        deals = self.losses.deals
+        estimate = np.mean([cross_entropy[:, units].mean(1) for units in deals], axis=0)
+        self.losses.add(estimate[:, None], cross_entropy[:, None])
         by_unit = cross_entropy.swapaxes(0, 1)
         for part, mask in enumerate(self._masks[:, block]):
             seen = by_unit[..., mask]
@@ -67,12 +72,14 @@ class Scores:
             self._sums.losses[part] += seen.sum(-1).T
             self._sums.wrong[part] += wrong[..., mask].sum(-1)
             self._sums.own[part] += seen @ seen.swapaxes(1, 2)
-            self._sums.shared[part] += seen @ seen.sum(0).T
+            for units in deals:
+                self._sums.shared[part, units] += seen[units] @ seen[units].sum(0).T
 
     @property
     def wrong(self) -> Float[np.ndarray, " cell"]:
         """The share of wrong answers."""
-        return self._sums.wrong[0].mean(-1) / self._sums.examples[0]
+        by_deal = [self._sums.wrong[0][:, units].mean(-1) for units in self.losses.deals]
+        return np.mean(by_deal, axis=0) / self._sums.examples[0]
 
     def folds(self) -> Iterator[Fold]:
         """Every way to choose with one part of the data and quote another."""
@@ -80,7 +87,14 @@ class Scores:
         for half in parts:
             other = _Part(*(a - b for a, b in zip(whole, half, strict=True)))
             for chosen, quoted in ((half, other), (other, half)):
-                yield from _folds(chosen, quoted)
+                for units in self.losses.deals:
+                    yield from _folds(_of(chosen, units), _of(quoted, units))
+
+
+def _of(part: _Part, units: slice) -> _Part:
+    """The sums of a deal's units alone."""
+    by_unit = (part.losses[:, units], part.wrong[:, units], part.own[units], part.shared[units])
+    return _Part(part.examples, *by_unit)
 
 
 def _folds(chosen: _Part, quoted: _Part) -> Iterator[Fold]:
@@ -98,7 +112,7 @@ def _folds(chosen: _Part, quoted: _Part) -> Iterator[Fold]:
         seen = TwoWay(cells, 1, rest.shape[1])
         seen.examples = int(chosen.examples)
         seen.sums[0], seen.rows[0] = rest.mean(1), rest
-        seen.squares[0], seen.columns[0], seen.entries[0] = squares, squares, entries
+        seen.squares[0], seen.columns[0, 0], seen.entries[0] = squares, squares, entries
         yield Fold(seen, *quote)
 
 

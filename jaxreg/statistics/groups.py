@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Protocol, runtime_checkable
 
@@ -28,6 +28,7 @@ class CellMembers:
     name: str
     rows: tuple[int, ...]  # of the predictions
     pairs: tuple[tuple[str, str], ...]  # (split, seed) of each
+    deals: tuple[int, ...]  # of each
     diverged: int
 
 
@@ -68,7 +69,7 @@ class Predictions:
     def terms(self, cell: CellMembers, where: Design, block: slice) -> tuple[np.ndarray, np.ndarray]:
         """`losses.terms` of a block: estimates [measure, example] and pseudo-values [measure, unit, example]."""
         sums = sums_of(self.log_probabilities[list(cell.rows), block], "log_probabilities", where)
-        return terms(sums, self.labels[block], where.splits)
+        return terms(sums, self.labels[block], where)
 
     def confidences(self, cell: CellMembers, where: Design) -> list[Iterator[tuple[np.ndarray, np.ndarray]]]:
         """For each unit its members' `calibration.confidence`, to be read one member at a time."""
@@ -90,7 +91,8 @@ class Predictions:
 
 
 def design_of(cell: CellMembers) -> Design:
-    return design(*zip(*cell.pairs, strict=True))
+    split, seed = zip(*cell.pairs, strict=True)
+    return design(split, seed, cell.deals)
 
 
 class Group:
@@ -100,9 +102,10 @@ class Group:
         self.cells = list(cells)
         self.names = tuple(cell.name for cell in cells)
         self.design = where = design_of(cells[0])
-        self.by_measure = [TwoWay(len(MEASURES), 1, where.units) for _ in cells]  # of each cell; series: measures
-        self.by_cell = TwoWay(len(cells), len(COMPARED), where.units)  # series: cells
-        self.scores = Scores(self.names, predictions.labels, where.units)
+        units = (where.units, where.deals)
+        self.by_measure = [TwoWay(len(MEASURES), 1, *units) for _ in cells]  # of each cell; series: measures
+        self.by_cell = TwoWay(len(cells), len(COMPARED), *units)  # series: cells
+        self.scores = Scores(self.names, predictions.labels, *units)
         self.terms = np.empty((len(cells), len(MEASURES), len(predictions.labels)), dtype=np.float32)
         for block in predictions.blocks(len(cells), where):
             size = block.stop - block.start
@@ -131,15 +134,17 @@ def counted(members: pd.DataFrame, member_ids: Sequence[str]) -> list[CellMember
     for name in dict.fromkeys(members["cell"]):
         mine = rows[rows["cell"] == name]
         sound = mine[mine["diverged_at"].isna() & mine["member"].isin(list(place))]
-        pairs = sorted(
-            (str(split), str(seed), place[member])
-            for split, seed, member in zip(sound["split"], sound["seed"], sound["member"], strict=True)
+        deals = sound["deal"] if "deal" in sound else np.zeros(len(sound), dtype=np.int64)
+        found = sorted(
+            (str(split), str(seed), place[member], int(deal))
+            for split, seed, member, deal in zip(sound["split"], sound["seed"], sound["member"], deals, strict=True)
         )
         cells.append(
             CellMembers(
                 str(name),
-                tuple(row for *_, row in pairs),
-                tuple((split, seed) for split, seed, _ in pairs),
+                tuple(row for _, _, row, _ in found),
+                tuple((split, seed) for split, seed, _, _ in found),
+                tuple(deal for *_, deal in found),
                 int(mine["diverged_at"].notna().sum()),
             )
         )
@@ -176,5 +181,10 @@ def differences(
 
 
 def _restricted(cell: CellMembers, pairs: set[tuple[str, str]]) -> CellMembers:
-    kept = [(row, pair) for row, pair in zip(cell.rows, cell.pairs, strict=True) if pair in pairs]
-    return CellMembers(cell.name, tuple(row for row, _ in kept), tuple(pair for _, pair in kept), cell.diverged)
+    kept = [i for i, pair in enumerate(cell.pairs) if pair in pairs]
+    return replace(
+        cell,
+        rows=tuple(cell.rows[i] for i in kept),
+        pairs=tuple(cell.pairs[i] for i in kept),
+        deals=tuple(cell.deals[i] for i in kept),
+    )

@@ -17,6 +17,19 @@ Metz 1992; Gallas 2006; Hillis 2007), with U units (training sets, or seeds wher
    is smooth again, and this is why the interaction has to go from the second term.
 3. A t interval with Satterthwaite's degrees of freedom, as MS_unit has only U - 1 of them.
 
+The same data may have been dealt into disjoint splits D times, as Yang et al. (2020) do. Splits of one deal share
+nothing; those of different deals share examples, so a further deal helps less than further data. Everything above is
+then computed within each deal and averaged over deals. With V1 the variance of one deal's mean (step 2) and B its part
+that dealing again draws anew, deals have the covariance V1 - B, and their mean has the variance
+
+    V = V1 - (1 - 1/D) B = V1 (1 - (1 - 1/D) rho),   rho = B / V1: from V1 / D (nothing shared) to V1
+
+The spread of the deals' means estimates B, but on D - 1 degrees of freedom: alone it would be worthless for D = 2. rho
+is between 0 and 1, and is taken to be anything in between beforehand; F = MS_deal / MS_unit divided by rho has an F
+distribution. That gives the mean of 1 - (1 - 1/D) rho given the data, and its variance, which Satterthwaite's degrees
+of freedom take in. Where the jackknife overstates V1 (see below), what is too much looks like what deals share, and
+the intervals of five deals are wider than need be.
+
 With one unit nothing is known about other models: the interval then covers test examples alone, and differences
 have none. The jackknife of a variance wants three units; with two there is no interval. It errs on the wide
 side where first-order terms vanish, as in the difference of two nearly equal biases.
@@ -26,6 +39,7 @@ side where first-order terms vanish, as in the difference of two nearly equal bi
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
@@ -39,7 +53,9 @@ class Estimate(NamedTuple):
     error: np.ndarray
     freedom: np.ndarray
     from_units: np.ndarray  # share of error^2 that more units would reduce; the rest, more examples
-    units: int
+    units: int  # of a deal
+    deals: int = 1
+    left: np.ndarray | float = 1.0  # of the units' part of error^2, what the deals together have left of one deal's
 
     def interval(self, index: int = 0, level: float = 0.95) -> tuple[float, float]:
         return interval(self.value[index], self.error[index], self.freedom[index], level)
@@ -53,13 +69,15 @@ class TwoWay:
     in blocks.
     """
 
-    def __init__(self, series: int, measures: int, units: int) -> None:
+    def __init__(self, series: int, measures: int, units: int, deals: Sequence[slice] = ()) -> None:
         self.units = units
+        self.deals = tuple(deals) or (slice(0, units),)  # the units of each
         self.examples = 0
         self.sums = np.zeros((measures, series))  # of the estimates over examples
         self.rows = np.zeros((measures, series, units))  # of the pseudo-values over examples
         self.squares = np.zeros((measures, series, series))  # products of estimates, summed over examples
-        self.columns = np.zeros((measures, series, series))  # products of means over units, summed over examples
+        # Products of means over the units of a deal, summed over examples.
+        self.columns = np.zeros((len(self.deals), measures, series, series))
         self.entries = np.zeros((measures, series, series))  # products of pseudo-values, summed over all
 
     def add(self, estimate: np.ndarray, pseudo: np.ndarray) -> None:
@@ -70,9 +88,10 @@ class TwoWay:
             by_measure = estimate.swapaxes(0, 1)
             self.squares += by_measure @ by_measure.swapaxes(1, 2)
             self.rows += pseudo.sum(-1).swapaxes(0, 1)
-            mean = pseudo.mean(2).swapaxes(0, 1)
-            self.columns += mean @ mean.swapaxes(1, 2)
-            flat = pseudo.swapaxes(0, 1).reshape(*mean.shape[:2], -1)
+            for deal, units in enumerate(self.deals):
+                mean = pseudo[:, :, units].mean(2).swapaxes(0, 1)
+                self.columns[deal] += mean @ mean.swapaxes(1, 2)
+            flat = pseudo.swapaxes(0, 1).reshape(*by_measure.shape[:2], -1)
             self.entries += flat @ flat.swapaxes(1, 2)
 
     def one(self, series: int) -> Estimate:
@@ -91,16 +110,16 @@ class TwoWay:
         """Every series minus one of them, paired, in one measure: an entry a series."""
 
         def apart(products: np.ndarray) -> np.ndarray:
-            table, own = products[measure], np.diagonal(products[measure])
-            return own + own[reference] - 2 * table[reference]
+            own = np.diagonal(products, axis1=-2, axis2=-1)
+            return own + own[..., reference, None] - 2 * products[..., reference, :]
 
         with np.errstate(invalid="ignore", divide="ignore"):
             return self._solve(
                 self.sums[measure] - self.sums[measure, reference],
                 self.rows[measure] - self.rows[measure, reference],
-                apart(self.squares),
-                apart(self.columns),
-                apart(self.entries),
+                apart(self.squares[measure]),
+                apart(self.columns[:, measure]),
+                apart(self.entries[measure]),
             )
 
     def ratio(self, part: int, whole: int) -> Estimate:
@@ -121,36 +140,71 @@ class TwoWay:
                 (self.sums[:, which] * weights).sum(1),
                 (self.rows[:, which] * weights[..., None]).sum(1),
                 (self.squares[gram] * square).sum((1, 2)),
-                (self.columns[gram] * square).sum((1, 2)),
+                np.stack([(columns[gram] * square).sum((1, 2)) for columns in self.columns]),
                 (self.entries[gram] * square).sum((1, 2)),
             )
 
     def _solve(
         self, total: np.ndarray, rows: np.ndarray, squares: np.ndarray, columns: np.ndarray, entries: np.ndarray
     ) -> Estimate:
-        units, examples = self.units, self.examples
+        units, examples, deals = self.units, self.examples, len(self.deals)
         value = total / examples
         from_examples = np.maximum(squares - examples * value**2, 0.0) / (examples - 1) / examples
         doubt = from_examples**2 / (examples - 1)
-        from_units = np.zeros_like(value)
-        if units > 1:
+        from_units, left = np.zeros_like(value), np.ones_like(value)
+        sizes = [own.stop - own.start for own in self.deals]
+        freedom = units - deals
+        size = float(deals / sum(Fraction(1, own) for own in sizes))
+        if freedom > 0:
             means = rows / examples
-            grand = means.mean(-1)
-            by_unit = examples * np.square(means - grand[:, None]).sum(-1)
-            by_example = units * (columns - examples * grand**2)
-            rest = np.maximum(entries - units * examples * grand**2 - by_unit - by_example, 0.0)
-            ms_unit = by_unit / (units - 1) / (units * examples)
-            ms_rest = rest / ((units - 1) * (examples - 1)) / (units * examples)
+            grand = np.stack([means[:, own].mean(-1) for own in self.deals])
+            by_unit, rest = np.zeros_like(value), entries
+            for own, count, centre, column in zip(self.deals, sizes, grand, columns, strict=True):
+                within = examples * np.square(means[:, own] - centre[:, None]).sum(-1)
+                by_example = count * (column - examples * centre**2)
+                rest = rest - count * examples * centre**2 - within - by_example
+                by_unit = by_unit + within
+            ms_unit = by_unit / freedom / (size * examples)
+            ms_rest = np.maximum(rest, 0.0) / (freedom * (examples - 1)) / (size * examples)
             from_units = np.maximum(ms_unit - ms_rest, 0.0)
             # The doubt in the difference is that in ms_unit. It fades where the difference is small against
             # ms_unit, so that nothing jumps where it reaches 0 (the 4 keeps coverage: see jaxreg.coverage).
-            doubt += ms_unit * np.minimum(ms_unit, 4 * from_units) / (units - 1)
+            unsure = ms_unit * np.minimum(ms_unit, 4 * from_units) / freedom
+            if deals > 1:
+                left, spread = remaining(grand.var(0, ddof=1) / ms_unit, deals, freedom)
+                unsure = left**2 * unsure + from_units**2 * spread / 2
+            doubt += unsure
+            from_units = left * from_units
+        elif deals > 1:  # one split a deal: nothing is independent of anything
+            from_units = np.full_like(value, np.nan)
         # Of what is the same everywhere, sums of squares leave rounding: as an error it would have 0.001 degrees of
         # freedom or so, and an interval of 10^137.
         rounding = from_examples + from_units <= 16 * np.finfo(np.float64).eps * np.square(value) / examples
         from_examples, from_units = (np.where(rounding, 0.0, x) for x in (from_examples, from_units))
         square = from_examples + from_units
-        return Estimate(value, np.sqrt(square), square**2 / doubt, from_units / square, units)
+        return Estimate(value, np.sqrt(square), square**2 / doubt, from_units / square, round(size), deals, left)
+
+
+def remaining(ratio: np.ndarray, deals: int, freedom: int) -> tuple[np.ndarray, np.ndarray]:
+    """What several deals leave of the variance of one deal's mean, and the variance of this estimate.
+
+    Args:
+        ratio: mean square of the deals over that of the units in them.
+        deals: D.
+        freedom: of the mean square of the units.
+
+    Returns:
+        Mean and variance of 1 - (1 - 1/D) rho, given that ratio / rho has an F distribution and that rho was uniform.
+    """
+    rho = (np.arange(100) + 0.5) / 100
+    # Deals may agree to the last digit where answers are counted: log F has no value at 0.
+    chance = stats.f.logpdf(np.maximum(ratio, 1e-9)[..., None] / rho, deals - 1, freedom) - np.log(rho)
+    with np.errstate(invalid="ignore"):
+        weight = np.exp(chance - chance.max(-1, keepdims=True))
+    weight /= weight.sum(-1, keepdims=True)
+    left = 1 - (1 - 1 / deals) * rho
+    mean = weight @ left
+    return mean, weight @ left**2 - mean**2
 
 
 def interval(estimate: float, error: float, freedom: float, level: float = 0.95) -> tuple[float, float]:

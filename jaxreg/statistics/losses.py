@@ -1,7 +1,8 @@
 """The three losses of a decomposition, per test example: estimates and what leaving a unit out does to them.
 
-A unit is a split or, where there is only one split, a seed. Everything that a loss needs is a sum over the
-models of a unit (`Sums`) and then over units, so that leaving one out is a subtraction.
+A unit is a split or, where there is only one split, a seed. Where the same data were dealt into disjoint splits more
+than once, the splits of one deal are estimated, and left out, by themselves, and the deals averaged. Everything that a
+loss needs is a sum over the models of a unit (`Sums`) and then over units, so that leaving one out is a subtraction.
 """
 
 from __future__ import annotations
@@ -29,26 +30,43 @@ class Design(NamedTuple):
     order: Int[np.ndarray, " model"]  # the models sorted by unit
     starts: Int[np.ndarray, " unit"]  # where each unit begins in that order
     models: Int[np.ndarray, " unit"]  # how many models it has
-    splits: int
+    splits: int  # the most that any deal has
     seeds: int  # the most seeds that any split has
+    deals: tuple[slice, ...]  # the units of each deal
 
     @property
     def units(self) -> int:
         return len(self.models)
 
 
-def design(split: Sequence[object] | np.ndarray, seed: Sequence[object] | np.ndarray) -> Design:
-    """The design behind the (split, seed) of each model; UserError where a pair occurs twice."""
-    pairs = list(zip(map(str, split), map(str, seed), strict=True))
-    if len(set(pairs)) < len(pairs):
-        twice = next(pair for pair in pairs if pairs.count(pair) > 1)
-        raise UserError(f"two models have split {twice[0]} and seed {twice[1]}: each pair may occur once in a cell")
-    splits = pd.factorize(np.array([s for s, _ in pairs], dtype=object), sort=True)[0]
-    count = int(splits.max()) + 1
-    units = splits if count > 1 else pd.factorize(np.array([r for _, r in pairs], dtype=object), sort=True)[0]
+def design(
+    split: Sequence[object] | np.ndarray,
+    seed: Sequence[object] | np.ndarray,
+    deal: Sequence[object] | np.ndarray | None = None,
+) -> Design:
+    """The design behind the (split, seed) of each model; UserError where a pair occurs twice.
+
+    `deal`, without which there is one, says which splits are disjoint: those of the same deal.
+    """
+    deal = np.zeros(len(split)) if deal is None else deal
+    triples = list(zip(map(str, deal), map(str, split), map(str, seed), strict=True))
+    if len(set(triples)) < len(triples):
+        twice = next(triple for triple in triples if triples.count(triple) > 1)
+        raise UserError(f"two models have split {twice[1]} and seed {twice[2]}: each pair may occur once in a cell")
+    deals, splits, seeds = (_codes([triple[i] for triple in triples]) for i in range(3))
+    dealt = deals * (splits.max() + 1) + splits
+    units = dealt if len(set(dealt)) > 1 else seeds
     order = np.argsort(units, kind="stable")
     _, starts, models = np.unique(units[order], return_index=True, return_counts=True)
-    return Design(order, starts, models, count, int(np.bincount(splits).max()))
+    sizes = np.unique(deals[order][starts], return_counts=True)[1]
+    ends = np.cumsum(sizes)
+    count = int(sizes.max()) if len(set(dealt)) > 1 else 1
+    most = int(np.unique(dealt, return_counts=True)[1].max())
+    return Design(order, starts, models, count, most, tuple(map(slice, (ends - sizes).tolist(), ends.tolist())))
+
+
+def _codes(names: Sequence[str]) -> np.ndarray:
+    return pd.factorize(np.array(names, dtype=object), sort=True)[0]
 
 
 class Sums(NamedTuple):
@@ -188,13 +206,20 @@ def _evaluate(units: _Units, parts: Callable[[_Units], np.ndarray]) -> tuple[np.
 
 
 def terms(
-    sums: Sums, labels: Int[np.ndarray, " example"], splits: int
+    sums: Sums, labels: Int[np.ndarray, " example"], where: Design
 ) -> tuple[Float[np.ndarray, "measure example"], Float[np.ndarray, "measure unit example"]]:
     """Each of `MEASURES` per example, and its pseudo-values from leaving one unit out.
 
     With one split the units are seeds: what spreads between them is the variance from seeds, and bias,
-    variance and the variance from splits are nan.
+    variance and the variance from splits are nan. Of several deals it is the mean; a pseudo-value speaks of its own.
     """
+    if len(where.deals) > 1:
+        alone = [_terms(Sums(*(x[units] for x in sums)), labels, where.splits) for units in where.deals]
+        return np.mean([x for x, _ in alone], axis=0), np.concatenate([x for _, x in alone], axis=1)
+    return _terms(sums, labels, where.splits)
+
+
+def _terms(sums: Sums, labels: np.ndarray, splits: int) -> tuple[np.ndarray, np.ndarray]:
     with np.errstate(invalid="ignore"):
         both = [loss(sums, labels) for loss in (_brier, _cross_entropy, _zero_one)]
     estimate, pseudo = (np.concatenate(x) for x in zip(*both, strict=True))

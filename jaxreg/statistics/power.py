@@ -9,6 +9,11 @@ split the seeds are the units, R - 1 degrees of freedom, and nothing is said abo
 is 5 % divided by the number of cells compared, which is what Holm's correction asks of its first. Detectable is
 the true difference that such a test finds in 80 % of runs (noncentral t).
 
+Splits of D deals of the same data share examples: the first two terms are then multiplied by 1 - (1 - 1/D) rho
+(`jaxreg.statistics.intervals`), with D (S - 1) degrees of freedom. rho is known from runs with several deals alone;
+the doubt about it is left out, so that what is said of deals is a little hopeful. The forecast before a run is that of
+one deal.
+
 "Splits needed" means more training sets of the same size. A data set cut into more parts gives smaller ones, so
 beyond what the data hold it means more data, and seeds are what one can add.
 """
@@ -23,63 +28,13 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
-from jaxreg.errors import UserError
-from jaxreg.statistics.intervals import Estimate
+from jaxreg.statistics.spreads import COLUMNS, PRIOR, Spread, read
 
-_COLUMNS = {"test_cross_entropy": ("test_cross_entropy", 1), "test_error": ("test_accuracy", -1)}
 POWER, ALPHA = 0.8, 0.05
-MOST = 1000  # splits or seeds; needing more is shown as inf
+MOST = 1000  # splits, seeds or deals; needing more is shown as inf
 
 
-class Spread(NamedTuple):
-    """Standard deviations of the paired difference of two cells, in units of the measure."""
-
-    split: float  # between training sets; with one seed a split, seeds included
-    seed: float  # between seeds on one training set; nan where not known apart
-    example: float  # between test examples, of the mean over models
-
-
-# Medians over cells of L1 and L2 against none: the first rows of reports/bias-variance/power.csv, whose four seeds a
-# split tell splits and seeds apart. In reports/l1-l2, with one seed, the two together are 0.025 and 0.007.
-PRIOR: Mapping[str, Spread] = {
-    "test_cross_entropy": Spread(0.006, 0.026, 0.44),
-    "test_error": Spread(0.0003, 0.007, 0.09),
-}
-
-
-def spread(
-    paired: Estimate, index: int, members: pd.DataFrame, cell: str, reference: str, measure: str, examples: int
-) -> Spread:
-    """The spread behind a paired difference of `jaxreg.statistics.intervals`, seeds apart where `members` can tell.
-
-    Args:
-        paired: the difference; `index` is the entry of the measure.
-        members: as in members.csv.
-        cell, reference: what was compared.
-        examples: in the test set.
-    """
-    units = members[(members["split"].astype(str) != "all") & members["diverged_at"].isna()]
-    column, sign = _COLUMNS.get(measure, (None, 1))
-    count = int(paired.units)
-    square = float(paired.error[index] ** 2)
-    models = square * float(paired.from_units[index]) * count
-    example = float(np.sqrt(max(square - models / count, 0.0) * examples))
-    if column is None or column not in units:
-        return Spread(float(np.sqrt(models)), float("nan"), example)
-    both = units[units["cell"].isin([cell, reference])].pivot_table(column, ["split", "seed"], "cell").dropna()
-    if cell not in both or reference not in both:
-        return Spread(float(np.sqrt(models)), float("nan"), example)
-    by_split = (sign * (both[cell] - both[reference])).groupby(level="split")
-    sizes = by_split.size()
-    freedom = float((sizes - 1).sum())
-    if freedom == 0:
-        return Spread(float(np.sqrt(models)), float("nan"), example)
-    seed = float(((sizes - 1) * by_split.var()).fillna(0.0).sum()) / freedom
-    split = float(by_split.mean().var()) - seed * float((1 / sizes).mean()) if len(sizes) > 1 else 0.0
-    return Spread(float(np.sqrt(max(split, 0.0))), float(np.sqrt(seed)), example)
-
-
-def detectable(spread: Spread, splits: int, seeds: int, examples: int, tests: int = 1) -> float:
+def detectable(spread: Spread, splits: int, seeds: int, examples: int, tests: int = 1, deals: int = 1) -> float:
     """The true difference found in 80 % of runs; nan where there is no replication.
 
     Args:
@@ -87,8 +42,9 @@ def detectable(spread: Spread, splits: int, seeds: int, examples: int, tests: in
         splits, seeds: of each cell.
         examples: in the test set.
         tests: cells compared with one reference.
+        deals: of the same data into so many splits.
     """
-    error, freedom = _error(spread, splits, seeds, examples)
+    error, freedom = _error(spread, splits, seeds, examples, deals)
     if not error > 0:
         return float("nan")
     critical = float(stats.t.isf(ALPHA / max(tests, 1) / 2, freedom))
@@ -104,25 +60,37 @@ def _found(critical: float, freedom: float, shift: float) -> float:
     return float(stats.norm.sf(critical * scale - shift).mean())
 
 
-def _error(spread: Spread, splits: int, seeds: int, examples: int) -> tuple[float, float]:
+def _error(spread: Spread, splits: int, seeds: int, examples: int, deals: int) -> tuple[float, float]:
     """Standard error and degrees of freedom of the mean paired difference."""
-    seed = 0.0 if np.isnan(spread.seed) else spread.seed
     units = splits if splits > 1 else seeds
     if units < 2:
         return float("nan"), float("nan")
-    models = (spread.split**2 + seed**2 / seeds) / splits if splits > 1 else seed**2 / seeds
+    models, freedom = _models(spread, splits, seeds), deals * (units - 1)
+    if deals > 1:
+        models *= 1 - (1 - 1 / deals) * spread.anew
     sampled = spread.example**2 / examples
-    doubt = models**2 / (units - 1) + sampled**2 / (examples - 1)
+    doubt = models**2 / freedom + sampled**2 / (examples - 1)
     return float(np.sqrt(models + sampled)), float((models + sampled) ** 2 / doubt) if doubt > 0 else np.inf
 
 
-def needed(
-    difference: float, spread: Spread, splits: int, seeds: int, examples: int, tests: int = 1
-) -> tuple[float, float]:
-    """Splits (with as many seeds), and seeds (on as many splits), that find a true `difference` in 80 % of runs.
+def _models(spread: Spread, splits: int, seeds: int) -> float:
+    """The models' part of the squared error, of one deal."""
+    seed = 0.0 if np.isnan(spread.seed) else spread.seed
+    return (spread.split**2 + seed**2 / seeds) / splits if splits > 1 else seed**2 / seeds
 
-    inf where not even `MOST` would do; nan for seeds where their spread is not known.
-    """
+
+class Needed(NamedTuple):
+    """What would find a difference in 80 % of runs: inf where not even `MOST` would do, nan where it is not known."""
+
+    splits: float  # with as many seeds and deals
+    seeds: float  # on as many splits
+    deals: float = float("nan")  # of the same data into as many splits
+
+
+def needed(
+    difference: float, spread: Spread, splits: int, seeds: int, examples: int, tests: int = 1, deals: int = 1
+) -> Needed:
+    """What it takes to find a true `difference`, of one thing at a time; of deals where there are several already."""
 
     def least(enough: int, fits: Callable[[int], bool]) -> float:
         if not fits(MOST):
@@ -133,36 +101,17 @@ def needed(
             low, high = (low, middle) if fits(middle) else (middle + 1, high)
         return float(low)
 
-    def found(s: int, r: int) -> bool:
-        return detectable(spread, s, r, examples, tests) <= abs(difference)
+    def found(s: int, r: int, d: int) -> bool:
+        return detectable(spread, s, r, examples, tests, d) <= abs(difference)
 
+    unknown = float("nan")
     if not abs(difference) > 0 or not np.isfinite(spread.split + spread.example):
-        return float("nan"), float("nan")
-    more_splits = least(2, lambda s: found(s, seeds)) if splits > 1 else float("nan")
-    more_seeds = float("nan") if np.isnan(spread.seed) else least(max(seeds, 2), lambda r: found(splits, r))
-    return more_splits, more_seeds
-
-
-def read(folder: str | Path) -> dict[str, Spread]:
-    """The spreads that an earlier run found, from its power.csv, by measure."""
-    file = Path(folder) / "power.csv"
-    try:
-        table = pd.read_csv(file)
-        rows = table[table["cell"].isna()]
-        found = {
-            str(row["measure"]): Spread(row["sd_split"], row["sd_seed"], row["sd_example"])
-            for row in rows.to_dict("records")
-            if np.isfinite(row["sd_example"])
-        }
-    except FileNotFoundError:
-        raise UserError(
-            f"{file} is missing: expected the folder of a finished run. Without --like a prior is used."
-        ) from None
-    except (ValueError, KeyError, OSError) as error:
-        raise UserError(f"{file} can't be read: {error}. It belongs to another version, or was edited.") from None
-    if not found:
-        raise UserError(f"{file} has no spreads: that run had one member a cell, or one cell.")
-    return found
+        return Needed(unknown, unknown)
+    return Needed(
+        least(2, lambda s: found(s, seeds, deals)) if splits > 1 else unknown,
+        unknown if np.isnan(spread.seed) else least(max(seeds, 2), lambda r: found(splits, r, deals)),
+        unknown if deals == 1 else least(deals, lambda d: found(splits, seeds, d)),
+    )
 
 
 def outlook(splits: int, seeds: int, cells: int, like: str | Path | None = None, *, examples: int) -> pd.DataFrame:
@@ -201,44 +150,51 @@ def review(
     seeds: int,
     examples: int,
     tests: int,
+    deals: int = 1,
 ) -> pd.DataFrame:
     """After a sweep: what it could detect, and what the undecided comparisons would need.
 
     Args:
         spreads: by cell and measure, of the differences from the plain cell.
         undecided: the differences that could not be told from 0.
-        splits, seeds, examples, tests: as in `detectable`.
+        splits, seeds, examples, tests, deals: as in `detectable`.
 
     Returns:
         First a row a measure, `cell` empty, with the median spread over cells; then a row an undecided difference.
         `measure, cell, difference, splits_needed, seeds_needed, detectable_difference, splits, seeds,
-        comparisons, sd_split, sd_seed, sd_example`.
+        comparisons, sd_split, sd_seed, sd_example`; of several deals also `deals, deals_needed`, and the shares of the
+        squared error that more deals of the same data can lower (`share_deals`), that only more data can
+        (`share_data`), and that only more test examples can (`share_examples`).
     """
     rows: list[dict[str, object]] = []
 
     def row(measure: str, cell: str | None, spread: Spread, difference: float) -> None:
-        more = needed(difference, spread, splits, seeds, examples, tests) if cell else (np.nan, np.nan)
-        rows.append(
-            {
-                "measure": measure,
-                "cell": cell,
-                "difference": difference,
-                "splits_needed": more[0],
-                "seeds_needed": more[1],
-                "detectable_difference": detectable(spread, splits, seeds, examples, tests),
-                "splits": splits,
-                "seeds": seeds,
-                "comparisons": tests,
-                "sd_split": spread.split,
-                "sd_seed": spread.seed,
-                "sd_example": spread.example,
-            }
-        )
+        nothing = Needed(np.nan, np.nan)
+        more = needed(difference, spread, splits, seeds, examples, tests, deals) if cell else nothing
+        found: dict[str, object] = {
+            "measure": measure,
+            "cell": cell,
+            "difference": difference,
+            "splits_needed": more.splits,
+            "seeds_needed": more.seeds,
+            "detectable_difference": detectable(spread, splits, seeds, examples, tests, deals),
+            "splits": splits,
+            "seeds": seeds,
+            "comparisons": tests,
+            **dict(zip(COLUMNS, spread, strict=False)),
+        }
+        if deals > 1:
+            models = _models(spread, splits, seeds)
+            parts = models * spread.anew / deals, models * (1 - spread.anew), spread.example**2 / examples
+            shares = np.array(parts) / sum(parts)
+            names = ("share_deals", "share_data", "share_examples")
+            found |= {"deals": deals, "deals_needed": more.deals, **dict(zip(names, shares.tolist(), strict=True))}
+        rows.append(found)
 
     for measure in dict.fromkeys(measure for _, measure in spreads):
         table = np.array([spread for (_, name), spread in spreads.items() if name == measure])
         known = ~np.isnan(table).all(0)
-        middle = [float(np.nanmedian(table[:, i])) if known[i] else float("nan") for i in range(3)]
+        middle = [float(np.nanmedian(table[:, i])) if known[i] else float("nan") for i in range(4)]
         row(measure, None, Spread(*middle), float("nan"))
     for (cell, measure), difference in undecided.items():
         row(measure, cell, spreads[cell, measure], difference)

@@ -21,7 +21,7 @@ from jaxreg.spec.members import members
 
 TEXT = (
     "cell", "reference", "member", "split", "value", "class_name", "architecture", "axis", "rule", "tied", "loss",
-    "measure", "verdict",
+    "measure", "verdict", "deal",
 )  # fmt: skip
 FILLED = {
     "members": ("member", "cell", "split", "seed"), "history": ("member", "epoch"), "decomposition": ("cell", "loss"),

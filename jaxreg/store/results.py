@@ -81,6 +81,13 @@ class Results:
         return str((self.record.get("data") or {}).get("inputs_are", "pixels"))
 
     @property
+    def deals(self) -> int:
+        """How often the same examples were dealt into splits."""
+        if "deal" not in self.members:
+            return 1
+        return int(self.members.loc[self.members["split"] != "all", "deal"].nunique())
+
+    @property
     def cells(self) -> list[str]:
         """Every cell, in the sweep's order."""
         return list(dict.fromkeys(self.members["cell"]))

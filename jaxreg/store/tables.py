@@ -73,11 +73,13 @@ def write_predictions(
 def settings_columns(member: Member, data: Signature) -> dict[str, Any]:
     """The columns of members.csv that are known before training."""
     settings = member.settings
+    deal = {} if member.deal is None else {"deal": member.deal}
     return {
         "member": member.id,
         "cell": member.cell.name,
         "architecture": settings.architecture(data.features, data.classes),
         **{axis: value_of(settings, axis) for axis in AXES},
+        **deal,
         "split": member.split,
         "seed": member.seed,
     }
