@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import os
-import resource
 import socket
 import struct
 import subprocess
@@ -37,16 +36,14 @@ def bomb(path: Path, head: bytes, count: int, what: bytes = b"\0") -> Path:
 def refused(code: str, *words: str) -> None:
     """Runs it in a process that may have no more than `MEMORY`: a `UserError` that says the words, and soon."""
 
-    def bound() -> None:
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-
     text = (
-        f"from jaxreg.errors import exit_code\nfrom jaxreg.data import fashion, kaggle\nexit(exit_code(lambda: {code}))"
+        f"import resource\nresource.setrlimit(resource.RLIMIT_AS, ({MEMORY}, {MEMORY}))\n"
+        "from jaxreg.errors import exit_code\nfrom jaxreg.data import fashion, kaggle\n"
+        f"exit(exit_code(lambda: {code}))"
     )
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, "-c", text], env=environment, capture_output=True, text=True, timeout=100, preexec_fn=bound
-    )
+    command = [sys.executable, "-c", text]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100)
     assert done.returncode == 2, done.stderr
     assert all(word in done.stderr for word in words), done.stderr
     assert len(done.stderr.splitlines()) <= 2
