@@ -51,7 +51,7 @@ class Hunt:
     def __call__(self, examples: int, law: Callable[[], None]) -> None:
         until = time.monotonic() + self._seconds
         many = settings(
-            max_examples=500 if self._seconds else examples, derandomize=not self._seconds, database=None,
+            max_examples=100 if self._seconds else examples, derandomize=not self._seconds, database=None,
             deadline=None, suppress_health_check=list(HealthCheck),
         )(law)  # fmt: skip
         many()
