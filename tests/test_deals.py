@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from jaxreg.store.records import Folder
 
 from jaxreg.report.summaries import means
 from jaxreg.spec.members import members as members_of
@@ -17,6 +16,9 @@ from jaxreg.statistics.intervals import TwoWay, remaining
 from jaxreg.statistics.losses import design
 from jaxreg.statistics.power import detectable, needed, review
 from jaxreg.statistics.spreads import Spread, spread
+from jaxreg.store.identity import key
+from jaxreg.store.members import StoredMembers
+from jaxreg.store.tables import write_members
 
 DEALS, SPLITS, SEEDS = 3, 4, 2
 DEAL, SPLIT, SEED = np.indices((DEALS, SPLITS, SEEDS)).reshape(3, -1)
@@ -214,15 +216,15 @@ def test_a_run_with_deals_trains_the_first_deal_as_one_without(train, small, dat
         np.testing.assert_array_equal(member.log_probabilities, both[name].log_probabilities)
     tables = []
     for sweep, finished in ((one, first), (two, both)):
-        folder = Folder(tmp_path / str(sweep.deals))
-        folder.path.mkdir()
-        folder.write_tables(members_of(sweep), finished, dataset.test.targets, dataset.signature)
-        tables.append(pd.read_csv(folder.path / "members.csv"))
+        store, wanted = StoredMembers(tmp_path), members_of(sweep)
+        keys = [key(member, sweep, dataset.digest) for member in wanted]
+        for one_key in keys:
+            store.keep(one_key, finished[one_key.id], {}, with_weights=False)
+        write_members(tmp_path, wanted, keys, store, dataset.signature)
+        tables.append(pd.read_csv(tmp_path / "members.csv"))
     assert "deal" not in tables[0]
     assert tables[1]["deal"].tolist() == ["0", "0", "1", "1", "all"] * 2
     assert tables[1]["split"].tolist() == ["0", "1", "2", "3", "all"] * 2
-    again = Folder(tmp_path / "2").finished([member.id for member in members_of(two)])
-    assert [kept.row for kept in again.values()] == [both[name].row for name in again]
 
 
 def test_an_analysis_takes_the_deals_from_the_members():

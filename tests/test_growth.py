@@ -17,6 +17,7 @@ SIZES = st.fixed_dictionaries(
         "full_seeds": st.integers(0, 1),
         "epochs": st.integers(1, 3),
         "axes": st.sampled_from([("l1",), ("l1", "l2")]),
+        "deals": st.integers(1, 2),
         "runs": st.integers(0, 3).map(lambda count: RUNS[:count]),
     }
 )
@@ -44,7 +45,8 @@ def test_any_path_ends_as_its_last_sweep_alone(trained, tmp_path_factory, path, 
 
 
 @pytest.mark.parametrize(
-    "larger", [{"seeds": 2}, {"full_seeds": 1}, {"strengths": 2}, {"axes": ("l1", "l2")}, {"runs": RUNS[1:]}]
+    "larger",
+    [{"seeds": 2}, {"full_seeds": 1}, {"strengths": 2}, {"axes": ("l1", "l2")}, {"deals": 2}, {"runs": RUNS[1:]}],
 )
 def test_only_what_is_new_is_trained(trained, tmp_path, larger, monkeypatch):
     run, undisturbed = trained
