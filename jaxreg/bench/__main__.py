@@ -29,6 +29,7 @@ SECTIONS = {
     "start": "seconds until the first epoch runs, compile cache empty and warm",
     "growth": "seconds and memory for more members and more devices",
     "blocks": "members side by side on a device, for six networks",
+    "store": "folders of many members: bytes, and what analysis and report take; nobody is trained",
     "accelerators": "what the compilers of TPUs and GPUs make of the engine, without any",
 }
 
@@ -48,7 +49,7 @@ def main(argv: Sequence[str] | None = None, prog: str = PROG) -> int:
 def bench(options: argparse.Namespace, command: str) -> None:
     """Measures what the options name; writes bench.json and bench.md after every section."""
     from jaxreg import files
-    from jaxreg.bench import accelerators, blocks, phases, rounds, whole_job
+    from jaxreg.bench import accelerators, blocks, phases, rounds, store, whole_job
 
     out = options.out
     out.mkdir(parents=True, exist_ok=True)
@@ -95,6 +96,9 @@ def bench(options: argparse.Namespace, command: str) -> None:
     def compiled() -> None:
         result["accelerators"] = accelerators.measure(options.targets, result.get("accelerators", {}), command, _say)
 
+    def folders() -> None:
+        result["store"] = store.measure()
+
     def side_by_side() -> None:
         if on_cpu:
             result["blocks"] = blocks.measure(blocks.NETWORKS, blocks.CPU_BLOCKS, options.rounds, options.steps)
@@ -103,7 +107,7 @@ def bench(options: argparse.Namespace, command: str) -> None:
 
     does: dict[str, Callable[[], None]] = {
         "peers": peers, "phases": where, "start": start, "growth": growth, "blocks": side_by_side,
-        "accelerators": compiled,
+        "store": folders, "accelerators": compiled,
     }  # fmt: skip
     for section in options.only:
         _say(f"{section}: {SECTIONS[section]}")

@@ -44,11 +44,11 @@ def _sweep_and_data(seeds: int) -> tuple[Any, Any]:
     axes = {"l1": [0.0, *(10.0**-power for power in range(2, CELLS + 1))]}
     sweep = read({"name": "made-up", "grid": "l1", "axes": axes, "seeds": seeds})
     random = np.random.default_rng(0)
-    parts = [
+    train, test = (
         Part(random.integers(0, 255, (count, 8), np.uint8), np.arange(count, dtype=np.uint8) % 10)
         for count in (1000, EXAMPLES)
-    ]
-    return sweep, Dataset("made up", *parts, tuple("abcdefghij"), None, "made up")
+    )
+    return sweep, Dataset("made up", train, test, tuple("abcdefghij"), None, "made up")
 
 
 def _make(seeds: int, folder: Path) -> int:

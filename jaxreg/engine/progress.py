@@ -22,7 +22,6 @@ class Unbreakable(io.TextIOBase):
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
-        self.encoding = getattr(stream, "encoding", None) or "utf-8"
 
     def write(self, text: str) -> int:
         """Writes, if it can."""
@@ -34,6 +33,11 @@ class Unbreakable(io.TextIOBase):
         """Sends what was written, if it can."""
         with suppress(OSError, ValueError):
             self._stream.flush()
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """The stream's own."""
+        return getattr(self._stream, "encoding", None) or "utf-8"
 
     def isatty(self) -> bool:
         """Whether it is a terminal."""
