@@ -155,8 +155,9 @@ def _outside(covered: pd.DataFrame) -> str:
         return f"Here all are between {low} and {high}: {span}."
     listed = []
     for quantity, row in wrong.dropna(how="all").iterrows():
-        values = ", ".join(f"{fixed(value, 1)} ({experiment})" for experiment, value in row.dropna().items())
-        listed.append(f"{quantity} {values}")
+        found = row.dropna()
+        ends = " to ".join(dict.fromkeys(fixed(end, 1) for end in (found.min(), found.max())))
+        listed.append(f"{quantity} {ends} ({found.index[0] if len(found) == 1 else f'{len(found)} designs'})")
     return f"All are {span}; outside {low} to {high}: {'; '.join(listed)}."
 
 
