@@ -173,5 +173,6 @@ def _fault(error: BaseException) -> str:
     """What the system said, and of which file."""
     if isinstance(error, MemoryError):
         return "out of memory"
+    said = getattr(error, "strerror", None) or str(error)
     name = getattr(error, "filename", None)
-    return f"{name}: {getattr(error, 'strerror', None) or error}" if name else str(error)
+    return f"{name}: {said}" if name else said
