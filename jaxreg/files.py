@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -75,4 +76,6 @@ def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> Path:
 
 def write_npy(path: Path, array: np.ndarray) -> Path:
     """Write one array."""
-    return write(path, lambda file: np.save(file, array, allow_pickle=False))
+    content = io.BytesIO()  # into a file NumPy writes past Python, and does not say that the disk is full
+    np.save(content, array, allow_pickle=False)
+    return write_bytes(path, content.getvalue())

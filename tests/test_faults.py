@@ -120,7 +120,7 @@ def test_hang_ups_are_ignored_where_nohup_says_so(small):
 def test_the_folder_is_removed_in_the_middle(small):
     process = small.start()
     wait_for(small, "members/*.json", process)
-    shutil.rmtree(small.run)
+    small.run.rename(small.place / "aside")
     assert process.wait(PATIENCE) == 1
     assert "No such file or directory" in small.told and "Traceback" not in small.told
     assert not small.run.exists(), "it is not made again, with half of a run in it"
@@ -189,7 +189,7 @@ cp -r {run}/. {kept}/run
     return int((kept / "code").read_text()), (kept / "told").read_text()
 
 
-@pytest.mark.parametrize("kib", [16, 64, 128, 256, 320, 400, 500, 640, 800, 1000, 1300])
+@pytest.mark.parametrize("kib", [16, 96, 192, 288, 384])
 def test_a_disk_that_fills(images, expected, kib):
     """Wherever that is: at run.json, while members are kept, at tables, predictions, figures."""
     small = Small(images / f"full{kib}")
@@ -211,21 +211,19 @@ def test_a_folder_that_can_only_be_read(images, expected):
     assert code == 2 and "Read-only file system" in said and "--out" in said and "Traceback" not in said
 
 
-def test_a_folder_that_becomes_read_only_or_unreachable_in_the_middle(images, expected):
-    for name, fault, back in (
-        ("ro", "mount -o remount,ro {run}", "mount -o remount,rw {run}"),
-        ("gone", "mount --bind {run} {place}/aside && umount -l {run}", "mount --bind {place}/aside {run}"),
-    ):
-        small = Small(images / f"middle{name}")
-        (small.place / "aside").mkdir()
-        places = {"run": small.run, "place": small.place}
-        wait = f"while ! ls {small.run}/members/*.json > /dev/null 2>&1; do sleep 0.01; done"
-        later = f"( {wait}; {fault.format(**places)} ) &"
-        code, said = fault_on_a_disk(
-            small, f"mount -t tmpfs -o size=64m none {small.run}", later, back.format(**places), expected
-        )
-        assert code == 1 and "Traceback" not in said, (name, said)
-        assert ("Read-only" if name == "ro" else "No such file") in said, (name, said)
+def test_a_folder_whose_disk_goes_away_in_the_middle(images, expected):
+    small = Small(images / "unmounted")
+    aside = small.place / "aside"
+    aside.mkdir()
+    wait = f"while ! ls {small.run}/members/*.json > /dev/null 2>&1; do sleep 0.01; done"
+    code, said = fault_on_a_disk(
+        small,
+        f"mount -t tmpfs -o size=64m none {small.run}",
+        f"( {wait}; mount --bind {small.run} {aside}; umount -l {small.run} ) &",
+        f"mount --bind {aside} {small.run}",
+        expected,
+    )
+    assert code == 1 and "No such file" in said and "Traceback" not in said, said
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="such limits are not kept everywhere")

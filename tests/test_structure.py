@@ -52,6 +52,7 @@ LONGER = {
     "jaxreg/study/conclusions.py": "a table: an entry for each of thirteen conclusions",
     "tests/test_cohorts.py": "one law, seen from many sides",
     "tests/test_decomposition.py": "formulas by definition, and against mlxtend",
+    "tests/test_faults.py": "one fault after the other, each with the real thing",
     "tests/test_fashion.py": "every way in which files can be wrong",
     "tests/test_fuzz.py": "properties of everything that reads what others wrote, with one way to try them",
     "tests/test_optimizers.py": "laws of each way to step, one after the other",

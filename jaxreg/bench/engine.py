@@ -40,7 +40,7 @@ def chunk(
     """
     mesh, dataset = mesh or devices.member_mesh(), dataset or fashion.load()
     programs = make(mesh, Silent())
-    flags = {"grid": "l1", "l1": [job.L1], "l2": [job.L2], "hidden": list(job.HIDDEN), "splits": 1, "epochs": 10**9}
+    flags = {"grid": "l1", "l1": [job.L1], "l2": [job.L2], "hidden": list(job.HIDDEN), "splits": 1, "epochs": 10**6}
     flags |= more
     learner = grouping.learner(load(flags=flags).cells[0].settings, dataset.signature, steps * job.BATCH)
     programs.block = block or devices.block(mesh, learner).members

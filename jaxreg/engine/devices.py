@@ -65,10 +65,11 @@ def member_mesh(devices: int | None = None) -> Mesh:
 
     try:
         available = jax.local_devices()
-    except RuntimeError as error:
+    except (RuntimeError, AssertionError) as error:  # the latter, without a word, where JAX lacks a plugin
         asked = os.environ.get("JAX_PLATFORMS", "")
         what = f" JAX_PLATFORMS is {asked!r}: unset it, or set it to cpu." if asked else ""
-        raise UserError(f"JAX finds no device: {str(error).splitlines()[0]}.{what}") from None
+        said = [*str(error).splitlines(), "it does not say why"][0]
+        raise UserError(f"JAX finds no device ({said}).{what}") from None
     wanted = len(available) if devices is None else devices
     if not 1 <= wanted <= len(available):
         raise UserError(
