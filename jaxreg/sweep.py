@@ -54,6 +54,9 @@ RECIPE = {
 MOST_OF = {"block": MOST_BLOCK, "devices": MOST_DEVICES}
 
 
+ALONE = "--replay: takes a folder alone, which says what the sweep was: --replay MEMBER --out DIR."
+
+
 def main(argv: Sequence[str] | None = None, prog: str = PROG) -> int:
     """Runs the command, which was typed as `prog`; returns its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
@@ -72,7 +75,7 @@ def _command(arguments: list[str], prog: str) -> int:
     keep_state, with_predictions, member = (given.pop(name) for name in ("keep_state", "predictions", "replay"))
     flags = {name: _value(name, text) for name, text in given.items() if text is not None}
     if member is not None:
-        return _replay(member, out, file, flags, block, devices, dry)
+        return _replay(member, out if file is None and not flags else None, block, devices, dry)
     sweep = load(file, flags, mark="--")
     if like is not None and not dry:
         raise UserError("--like: goes with --dry-run, which says what the sweep could detect.")
@@ -122,18 +125,10 @@ def _dry_run(sweep: Sweep, like: str | None) -> int:
     return 0
 
 
-def _replay(
-    member: str,
-    out: str | None,
-    file: str | None,
-    flags: dict[str, Any],
-    block: int | None,
-    devices: int | None,
-    dry: bool,
-) -> int:
+def _replay(member: str, out: str | None, block: int | None, devices: int | None, dry: bool) -> int:
     """Trains one member of a folder alone: 0 where it comes out as it is there, 1 where it does not."""
-    if file is not None or flags or out is None:
-        raise UserError("--replay: takes the folder alone, which says what the sweep was: --replay MEMBER --out DIR.")
+    if out is None:
+        raise UserError(ALONE)
     if dry:
         return printed(
             f"would train the member {brief(member)[1:-1]} of {out} again, alone, and compare; writes nothing"
