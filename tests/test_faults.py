@@ -82,7 +82,7 @@ def test_a_full_disk_behind_the_progress(small):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="another shell")
-@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&-"])
+@pytest.mark.parametrize("closed", [">&- 2>&-", "<&-"])
 def test_closed_streams(small, closed):
     """The first file that is opened then has the number of a stream."""
     command = subprocess.list2cmdline(small.command())
@@ -189,7 +189,7 @@ cp -r {run}/. {kept}/run
     return int((kept / "code").read_text()), (kept / "told").read_text()
 
 
-@pytest.mark.parametrize("kib", [16, 96, 192, 288, 384])
+@pytest.mark.parametrize("kib", [16, 128, 320])
 def test_a_disk_that_fills(images, expected, kib):
     """Wherever that is: at run.json, while members are kept, at tables, predictions, figures."""
     small = Small(images / f"full{kib}")
@@ -227,7 +227,7 @@ def test_a_folder_whose_disk_goes_away_in_the_middle(images, expected):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="such limits are not kept everywhere")
-@pytest.mark.parametrize("gigabytes", [1, 2, 3])
+@pytest.mark.parametrize("gigabytes", [1, 2])
 def test_a_host_without_memory(small, gigabytes):
     """Wherever it strikes, in an import, in XLA (which may end the process itself) or in ours: nothing is lost."""
     limit = gigabytes * 2**20
@@ -244,10 +244,8 @@ def test_a_host_without_memory(small, gigabytes):
         ({"JAX_PLATFORMS": "cuda"}, 2, "JAX_PLATFORMS is 'cuda'"),
         ({"JAX_PLATFORMS": "abacus"}, 2, "JAX_PLATFORMS is 'abacus'"),
         ({"XLA_FLAGS": "--xla_make_it_fast"}, None, "xla_make_it_fast"),
-        ({"HOME": None}, 0, ""),
-        ({"HOME": "/nowhere/at/all"}, 0, ""),
-        ({"JAX_COMPILATION_CACHE_DIR": "/dev/null/cache"}, 0, ""),
-        ({"MPLCONFIGDIR": "/dev/null"}, 0, ""),
+        ({"HOME": None, "MPLCONFIGDIR": "/dev/null"}, 0, ""),
+        ({"HOME": "/nowhere/at/all", "JAX_COMPILATION_CACHE_DIR": "/dev/null/cache"}, 0, ""),
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
 )
