@@ -33,10 +33,11 @@ def opened(path: str | Path) -> BinaryIO:
         raise OSError(errno.EINVAL, "no file can have this name") from None
     try:
         _regular(os.fstat(handle))
-        return os.fdopen(handle, "rb")
     except BaseException:
         os.close(handle)
         raise
+    # Not in there: Ctrl-C on the way out would close it twice, and be lost in the error of that.
+    return os.fdopen(handle, "rb")
 
 
 def read(path: str | Path, most: int) -> bytes:

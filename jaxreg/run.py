@@ -24,6 +24,7 @@ from jaxreg.spec.load import load
 from jaxreg.spec.sweep import Sweep
 from jaxreg.store.folder import Folder
 from jaxreg.store.lock import locked
+from jaxreg.store.members import Damaged
 from jaxreg.store.results import read_table
 
 
@@ -141,7 +142,7 @@ def run(
             _analyse(driver, with_predictions)
         except KeyboardInterrupt:
             raise Interrupted(f"interrupted: {driver.kept}\nThe same command goes on from there.") from None
-        except (OSError, MemoryError) as error:
+        except (OSError, MemoryError, Damaged) as error:
             raise Failure(f"{_fault(error)}: {driver.kept}\nOnce that is mended, the same command goes on.") from error
         finally:
             progress.close()
