@@ -126,7 +126,11 @@ class Results:
 
 
 def _first(rows: pd.DataFrame) -> dict[str, Any] | None:
-    return None if rows.empty else {str(key): value for key, value in rows.to_dict("records")[0].items()}
+    if rows.empty:
+        return None
+    row = {str(key): value for key, value in rows.to_dict("records")[0].items()}
+    # Of an edited table a column may be of whole numbers.
+    return {key: float(value) if type(value) is int else value for key, value in row.items()}
 
 
 def read(path: str | Path, for_report: bool = False) -> Results:
