@@ -160,11 +160,12 @@ class Driver:
 
     def write_tables(self, with_predictions: bool) -> StoredPredictions:
         """Writes members.csv, history.csv and, up to a size or where asked for, predictions.npz; the predictions."""
-        self.folder.remove(["predictions.npz"], self._noted)
         keys, labels = [self.keys[member.id] for member in self.members], self.dataset.test.targets
         predictions, path = self.store.predictions(keys), self.folder.path
         if with_predictions or predictions.size <= PREDICTIONS_LIMIT:
             write_predictions(path, self.members, labels, predictions)
+        else:
+            self.folder.remove("predictions.npz", self._noted)
         write_members(path, self.members, keys, self.store, self.dataset.signature)
         return predictions
 

@@ -48,15 +48,11 @@ def _end(code: int, text: str) -> int:
     return code
 
 
-def printed(text: str) -> int:
-    """Writes a result to the output; the exit code for how that went.
-
-    A reader who has gone wants no more; a full disk behind the output is told.
-    """
+def printed(text: str) -> None:
+    """Writes a result to the output. A reader who has gone wants no more; a full disk behind it is a `Failure`."""
     try:
         print(text, flush=True)
     except BrokenPipeError:
-        return 0
+        pass
     except OSError as error:
         raise Failure(f"the result can't be written to the output: {error.strerror}.\n{text}") from None
-    return 0

@@ -52,8 +52,6 @@ RECIPE = {
 }
 
 MOST_OF = {"block": MOST_BLOCK, "devices": MOST_DEVICES}
-
-
 ALONE = "--replay: takes a folder alone, which says what the sweep was: --replay MEMBER --out DIR."
 
 
@@ -106,7 +104,8 @@ def _command(arguments: list[str], prog: str) -> int:
         )
     finally:
         shown.close()
-    return printed(f"{headline(result.folder)}\nwrote {folder / 'report.md'}")
+    printed(f"{headline(result.folder)}\nwrote {folder / 'report.md'}")
+    return 0
 
 
 def _dry_run(sweep: Sweep, like: str | None) -> int:
@@ -130,9 +129,8 @@ def _replay(member: str, out: str | None, block: int | None, devices: int | None
     if out is None:
         raise UserError(ALONE)
     if dry:
-        return printed(
-            f"would train the member {brief(member)[1:-1]} of {out} again, alone, and compare; writes nothing"
-        )
+        printed(f"would train the member {brief(member)[1:-1]} of {out} again, alone, and compare; writes nothing")
+        return 0
     from jaxreg.engine.devices import configure
 
     configure(devices)

@@ -141,3 +141,15 @@ def trained(dataset, tmp_path_factory):
         return alone[name]
 
     return run, undisturbed
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory):
+    """The command, ended in a folder of its own, which lies beside the images; others may be made there."""
+    from small_command import Small, write_data
+
+    place = tmp_path_factory.mktemp("commands")
+    write_data(place)
+    alone = Small(place / "alone")
+    assert alone.end() == 0, alone.told
+    return alone

@@ -15,23 +15,19 @@ from pathlib import Path
 
 import pytest
 from run_folders import differing, tables
-from small_command import PATIENCE, Small, write_data
+from small_command import PATIENCE, Small
 
 pytestmark = [pytest.mark.kills, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
-@pytest.fixture(scope="module")
-def images(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("faults")
-    write_data(folder)
-    return folder
+@pytest.fixture
+def images(undisturbed):
+    return undisturbed.place.parent
 
 
-@pytest.fixture(scope="module")
-def expected(images):
-    alone = Small(images / "alone")
-    assert alone.end() == 0, alone.told
-    return tables(alone.run)
+@pytest.fixture
+def expected(undisturbed):
+    return tables(undisturbed.run)
 
 
 @pytest.fixture

@@ -178,5 +178,6 @@ def test_a_table_that_was_changed_is_set_aside(folder):
         (said,) = folder.set_aside(noted_then)
         assert f"members.csv.changed-{turn}" in said
         assert (folder.path / f"members.csv.changed-{turn}").read_text() == "edited"
-    folder.remove(["history.csv", "members.csv"], noted_then)
+    folder.remove("history.csv", noted_then)
+    folder.remove("members.csv", noted_then)
     assert not (folder.path / "history.csv").exists()

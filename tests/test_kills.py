@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from kill_campaign import campaign
 from run_folders import differing, tables
-from small_command import PATIENCE, Small, write_data
+from small_command import PATIENCE, Small
 
 pytestmark = [pytest.mark.kills, pytest.mark.slow]
 
@@ -90,24 +90,10 @@ CHAINS = {
 }
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("kills")
-    write_data(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def left_alone(place):
-    alone = Started(place / "alone")
-    assert alone.end() == 0, alone.told
-    return alone.run
-
-
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("number", CHAINS, ids=lambda number: number.name)
-def test_the_same_command_ends_as_if_it_had_been_left_alone(place, left_alone, number):
-    folder, before = Started(place / number.name), {}
+def test_the_same_command_ends_as_if_it_had_been_left_alone(undisturbed, number):
+    folder, before = Started(undisturbed.place.parent / number.name), {}
     for name, moment, *times in CHAINS[number]:
         code = folder.stop(moment, number, *times)
         # Before the command has begun to listen, Python itself ends.
@@ -121,8 +107,8 @@ def test_the_same_command_ends_as_if_it_had_been_left_alone(place, left_alone, n
         before = kept
     assert folder.end() == 0, folder.told
     assert "compiling" not in folder.told, "all members were finished long before"
-    assert differing(tables(folder.run), tables(left_alone)) == []
-    assert names(folder.run) == names(left_alone) and folder.strays() == []
+    assert differing(tables(folder.run), tables(undisturbed.run)) == []
+    assert names(folder.run) == names(undisturbed.run) and folder.strays() == []
 
 
 @pytest.mark.timeout(3600)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -79,10 +79,8 @@ class Folder:
                     return True
         except OSError:
             pass
-        return any(True for _ in self.members.path.glob("*.json")) or any(
-            True
-            for _ in (self.path / "finished").glob("*.npz")  # kept there by an earlier version
-        )
+        # The latter were kept by an earlier version.
+        return any(self.members.path.glob("*.json")) or any((self.path / "finished").glob("*.npz"))
 
     def about(self) -> dict[str, Any] | None:
         """run.json; None where there is none that can be read. Nothing hangs on it: members know what they are."""
@@ -148,11 +146,10 @@ class Folder:
         except FileNotFoundError:
             return None
 
-    def remove(self, names: Sequence[str], noted: Mapping[str, str]) -> None:
-        """Removes tables that no longer belong to the run, where they are as they were written."""
-        for name in names:
-            if name in noted and self._digest(name) == noted[name]:
-                (self.path / name).unlink()
+    def remove(self, name: str, noted: Mapping[str, str]) -> None:
+        """Removes a table that no longer belongs to the run, if it is as it was written."""
+        if name in noted and self._digest(name) == noted[name]:
+            (self.path / name).unlink()
 
 
 def _shown(folder: Path) -> list[str]:

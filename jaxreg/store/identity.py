@@ -44,7 +44,6 @@ def key(member: Member, sweep: Sweep, digest: str) -> Key:
 
     Devices and versions of other libraries are not in it: they are kept beside the numbers.
     """
-    cells = {cell.name: cell for cell in sweep.cells}
 
     def identity(cell: Cell) -> dict[str, Any]:
         # Without what is as usual: a setting that a later version adds leaves all fingerprints as they are.
@@ -58,8 +57,12 @@ def key(member: Member, sweep: Sweep, digest: str) -> Key:
             "split": member.split,
             "seed": member.seed,
             "settings": settings,
-            "after": None if cell.after is None else digest_of(identity(cells[cell.after])),
+            "after": None if cell.after is None else digest_of(identity(before(cell))),
         }
+
+    def before(cell: Cell) -> Cell:
+        # Looked for only where there is one: a sweep may have 10,000 cells, and this is called for each member.
+        return next(other for other in sweep.cells if other.name == cell.after)
 
     return Key(member.id, identity(member.cell))
 
