@@ -15,13 +15,11 @@ from jaxreg.spec.load import read
 from jaxreg.spec.sweep import Sweep
 from jaxreg.store.members import StoredMembers
 from jaxreg.store.record import MOST_RECORD
+from jaxreg.store.results import FILES
 
-# What is written into a folder, apart from what the analysis and the page call their tables and pictures.
+# What is written into a folder.
 FOLDERS = ("members", "figures")
-TABLES = (
-    "members.csv", "history.csv", "predictions.npz", "decomposition.csv", "comparisons.csv", "choices.csv",
-    "classes.csv", "calibration.csv", "reliability.csv", "power.csv", "examples.npz",
-)  # fmt: skip
+TABLES = (*FILES, "predictions.npz")
 WRITTEN = (*FOLDERS, *TABLES, "run.json", "report.md")
 OTHER_OUT = "Give another folder with --out."
 

@@ -41,6 +41,7 @@ OPTIONAL = {
     "reliability": ["cell", "bin", "confidence", "accuracy", "share"],
     "power": ["measure"],
 }
+FILES = (*(f"{name}.csv" for name in (*NEEDED, *OPTIONAL)), "examples.npz")
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,7 @@ def read(path: str | Path, for_report: bool = False) -> Results:
 def _as_written(path: Path, about: Mapping[str, Any]) -> None:
     """Makes sure that tables are those of which run.json has the digests, as runs of this version note them."""
     noted = about.get("files")
-    for name in (*(f"{table}.csv" for table in (*NEEDED, *OPTIONAL)), "examples.npz"):
+    for name in FILES:
         if isinstance(noted, Mapping) and name in noted:
             try:
                 found = reading.digest(path / name)
