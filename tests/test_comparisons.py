@@ -34,14 +34,14 @@ def layout(values: np.ndarray) -> TwoWay:
     return found
 
 
-def seven(pairs: list[Difference]) -> list[Difference]:
-    """The one measure seven times, as many as a run has."""
+def repeated(pairs: list[Difference]) -> list[Difference]:
+    """The one measure as often as a run has measures."""
     return [
         Difference(
             d.cell,
             d.reference,
-            Estimate(*(np.repeat(x, 7) for x in d.paired[:4]), d.paired.units),
-            np.repeat(d.unpaired_error, 7),
+            Estimate(*(np.repeat(x, len(COMPARED)) for x in d.paired[:4]), d.paired.units),
+            np.repeat(d.unpaired_error, len(COMPARED)),
         )
         for d in pairs
     ]
@@ -114,7 +114,7 @@ def test_verdicts():
 
 
 def test_a_difference_turned_round_is_the_same_difference():
-    pairs = seven(differences(layout(losses(np.random.default_rng(2), 3, 5, 80, 1.0)), 3))
+    pairs = repeated(differences(layout(losses(np.random.default_rng(2), 3, 5, 80, 1.0)), 3))
     names = ["c0", "c1", "c2"]
     one = compare_with_references(pairs, names, "c0", None)[lambda t: t["cell"] == "c2"].iloc[0]
     other = compare_with_references(pairs, names, "c2", None)[lambda t: t["cell"] == "c0"].iloc[0]
@@ -125,7 +125,7 @@ def test_a_difference_turned_round_is_the_same_difference():
 @pytest.mark.parametrize("given", ["every pair", "those with the best"])
 def test_against_the_best_the_family_is_every_pair(given):
     """Four cells make six pairs: the least p-value of a measure is multiplied by six, whichever pairs are there."""
-    pairs = seven(differences(layout(losses(np.random.default_rng(5), 4, 6, 60, 0.5)), 4))
+    pairs = repeated(differences(layout(losses(np.random.default_rng(5), 4, 6, 60, 0.5)), 4))
     names = [f"c{i}" for i in range(4)]
     if given != "every pair":
         pairs = [d for d in pairs if "c2" in (d.cell, d.reference)]
@@ -151,7 +151,7 @@ def test_equal_cells_are_rarely_told_apart_even_from_the_best_of_them():
         means = values.mean((1, 2))
         best = names[int(means.argmin())]
         pairs = differences(layout(values), 8)
-        table = compare_with_references(seven(pairs), names, "c0", best)
+        table = compare_with_references(repeated(pairs), names, "c0", best)
         rows = table[(table["reference"] == best) & (table["measure"] == "test_brier")]
         if best != "c0":
             wrong += (rows["verdict"] != UNDECIDED).any()

@@ -16,7 +16,7 @@ import pandas as pd
 
 from jaxreg.axes import AXES, CONDITIONS, RECIPE
 from jaxreg.statistics.analysis import analyse, write
-from jaxreg.statistics.losses import lse
+from jaxreg.statistics.sums import lse
 
 GOLDEN = Path(__file__).parent / "golden" / "report.md"
 BASE = {name: axis.values[-1] if axis.off is RECIPE else axis.off for name, axis in AXES.items()}

@@ -158,6 +158,7 @@ def _calibration(groups: Sequence[Group], predictions: Predictions) -> tuple[pd.
                     "low": max(low, 0.0),
                     "high": high,
                     "chance": found.chance,
+                    "temperature": float(np.exp(-np.log(group.temperatures[cell.name].inverse).mean())),
                 }
             )
             diagrams += [{"cell": cell.name} | row for row in found.reliability]

@@ -26,10 +26,13 @@ COMPARED = {
     "test_cross_entropy": ("cross_entropy", "error"),
     "test_error": ("zero_one", "error"),
     "test_brier": ("brier", "error"),
+    "test_scaled_cross_entropy": ("scaled_cross_entropy", "error"),
     "bias_brier": ("brier", "bias"),
     "variance_brier": ("brier", "variance"),
     "bias_cross_entropy": ("cross_entropy", "bias"),
     "variance_cross_entropy": ("cross_entropy", "variance"),
+    "bias_scaled_cross_entropy": ("scaled_cross_entropy", "bias"),
+    "variance_scaled_cross_entropy": ("scaled_cross_entropy", "variance"),
 }
 UNDECIDED = "not distinguishable"
 LEVEL = 0.95

@@ -20,8 +20,10 @@ from scipy import stats
 from jaxreg.formatting import fixed
 from jaxreg.statistics.decomposition import SHARES
 from jaxreg.statistics.intervals import Estimate, TwoWay
-from jaxreg.statistics.losses import INDEX, LOSSES, MEASURES, Design, sums_of, terms
+from jaxreg.statistics.losses import INDEX, LOSSES, MEASURES, sensitivity, terms
 from jaxreg.statistics.simulation import CELLS, CLASSES, NOISE, Experiment, design_of, draw, truth
+from jaxreg.statistics.sums import Design, sums_of
+from jaxreg.statistics.temperature import temperatures
 
 ACCEPTED = (92, 98)  # per cent of the 95 % intervals
 
@@ -49,7 +51,8 @@ def cover(experiment: Experiment, repetitions: int, seed: int = 0) -> pd.DataFra
     where = design_of(experiment)
     shares = {
         f"{loss} {name}": (INDEX[loss, part], INDEX[loss, whole])
-        for loss in LOSSES[:2]
+        for loss in LOSSES
+        if loss != "zero_one"
         for name, (part, whole) in SHARES.items()
     }
     names = [f"{loss} {part}" for loss, part in MEASURES]
@@ -86,7 +89,10 @@ def _once(
 ) -> list[tuple[float, float]]:
     """Value and half width of everything that `cover` lists, from one experiment."""
     label, cells = draw(random, experiment)
-    both = [terms(sums_of(cell, "log_probabilities", where), label, where) for cell in cells]
+    both = []
+    for cell in cells:
+        sums = sums_of(cell, "log_probabilities", where, label, temperatures(cell, label))
+        both.append(terms(sums, label, where, sensitivity([(sums, label)], where)))
     estimate, pseudo = (np.stack(x) for x in zip(*both, strict=True))
     by_cell = TwoWay(2, len(MEASURES), where.units, where.deals)
     by_cell.add(estimate, pseudo)

@@ -12,9 +12,12 @@ import pandas as pd
 
 from jaxreg.statistics.calibration import confidence
 from jaxreg.statistics.comparisons import COMPARED, Difference
+from jaxreg.statistics.decomposition import some
 from jaxreg.statistics.folds import Scores
 from jaxreg.statistics.intervals import TwoWay
-from jaxreg.statistics.losses import INDEX, MEASURES, Design, design, sums_of, terms
+from jaxreg.statistics.losses import INDEX, MEASURES, sensitivity, terms
+from jaxreg.statistics.sums import Design, Sums, design, sums_of
+from jaxreg.statistics.temperature import Temperatures, temperatures
 
 _BLOCK_BYTES = 64 * 2**20
 _COMPARED = [INDEX[measure] for measure in COMPARED.values()]
@@ -66,10 +69,14 @@ class Predictions:
         each = cells * len(MEASURES) * where.units + 8 * len(where.order) * classes
         return cut(examples, 8 * each)
 
-    def terms(self, cell: CellMembers, where: Design, block: slice) -> tuple[np.ndarray, np.ndarray]:
-        """`losses.terms` of a block: estimates [measure, example] and pseudo-values [measure, unit, example]."""
-        sums = sums_of(self.log_probabilities[list(cell.rows), block], "log_probabilities", where)
-        return terms(sums, self.labels[block], where)
+    def temperatures(self, cell: CellMembers) -> Temperatures:
+        """Those of a cell's members."""
+        return temperatures((self.log_probabilities[[row], slice(None)][0] for row in cell.rows), self.labels)
+
+    def sums(self, cell: CellMembers, where: Design, block: slice, found: Temperatures) -> Sums:
+        """What the losses need of a cell's members, of some examples."""
+        read = self.log_probabilities[list(cell.rows), block]
+        return sums_of(read, "log_probabilities", where, self.labels[block], found.of(block))
 
     def confidences(self, cell: CellMembers, where: Design) -> list[Iterator[tuple[np.ndarray, np.ndarray]]]:
         """For each unit its members' `calibration.confidence`, to be read one member at a time."""
@@ -107,12 +114,26 @@ class Group:
         self.by_cell = TwoWay(len(cells), len(COMPARED), *units)  # series: cells
         self.scores = Scores(self.names, predictions.labels, *units)
         self.terms = np.empty((len(cells), len(MEASURES), len(predictions.labels)), dtype=np.float32)
+        labels, classes = predictions.labels, predictions.log_probabilities.shape[2]
+        found = [predictions.temperatures(cell) for cell in cells]
+        self.temperatures = dict(zip(self.names, found, strict=True))
+        sensitive = [
+            sensitivity(
+                (
+                    (predictions.sums(cell, where, block, own), labels[block])
+                    for block in some(len(labels), len(where.order), classes)
+                ),
+                where,
+            )
+            for cell, own in zip(cells, found, strict=True)
+        ]
         for block in predictions.blocks(len(cells), where):
             size = block.stop - block.start
             estimates = np.empty((len(COMPARED), len(cells), size))
             pseudos = np.empty((len(COMPARED), len(cells), where.units, size))
             for i, cell in enumerate(cells):
-                estimate, pseudo = predictions.terms(cell, where, block)
+                sums = predictions.sums(cell, where, block, found[i])
+                estimate, pseudo = terms(sums, labels[block], where, sensitive[i])
                 self.by_measure[i].add(estimate[:, None], pseudo[:, None])
                 self.terms[i, :, block] = estimate
                 estimates[:, i], pseudos[:, i] = estimate[_COMPARED], pseudo[_COMPARED]

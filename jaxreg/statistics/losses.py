@@ -1,105 +1,44 @@
-"""The three losses of a decomposition, per test example: estimates and what leaving a unit out does to them.
+"""The losses of a decomposition, per test example: estimates and what leaving a unit out does to them.
 
-A unit is a split or, where there is only one split, a seed. Where the same data were dealt into disjoint splits more
-than once, the splits of one deal are estimated, and left out, by themselves, and the deals averaged. Everything that a
-loss needs is a sum over the models of a unit (`Sums`) and then over units, so that leaving one out is a subtraction.
+Brier score, cross-entropy and 0-1 loss of the models as they are, and the cross-entropy of each at the temperature that
+`jaxreg.statistics.temperature` finds for it.
+
+A unit is a split or, where there is only one split, a seed. The splits of one deal of the data are estimated, and left
+out, by themselves, and the deals averaged. Everything that a loss needs is a sum over the models of a unit
+(`jaxreg.statistics.sums`) and then over units, so that leaving one out is a subtraction.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Float, Int
 
-from jaxreg.errors import UserError
+from jaxreg.statistics.sums import Design, Sums, lse
 
-LOSSES = ("brier", "cross_entropy", "zero_one")
+LOSSES = ("brier", "cross_entropy", "zero_one", "scaled_cross_entropy")
 PARTS = ("error", "bias", "variance", "variance_split", "variance_seed")
 MEASURES = tuple((loss, part) for loss in LOSSES for part in PARTS)
 INDEX = {measure: index for index, measure in enumerate(MEASURES)}
-
-Kind = Literal["probabilities", "log_probabilities"]
-
-
-class Design(NamedTuple):
-    """Which models belong to which unit; a unit is a split or, where there is only one split, a seed."""
-
-    order: Int[np.ndarray, " model"]  # the models sorted by unit
-    starts: Int[np.ndarray, " unit"]  # where each unit begins in that order
-    models: Int[np.ndarray, " unit"]  # how many models it has
-    splits: int  # the most that any deal has
-    seeds: int  # the most seeds that any split has
-    deals: tuple[slice, ...]  # the units of each deal
-
-    @property
-    def units(self) -> int:
-        return len(self.models)
+_SCALED = slice(INDEX["scaled_cross_entropy", PARTS[0]], None)
+_STEP = 0.01  # of the log of an inverse temperature, for derivatives
 
 
-def design(
-    split: Sequence[object] | np.ndarray,
-    seed: Sequence[object] | np.ndarray,
-    deal: Sequence[object] | np.ndarray | None = None,
-) -> Design:
-    """The design behind the (split, seed) of each model; UserError where a pair occurs twice.
+def sensitivity(blocks: Iterable[tuple[Sums, np.ndarray]], where: Design) -> Float[np.ndarray, " part"]:
+    """Derivatives of the mean terms of the scaled cross-entropy, in the log of all inverse temperatures together.
 
-    `deal`, without which there is one, says which splits are disjoint: those of the same deal.
+    `blocks` are the sums and labels of examples, each of as many models.
     """
-    deal = np.zeros(len(split)) if deal is None else deal
-    triples = list(zip(map(str, deal), map(str, split), map(str, seed), strict=True))
-    if len(set(triples)) < len(triples):
-        twice = next(triple for triple in triples if triples.count(triple) > 1)
-        raise UserError(f"two models have split {twice[1]} and seed {twice[2]}: each pair may occur once in a cell")
-    deals, splits, seeds = (_codes([triple[i] for triple in triples]) for i in range(3))
-    dealt = deals * (splits.max() + 1) + splits
-    units = dealt if len(set(dealt)) > 1 else seeds
-    order = np.argsort(units, kind="stable")
-    _, starts, models = np.unique(units[order], return_index=True, return_counts=True)
-    sizes = np.unique(deals[order][starts], return_counts=True)[1]
-    ends = np.cumsum(sizes)
-    count = int(sizes.max()) if len(set(dealt)) > 1 else 1
-    most = int(np.unique(dealt, return_counts=True)[1].max())
-    return Design(order, starts, models, count, most, tuple(map(slice, (ends - sizes).tolist(), ends.tolist())))
-
-
-def _codes(names: Sequence[str]) -> np.ndarray:
-    return pd.factorize(np.array(names, dtype=object), sort=True)[0]
-
-
-class Sums(NamedTuple):
-    """All that the three losses need of the models, per unit and example, in float64."""
-
-    models: np.ndarray  # [unit] how many models were summed
-    p: np.ndarray  # [unit, example, class] sum of p
-    squared: np.ndarray  # [unit, example] sum of |p|^2
-    log_p: np.ndarray  # [unit, example, class] sum of log p
-    votes: np.ndarray  # [unit, example, class] models whose most probable class this is
-
-
-def sums_of(outputs: np.ndarray, kind: Kind, where: Design) -> Sums:
-    """Sums over the models of each unit, of a block of examples [model, example, class]."""
-    outputs = np.asarray(outputs[where.order], dtype=np.float64)
-    if kind == "probabilities":
-        p = outputs
-        with np.errstate(divide="ignore"):
-            log_p = np.log(p)  # a probability of 0 gives -inf, and an infinite loss where it was the label
-    else:
-        p, log_p = np.exp(outputs), outputs
-    votes = np.zeros(p.shape, dtype=np.int32)
-    np.put_along_axis(votes, p.argmax(-1)[..., None], 1, axis=-1)  # argmax takes the lowest of equals
-    add = (lambda x: x) if where.units == len(p) else (lambda x: np.add.reduceat(x, where.starts, axis=0))
-    return Sums(where.models, add(p), add(np.square(p).sum(-1)), add(log_p), add(votes))
-
-
-def lse(x: np.ndarray) -> np.ndarray:
-    """log sum exp over the last axis; -inf where all are."""
-    top = x.max(-1, keepdims=True)
-    top = np.where(np.isfinite(top), top, 0.0)
-    with np.errstate(divide="ignore"):
-        return np.log(np.exp(x - top).sum(-1)) + top[..., 0]
+    found, examples = np.zeros(len(PARTS)), 0
+    for sums, labels in blocks:
+        ends = (sums._replace(scaled_log_p=sums.scaled_log_p + way * _STEP * sums.sway) for way in (-1, 1))
+        low, high = (terms(end, labels, where)[0][_SCALED] for end in ends)
+        with np.errstate(invalid="ignore"):
+            found += (high - low).sum(-1) / (2 * _STEP)
+        examples += len(labels)
+    return found / examples
 
 
 class _Units(NamedTuple):
@@ -206,23 +145,35 @@ def _evaluate(units: _Units, parts: Callable[[_Units], np.ndarray]) -> tuple[np.
 
 
 def terms(
-    sums: Sums, labels: Int[np.ndarray, " example"], where: Design
+    sums: Sums,
+    labels: Int[np.ndarray, " example"],
+    where: Design,
+    sensitive: Float[np.ndarray, " part"] | None = None,
 ) -> tuple[Float[np.ndarray, "measure example"], Float[np.ndarray, "measure unit example"]]:
     """Each of `MEASURES` per example, and its pseudo-values from leaving one unit out.
 
     With one split the units are seeds: what spreads between them is the variance from seeds, and bias,
     variance and the variance from splits are nan. Of several deals it is the mean; a pseudo-value speaks of its own.
+    With the `sensitivity` of the models' terms these have in them what examples do to temperatures.
     """
     if len(where.deals) > 1:
         alone = [_terms(Sums(*(x[units] for x in sums)), labels, where.splits) for units in where.deals]
-        return np.mean([x for x, _ in alone], axis=0), np.concatenate([x for _, x in alone], axis=1)
-    return _terms(sums, labels, where.splits)
+        estimate, pseudo = np.mean([x for x, _ in alone], axis=0), np.concatenate([x for _, x in alone], axis=1)
+    else:
+        estimate, pseudo = _terms(sums, labels, where.splits)
+    if sensitive is not None:
+        influence = sums.influence / sums.models[:, None]
+        pseudo[_SCALED] += sensitive[:, None, None] * influence
+        mean = np.mean([influence[units].mean(0) for units in where.deals], axis=0)
+        estimate[_SCALED] += sensitive[:, None] * mean
+    return estimate, pseudo
 
 
 def _terms(sums: Sums, labels: np.ndarray, splits: int) -> tuple[np.ndarray, np.ndarray]:
     with np.errstate(invalid="ignore"):
-        both = [loss(sums, labels) for loss in (_brier, _cross_entropy, _zero_one)]
-    estimate, pseudo = (np.concatenate(x) for x in zip(*both, strict=True))
+        found = [loss(sums, labels) for loss in (_brier, _cross_entropy, _zero_one)]
+        found.append(_cross_entropy(sums._replace(log_p=sums.scaled_log_p), labels))
+    estimate, pseudo = (np.concatenate(x) for x in zip(*found, strict=True))
     if splits == 1:
         for x in (estimate, pseudo):
             for loss in LOSSES:

@@ -8,7 +8,9 @@ log-softmax of
 
 so that each example's logits are normal with known mean and spread, whatever f and g are: the terms of the Brier
 score and of cross-entropy are normal integrals over a plane (three classes, one of which is redundant), done by
-Gauss-Hermite quadrature. For 0-1 loss the truth is the mean over fresh models and examples. Models move in
+Gauss-Hermite quadrature. For 0-1 loss the truth is the mean over fresh models and examples. The best temperature is
+taken to be the same for all models, which is exact as their directions become many: it then divides scale and spreads.
+Models move in
 as many directions as f has components, times two: real networks in some 50 to 200, fewer where they are strongly
 regularised. A
 second cell, with other scale and spreads and half of its variation in common, gives differences.
@@ -27,8 +29,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from scipy import optimize
 
-from jaxreg.statistics.losses import INDEX, LOSSES, MEASURES, PARTS, Design, design, lse
+from jaxreg.statistics.losses import INDEX, LOSSES, MEASURES, PARTS
+from jaxreg.statistics.sums import Design, design, lse
 
 CLASSES = 3
 LEVELS = np.arange(6.0)
@@ -61,6 +65,31 @@ class Experiment(NamedTuple):
 
 def truth(cell: LogitSpread, experiment: Experiment) -> np.ndarray:
     """The true value of each of `MEASURES`; nan where the experiment can't estimate it."""
+    found = _integrals(cell)
+    rows = {loss: [INDEX[loss, part] for part in PARTS] for loss in LOSSES}
+    b = best_inverse_temperature(cell)
+    found[rows["scaled_cross_entropy"]] = _integrals(LogitSpread(*(b * x for x in cell)))[rows["cross_entropy"]]
+    found[rows["zero_one"]] = _votes(cell, experiment)
+    if experiment.seeds == 1:
+        apart = ("variance_split", "variance_seed")
+        found[[INDEX[loss, part] for loss in LOSSES for part in apart]] = np.nan
+    return found
+
+
+def best_inverse_temperature(cell: LogitSpread) -> float:
+    """That of least cross-entropy, for all models of a cell."""
+    z, weight = _normal(float(np.hypot(cell.split, cell.seed)))
+    # The labels' mean logit is that of their class, t e_c, as often as they are not wrong.
+    means = cell.scale * LEVELS[:, None] * np.eye(CLASSES)[0]
+
+    def error(b: float) -> float:
+        return float(np.mean([weight @ lse(b * (mean + z)) - b * (1 - NOISE) * mean[0] for mean in means]))
+
+    return float(optimize.minimize_scalar(error, bounds=(0.01, 10), method="bounded", options={"xatol": 1e-6}).x)
+
+
+def _integrals(cell: LogitSpread) -> np.ndarray:
+    """The terms of the Brier score and of cross-entropy; what is left is 0."""
     split, weight_split = _normal(cell.split)
     seed, weight_seed = _normal(cell.seed)
     found = np.zeros(len(MEASURES))
@@ -90,11 +119,7 @@ def truth(cell: LogitSpread, experiment: Experiment) -> np.ndarray:
                 v_split, v_seed = variances[loss]
                 variance = v_split + v_seed
                 found[rows[loss]] += share * np.array([bias + variance, bias, variance, v_split, v_seed])
-    found /= len(LEVELS)
-    found[rows["zero_one"]] = _votes(cell, experiment)
-    if experiment.seeds == 1:
-        found[[INDEX[loss, part] for loss in variances for part in ("variance_split", "variance_seed")]] = np.nan
-    return found
+    return found / len(LEVELS)
 
 
 def _votes(cell: LogitSpread, experiment: Experiment, examples: int = 100_000) -> np.ndarray:
