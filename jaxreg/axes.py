@@ -29,7 +29,7 @@ class Axis:
     scale: Literal["linear", "log"] | None  # how a figure spaces its values; None: they stand side by side
     number: Callable[[Any], float]  # the number that orders a value; infinite: no limit
     stronger: Literal[-1, 0, 1]  # regularises more: the larger number (1), the smaller (-1); neither is ordered (0)
-    rank: int | float  # of two ordered axes, the one that "most regularised" looks at first has the lower rank
+    falls: bool  # stands beside the mean loss, as a prior would: its best strength falls about as 1 / examples
     condition: bool  # a condition of the data, under which one chooses, and never a choice itself
     traced: bool  # a new value is not a new program, unless it switches something on that costs time
 
@@ -82,7 +82,7 @@ _TABLE = (
         scale="log",
         number=float,
         stronger=1,
-        rank=2,
+        falls=True,
         condition=False,
         traced=True,
     ),
@@ -97,7 +97,7 @@ _TABLE = (
         scale="log",
         number=float,
         stronger=1,
-        rank=1,
+        falls=True,
         condition=False,
         traced=True,
     ),
@@ -112,7 +112,7 @@ _TABLE = (
         scale="log",
         number=float,
         stronger=1,
-        rank=2.5,
+        falls=True,
         condition=False,
         traced=True,
     ),
@@ -127,7 +127,7 @@ _TABLE = (
         scale="log",
         number=float,
         stronger=1,
-        rank=1.5,
+        falls=True,
         condition=False,
         traced=True,
     ),
@@ -142,7 +142,7 @@ _TABLE = (
         scale="log",
         number=_limit,
         stronger=-1,
-        rank=2.7,
+        falls=False,
         condition=False,
         traced=True,
     ),
@@ -157,7 +157,7 @@ _TABLE = (
         scale="linear",
         number=_mean,
         stronger=1,
-        rank=3,
+        falls=False,
         condition=False,
         traced=True,
     ),
@@ -172,7 +172,7 @@ _TABLE = (
         scale="linear",
         number=float,
         stronger=1,
-        rank=3.3,
+        falls=False,
         condition=False,
         traced=True,
     ),
@@ -187,7 +187,7 @@ _TABLE = (
         scale="linear",
         number=float,
         stronger=1,
-        rank=3.5,
+        falls=False,
         condition=False,
         traced=True,
     ),
@@ -202,7 +202,7 @@ _TABLE = (
         scale=None,
         number=_switch,
         stronger=1,
-        rank=4,
+        falls=False,
         condition=False,
         traced=False,
     ),
@@ -217,7 +217,7 @@ _TABLE = (
         scale="log",
         number=_mean,
         stronger=-1,
-        rank=7,
+        falls=False,
         condition=False,
         traced=False,
     ),
@@ -232,7 +232,7 @@ _TABLE = (
         scale=None,
         number=float,
         stronger=-1,
-        rank=6,
+        falls=False,
         condition=False,
         traced=False,
     ),
@@ -247,7 +247,7 @@ _TABLE = (
         scale="log",
         number=float,
         stronger=0,
-        rank=math.inf,
+        falls=False,
         condition=False,
         traced=True,
     ),
@@ -262,7 +262,7 @@ _TABLE = (
         scale="log",
         number=float,
         stronger=0,
-        rank=math.inf,
+        falls=False,
         condition=False,
         traced=False,
     ),
@@ -277,7 +277,7 @@ _TABLE = (
         scale=None,
         number=_nothing,
         stronger=0,
-        rank=math.inf,
+        falls=False,
         condition=False,
         traced=True,
     ),
@@ -292,7 +292,7 @@ _TABLE = (
         scale=None,
         number=_limit,
         stronger=-1,
-        rank=5,
+        falls=False,
         condition=False,
         traced=False,
     ),
@@ -307,7 +307,7 @@ _TABLE = (
         scale="linear",
         number=float,
         stronger=0,
-        rank=math.inf,
+        falls=False,
         condition=True,
         traced=False,
     ),
@@ -322,7 +322,7 @@ _TABLE = (
         scale="linear",
         number=float,
         stronger=0,
-        rank=math.inf,
+        falls=False,
         condition=True,
         traced=False,
     ),
@@ -330,9 +330,6 @@ _TABLE = (
 
 AXES: Mapping[str, Axis] = {axis.name: axis for axis in _TABLE}
 """Every axis by name, in the order of cell names and of columns."""
-
-ORDERED: tuple[Axis, ...] = tuple(sorted((axis for axis in _TABLE if axis.stronger), key=lambda axis: axis.rank))
-"""The axes on which one value regularises more than another, from the one that decides first."""
 
 CONDITIONS: tuple[str, ...] = tuple(axis.name for axis in _TABLE if axis.condition)
 

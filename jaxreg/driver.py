@@ -9,12 +9,15 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import Any, Protocol, runtime_checkable
 
+import pandas as pd
+
 from jaxreg import __version__
+from jaxreg.circumstances import circumstances, versions
 from jaxreg.data.dataset import Dataset
 from jaxreg.engine.progress import Progress
+from jaxreg.files import write_csv
 from jaxreg.formatting import count, duration
 from jaxreg.spec.members import Member, members
 from jaxreg.spec.sweep import Sweep
@@ -23,10 +26,7 @@ from jaxreg.store.identity import key
 from jaxreg.store.members import SMALL_WEIGHT, Damaged, MemberResult, MemberState
 from jaxreg.store.on_disk import OnDisk
 from jaxreg.store.predictions import StoredPredictions
-from jaxreg.store.tables import PREDICTIONS_LIMIT, write_members, write_predictions
-
-PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")  # whose versions may change a number
-MACHINE = ("platform", "device", "precision")  # of a trainer's facts, what may change one as well
+from jaxreg.store.tables import PREDICTIONS_LIMIT, rows_of, write_members, write_predictions
 
 
 @runtime_checkable  # so that the tests can check arguments by their annotations
@@ -69,9 +69,11 @@ class Driver:
         keep_state: bool = False,
     ) -> None:
         folder.check(sweep, dataset.digest)
-        self.dataset, self.folder, self.progress, self.keep_state = dataset, folder, progress, keep_state
+        self.sweep, self.dataset, self.folder = sweep, dataset, folder
+        self.progress, self.keep_state = progress, keep_state
         self.store = folder.members
         self.members = members(sweep)
+        self.second_stage: list[Member] = []  # besides those of the sweep
         self.keys = {member.id: key(member, sweep, dataset.digest) for member in self.members}
         self._followed = {member.predecessor for member in self.members}
         self.finished = {member.id for member in self.members if self._whole(member)}
@@ -89,6 +91,17 @@ class Driver:
             "small_weight_threshold": SMALL_WEIGHT,
         }
         self._began, self._spent_before = began, _number(self.about.get("run_seconds"))
+
+    @property
+    def everybody(self) -> list[Member]:
+        """All members, those of the second stage last."""
+        return [*self.members, *self.second_stage]
+
+    def add(self, more: Sequence[Member]) -> None:
+        """Takes on the members of a second stage, to be trained and kept like the others."""
+        self.second_stage += [member for member in more if member.id not in self.keys]
+        self.keys |= {member.id: key(member, self.sweep, self.dataset.digest) for member in self.second_stage}
+        self.finished |= {member.id for member in self.second_stage if self._whole(member)}
 
     def _whole(self, member: Member) -> bool:
         """Whether a member is on disk and what it should be."""
@@ -111,11 +124,11 @@ class Driver:
     def train(self, trainer: Callable[[], AnyTrainer]) -> None:
         """Has everybody trained who is not finished. Ctrl-C in between loses only what members at work did lately."""
         self._note()
-        missing = [member for member in self.members if member.id not in self.finished]
+        missing = [member for member in self.everybody if member.id not in self.finished]
         if not missing:
             return
         if self.finished:
-            there = f"{len(self.finished)} of {count(len(self.members), 'member')}"
+            there = f"{len(self.finished)} of {count(len(self.everybody), 'member')}"
             self.progress.announce(f"{there} are in {self.folder.path} already: going on from there")
         begun = [m.id for m in missing if (s := self._state(m.id)) and len(s.history) <= m.settings.epochs]
         self._say_what_is_lost(missing, begun)
@@ -169,10 +182,25 @@ class Driver:
         write_members(path, self.members, keys, self.store, self.dataset.signature)
         return predictions
 
+    def on_everything(self) -> tuple[pd.DataFrame, StoredPredictions]:
+        """Rows and predictions of all members on the whole training set; writes those of the second stage."""
+        self._write_second_stage()
+        wanted = [member for member in self.everybody if member.split == "all"]
+        keys = [self.keys[member.id] for member in wanted]
+        return rows_of(wanted, keys, self.store, self.dataset.signature)[0], self.store.predictions(keys)
+
+    def _write_second_stage(self) -> None:
+        if self.second_stage:
+            keys = [self.keys[member.id] for member in self.second_stage]
+            rows, _ = rows_of(self.second_stage, keys, self.store, self.dataset.signature)
+            write_csv(self.folder.path / "second_stage.csv", rows)
+        else:
+            self.folder.remove("second_stage.csv", self._noted)
+
     @property
     def kept(self) -> str:
         """What is on disk, in a sentence."""
-        return f"{len(self.finished)} of {count(len(self.members), 'member')} are finished and in {self.folder.path}."
+        return f"{len(self.finished)} of {count(len(self.everybody), 'member')} are finished and in {self.folder.path}."
 
     def end(self, analysed: float) -> None:
         """Writes run.json for the last time; the analysis began at `analysed`, by `time.perf_counter`."""
@@ -208,17 +236,6 @@ class Driver:
         self.finished.add(one.id)
         if not self.keep_state:
             self.store.drop_state(self.keys[one.id])
-
-
-def versions() -> dict[str, str]:
-    """Of the libraries that a number may depend on."""
-    return {name: version(name) for name in PACKAGES}
-
-
-def circumstances(facts: Mapping[str, Any]) -> dict[str, str]:
-    """On what a member's last digits may depend, beside what it is: some of a trainer's facts, and versions."""
-    blocks = {f"members of {network}": str(text) for network, text in facts.get("blocks", {}).items()}
-    return {name: str(facts[name]) for name in MACHINE if name in facts} | blocks | versions()
 
 
 def _number(value: Any) -> float:

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxreg.circumstances import circumstances
 from jaxreg.data.dataset import Dataset
 from jaxreg.data.load import load as load_data
-from jaxreg.driver import circumstances
 from jaxreg.engine.progress import Silent
 from jaxreg.engine.trainer import Trainer
 from jaxreg.errors import UserError

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import time
 from base64 import b64encode
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -20,12 +22,16 @@ from jaxreg.driver import AnyTrainer, Driver
 from jaxreg.engine.progress import Progress, Silent
 from jaxreg.errors import Failure, Interrupted
 from jaxreg.report import page
+from jaxreg.spec import second_stage
 from jaxreg.spec.load import load
 from jaxreg.spec.sweep import Sweep
 from jaxreg.store.folder import Folder
 from jaxreg.store.lock import locked
 from jaxreg.store.members import Damaged
 from jaxreg.store.results import read_table
+
+if TYPE_CHECKING:
+    from jaxreg.statistics.analysis import Analysis
 
 
 class Run:
@@ -139,7 +145,7 @@ def run(
             progress.warn(warning)
         try:
             driver.train(trainer)
-            _analyse(driver, with_predictions)
+            _analyse(driver, with_predictions, trainer)
         except KeyboardInterrupt:
             raise Interrupted(f"interrupted: {driver.kept}\nThe same command goes on from there.") from None
         except (OSError, MemoryError, Damaged) as error:
@@ -149,11 +155,11 @@ def run(
     return Run(folder.path)
 
 
-def _analyse(driver: Driver, with_predictions: bool) -> None:
-    """From members to the report."""
+def _analyse(driver: Driver, with_predictions: bool, trainer: Callable[[], AnyTrainer]) -> None:
+    """From members to the report, by way of a second stage where the sweep asks for one."""
     from jaxreg.statistics import analysis
 
-    driver.progress.announce("analysing and writing the report")
+    driver.progress.announce("analysing")
     started, path, dataset = time.perf_counter(), driver.folder.path, driver.dataset
     predictions = driver.write_tables(with_predictions)
     tables = analysis.analyse(
@@ -165,9 +171,29 @@ def _analyse(driver: Driver, with_predictions: bool) -> None:
         dataset.picture,
         dataset.class_names,
     )
+    trained = time.perf_counter()
+    tables = _second_stage(driver, tables, trainer)
     analysis.write(tables, path)
-    driver.end(started)
+    driver.end(started + time.perf_counter() - trained)
     page.write(path)
+
+
+def _second_stage(driver: Driver, tables: Analysis, trainer: Callable[[], AnyTrainer]) -> Analysis:
+    """Trains on the whole training set what the splits speak for, and concludes what to use there."""
+    if not driver.sweep.second_stage or tables.candidates is None:
+        return tables
+    from jaxreg.statistics.whole import whole
+
+    kin = second_stage.kin(driver.sweep, tables.worth_training_on_all)
+    driver.add(second_stage.members(driver.sweep, [cell for cells in kin.values() for cell in cells]))
+    cells = dict.fromkeys(member.cell.name for member in driver.second_stage)
+    if cells:
+        driver.progress.announce(f"second stage, on all of the training set: {', '.join(cells)}")
+    driver.train(trainer)
+    rows, predictions = driver.on_everything()
+    driver.progress.announce("writing the report")
+    found = whole(rows, predictions, driver.dataset.test.targets, list(rows["member"]), tables.candidates.reference)
+    return tables.concluded(found, {name: [cell.name for cell in cells] for name, cells in kin.items()})
 
 
 def _fault(error: BaseException) -> str:

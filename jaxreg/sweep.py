@@ -16,6 +16,7 @@ from jaxreg.flags import Parser
 from jaxreg.formatting import brief, shortest, value_text
 from jaxreg.spec.limits import MOST_BLOCK, MOST_DEVICES, whole
 from jaxreg.spec.load import load
+from jaxreg.spec.second_stage import USUAL_SEEDS
 from jaxreg.spec.settings import Settings
 from jaxreg.spec.sweep import Sweep
 
@@ -37,7 +38,8 @@ COUNTS = {
     "splits": "disjoint parts of the training set (default 5)",
     "deals": "times that the same images are dealt into so many parts, each time anew (default 1)",
     "seeds": "seeds on each of them (default 1)",
-    "full_seeds": "seeds on the whole training set besides (default 0)",
+    "full_seeds": "seeds of every cell on the whole training set besides (default 0)",
+    "second_stage": f"seeds on the whole training set of what the parts speak for (default {USUAL_SEEDS} with --grid)",
     "seed": "of the splits, the initial weights and the batch order (default 0)",
 }
 RECIPE = {
@@ -168,6 +170,9 @@ def parser(prog: str = PROG) -> Parser:
     counts = made.add_argument_group("repetition")
     for name, meaning in COUNTS.items():
         counts.add_argument(_flag(name), metavar="N", help=meaning)
+    counts.add_argument(
+        "--no-full", action="store_const", const="0", dest="second_stage", help="no second stage: --second-stage 0"
+    )
     recipe = made.add_argument_group("recipe")
     for name, (metavar, meaning) in RECIPE.items():
         usual = getattr(Settings(), name)

@@ -19,7 +19,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = (
     {"jaxreg"},  # the version; its other names are resolved when asked for
     {"interrupts"},
-    {"errors", "formatting", "files", "reading", "axes"},
+    {"errors", "formatting", "files", "reading", "axes", "circumstances"},
     {"flags", "spec", "data", "statistics"},
     {"store", "completion", "coverage", "decomposition"},
     {"engine", "report"},

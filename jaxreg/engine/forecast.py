@@ -8,6 +8,7 @@ from jaxreg.data.dataset import Signature
 from jaxreg.engine.devices import bytes_per_member, cores
 from jaxreg.formatting import count, duration
 from jaxreg.spec.members import number
+from jaxreg.spec.second_stage import most_cells
 from jaxreg.spec.sweep import Sweep
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Plan(NamedTuple):
     programs: int
     bytes: int
     seconds: float
+    second_stage: int = 0  # members, or about as many, that the first stage will name
 
 
 def plan(sweep: Sweep, data: Signature) -> Plan:
@@ -40,6 +42,8 @@ def plan(sweep: Sweep, data: Signature) -> Plan:
     # How many members of a cell train on how many examples: counted, since there may be very many.
     on_splits = sweep.deals * sweep.splits * sweep.seeds
     parts = [(data.train_examples // sweep.splits, on_splits), (data.train_examples, sweep.full_seeds)]
+    later = most_cells(sweep) * sweep.second_stage
+    everything = (data.train_examples, later / len(sweep.cells))  # as if every cell had its share of it
     for cell in sweep.cells:
         settings = cell.settings
         layers = (data.features, *settings.widths, data.classes)
@@ -47,7 +51,7 @@ def plan(sweep: Sweep, data: Signature) -> Plan:
         state = max(state, bytes_per_member(layers))
         size = bytes_per_member(layers) / bytes_per_member(DEFAULT_LAYERS)
         architecture = settings.architecture(data.features, data.classes)
-        for examples, members in parts:
+        for examples, members in [*parts, everything]:
             rows = int(examples * (1 - share))
             if members:
                 steps += members * size * settings.epochs * -(-rows // settings.batch_size)
@@ -58,6 +62,7 @@ def plan(sweep: Sweep, data: Signature) -> Plan:
         programs=PROGRAMS * len(groups),
         bytes=cores() * (inputs + state) + CELL_BYTES * data.test_examples * len(sweep.cells) + BASE_BYTES,
         seconds=steps * CORE_SECONDS / cores() + 2.0 * len(groups),
+        second_stage=later,
     )
 
 
@@ -76,10 +81,13 @@ def forecast(sweep: Sweep, plan: Plan, data: Signature) -> str:
         for cell in sweep.cells
     ]
     total, programs = count(plan.members, "member"), count(plan.programs, "program")
+    later = [f"then about {count(plan.second_stage, 'member')} on all of the training set, of what these speak for"]
+    later = later if plan.second_stage else []
     lines = [
         f"{sweep.name}: {count(len(sweep.cells), 'cell')}, each {repeats}: {total}",
         *cells,
         f"each of them as {' and '.join(ids)}",
+        *later,
         f"{programs} to compile, {_size(plan.bytes)} of memory, {duration(plan.seconds)}",
     ]
     return "\n".join(lines)

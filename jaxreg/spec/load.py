@@ -2,7 +2,7 @@
 
 This is the only place where a sweep is checked. A sweep file (TOML) holds, all of it optional:
 
-    name, seed, splits, deals, seeds, full_seeds, curve_images, grid, data, test     at the top
+    name, seed, splits, deals, seeds, full_seeds, second_stage, curve_images, grid, data, test     at the top
     [recipe]    any field of Settings: what every cell starts from
     [axes]      values of an axis: l1 = [0, 1e-5]. One value on an axis outside the grid holds it there
     [[run]]     a cell of its own: name, after, and any field of Settings; beside a grid or without one
@@ -27,6 +27,7 @@ from jaxreg.spec.checked import Place, nearest, unknown
 from jaxreg.spec.grid import at, cell_name, default_values, parse, plain, points, size
 from jaxreg.spec.limits import DEPTH, FILE_BYTES, KEY_PARTS, MOST_CELLS, MOST_MEMBERS, MOST_RUNS_IN_A_ROW, too_deep
 from jaxreg.spec.members import number
+from jaxreg.spec.second_stage import USUAL_SEEDS
 from jaxreg.spec.settings import EarlyStopping, Settings
 from jaxreg.spec.sweep import Cell, Run, Sweep, SweepFile, spelled_path
 
@@ -57,6 +58,8 @@ def load(file: str | Path | None = None, flags: Mapping[str, Any] | None = None,
         tables.pop("run", None)
         kept = _axes_named(flags["grid"])
         tables["axes"] = {axis: v for axis, v in tables.get("axes", {}).items() if axis in kept}
+    if file is None and "grid" in flags and flags.get("splits") != 1:
+        flags.setdefault("second_stage", USUAL_SEEDS)
     tables.setdefault("name", _name(Path(file).stem if file is not None else flags.get("grid", "sweep")))
     written = {}
     for flag, value in flags.items():
@@ -84,6 +87,11 @@ def read(tables: Mapping[str, Any], place: Place | None = None) -> Sweep:
         raise UserError(
             f"{place('full_seeds')}: with splits = 1 every member has the whole training set already. "
             "Raise seeds, or leave full_seeds out."
+        )
+    if top.second_stage and top.splits == 1:
+        raise UserError(
+            f"{place('second_stage')}: with splits = 1 every member has the whole training set already. "
+            "Raise splits, or leave second_stage out."
         )
     if top.deals > 1 and top.splits == 1:
         where = place("deals")

@@ -42,6 +42,7 @@ class SweepFile(Checked):
     deals: Count = 1  # how often the same images are dealt into that many splits
     seeds: Count = 1
     full_seeds: CountFromZero = 0  # members that each cell trains besides, on the whole training set
+    second_stage: CountFromZero = 0  # seeds, on the whole training set, of what was best on the splits
     curve_images: Count = 2000  # test images behind a point of a learning curve; the end is measured on all
     data: FileName = None
     test: FileName = None

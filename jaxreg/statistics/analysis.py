@@ -1,15 +1,16 @@
 """Everything statistical about a run: from members and predictions to the tables that the report reads.
 
 Counted are members on a split of their own that did not diverge. Members trained on the whole training set
-(split "all") are for the headline accuracy; diverged ones are counted in `diverged`, and their cell can't be
+(split "all") have a table of their own; diverged ones are counted in `diverged`, and their cell can't be
 chosen as long as others are whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,10 +20,19 @@ from jaxreg.files import write_csv, write_npz
 from jaxreg.statistics import calibration, power, selection, spreads
 from jaxreg.statistics.comparisons import COMPARED, UNDECIDED, Difference, against, compare_with_references
 from jaxreg.statistics.decomposition import table
+from jaxreg.statistics.examples import examples
 from jaxreg.statistics.groups import CellMembers, Group, LogProbabilities, Predictions, counted, differences, grouped
 from jaxreg.statistics.losses import INDEX, LOSSES, PARTS
+from jaxreg.statistics.recommendation import recommend
+from jaxreg.statistics.whole import whole
 
-SHOWN = 12  # test examples of each kind and cell
+
+class Candidates(NamedTuple):
+    """Whom a recommendation is made from."""
+
+    reference: str
+    cells: Sequence[str]
+    pairs: Sequence[Difference]  # of cells
 
 
 @dataclass(frozen=True)
@@ -36,7 +46,25 @@ class Analysis:
     calibration: pd.DataFrame
     reliability: pd.DataFrame
     power: pd.DataFrame
+    whole: pd.DataFrame
+    recommendation: pd.DataFrame
     examples: dict[str, np.ndarray] = field(default_factory=dict)
+    candidates: Candidates | None = None
+
+    @property
+    def worth_training_on_all(self) -> list[str]:
+        """The reference, the best of each axis, and what is recommended for the splits."""
+        named = self.choices.loc[self.choices["rule"] == "best", "cell"]
+        start = [] if self.candidates is None else [self.candidates.reference]
+        return list(dict.fromkeys([*start, *named, *self.recommendation["cell"]]))
+
+    def concluded(self, whole: pd.DataFrame, kin: Mapping[str, Sequence[str]]) -> Analysis:
+        """With what members on the whole training set say, as `jaxreg.statistics.recommendation.recommend` has it."""
+        found = pd.DataFrame()
+        if self.candidates is not None:
+            reference, cells, pairs = self.candidates
+            found = recommend(self.comparisons, pairs, reference, cells, whole, kin)
+        return replace(self, whole=whole, recommendation=found)
 
 
 def analyse(
@@ -66,16 +94,20 @@ def analyse(
     groups = grouped(cells, predictions)
     settings = members.drop_duplicates("cell").set_index("cell")
     settings = settings[present(settings)]
-    whole = _candidates(groups, cells)
+    group = _candidates(groups, cells)
     named = [name for group in groups for name in group.names]
     plain = reference({cell.name: dict(settings.loc[cell.name]) for cell in cells if cell.pairs})
-    choices = _choices(whole, settings, plain)
+    choices = _choices(group, settings, plain, members)
     best = None if choices.empty else str(choices[choices["axis"] == "all"]["cell"].iloc[0])
     references = list(dict.fromkeys(name for name in (plain, best) if name is not None))
     pairs = differences(groups, cells, predictions, references)
     comparisons = compare_with_references(pairs, named, plain, best)
     sure = _calibration(groups, predictions)
-    return Analysis(
+    candidates = None
+    if group is not None and plain is not None:
+        along = selection.lines(settings.loc[list(group.names)], group.names, plain)["all"]
+        candidates = Candidates(plain, [group.names[i] for i in along], pairs)
+    found = Analysis(
         decomposition=_decomposition(groups, cells, settings),
         comparisons=comparisons,
         choices=choices,
@@ -83,8 +115,12 @@ def analyse(
         calibration=sure[0],
         reliability=sure[1],
         power=_power(pairs, comparisons, members, groups, plain, len(predictions.labels)),
-        examples=_examples(groups, references, predictions, test_inputs, picture),
+        whole=pd.DataFrame(),
+        recommendation=pd.DataFrame(),
+        examples=examples(groups, references, predictions, test_inputs, picture),
+        candidates=candidates,
     )
+    return found.concluded(whole(members, log_probabilities, labels, member_ids, plain), {})
 
 
 def write(analysis: Analysis, folder: str | Path) -> None:
@@ -96,7 +132,7 @@ def write(analysis: Analysis, folder: str | Path) -> None:
             (folder / f"{table_field.name}.csv").unlink(missing_ok=True)
         elif isinstance(content, pd.DataFrame):
             write_csv(folder / f"{table_field.name}.csv", content)
-        elif content:
+        elif isinstance(content, dict) and content:
             write_npz(folder / f"{table_field.name}.npz", content)
 
 
@@ -125,10 +161,16 @@ def _decomposition(groups: Sequence[Group], cells: Sequence[CellMembers], settin
     return pd.concat([x.reindex(columns=columns) for x in tables], ignore_index=True)
 
 
-def _choices(group: Group | None, settings: pd.DataFrame, plain: str | None) -> pd.DataFrame:
+def _choices(group: Group | None, settings: pd.DataFrame, plain: str | None, members: pd.DataFrame) -> pd.DataFrame:
     if group is None or plain is None:
         return pd.DataFrame(columns=["axis", "rule", "cell", "value", "test_cross_entropy"])
-    return selection.choices(group.scores, settings.loc[list(group.names)], plain)
+    sound = members[(members["split"].astype(str) != "all") & members["diverged_at"].isna()]
+    gaps = pd.Series(np.nan, group.names)
+    if {"test_cross_entropy", "train_cross_entropy"} <= set(sound):
+        gaps = (sound["test_cross_entropy"] - sound["train_cross_entropy"]).groupby(sound["cell"]).mean()
+    return selection.choices(
+        group.scores, settings.loc[list(group.names)], plain, gaps.reindex(list(group.names)).to_list()
+    )
 
 
 def _classes(groups: Sequence[Group], labels: np.ndarray, names: Sequence[str] | None) -> pd.DataFrame:
@@ -187,36 +229,3 @@ def _power(
     where = max((group.design for group in groups), key=lambda d: len(d.order))
     tests = max(len(found), 1)
     return power.review(apart, undecided, where.splits, where.seeds, examples, tests, len(where.deals))
-
-
-def _examples(
-    groups: Sequence[Group],
-    cells: Sequence[str],
-    predictions: Predictions,
-    inputs: np.ndarray | None,
-    picture: tuple[int, ...] | None,
-) -> dict[str, np.ndarray]:
-    """The test examples with the highest Brier variance and bias in the plain and in the best cell."""
-    columns: dict[str, list[np.ndarray]] = {}
-    for name in cells:
-        group = next(g for g in groups if name in g.names)
-        cell = group.cells[group.names.index(name)]
-        for kind in ("variance", "bias"):
-            values = group.terms[group.names.index(name), INDEX["brier", kind]]
-            if np.isnan(values).any():
-                continue
-            top = np.argsort(-values, kind="stable")[:SHOWN]
-            usual = [int(np.bincount(predictions.votes(cell, int(example))).argmax()) for example in top]
-            row = {
-                "example": top,
-                "label": predictions.labels[top],
-                "predicted": np.array(usual),
-                "cell": np.full(len(top), name),
-                "kind": np.full(len(top), kind),
-                "value": values[top],
-            }
-            if inputs is not None and picture is not None:
-                row["pixels"] = np.asarray(inputs)[top].reshape(-1, *picture)
-            for key, value in row.items():
-                columns.setdefault(key, []).append(value)
-    return {key: np.concatenate(values) for key, values in columns.items()}

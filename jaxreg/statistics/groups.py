@@ -147,15 +147,15 @@ class Group:
         return Difference(cell, reference, self.by_cell.difference(a, b), apart)
 
 
-def counted(members: pd.DataFrame, member_ids: Sequence[str]) -> list[CellMembers]:
-    """Every cell of the sweep, in order, with its counted members."""
+def counted(members: pd.DataFrame, member_ids: Sequence[str], on_all: bool = False) -> list[CellMembers]:
+    """Every cell of the sweep, in order, with its counted members: those on splits, or those `on_all` of the data."""
     place = {name: row for row, name in enumerate(member_ids)}
-    rows = members[members["split"].astype(str) != "all"]
+    rows = members[(members["split"].astype(str) == "all") == on_all]
     cells = []
     for name in dict.fromkeys(members["cell"]):
         mine = rows[rows["cell"] == name]
         sound = mine[mine["diverged_at"].isna() & mine["member"].isin(list(place))]
-        deals = sound["deal"] if "deal" in sound else np.zeros(len(sound), dtype=np.int64)
+        deals = sound["deal"] if "deal" in sound and not on_all else np.zeros(len(sound), dtype=np.int64)
         found = sorted(
             (str(split), str(seed), place[member], int(deal))
             for split, seed, member, deal in zip(sound["split"], sound["seed"], sound["member"], deals, strict=True)

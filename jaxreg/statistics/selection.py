@@ -5,8 +5,9 @@ Two rules, both on the mean test cross-entropy:
 - `best`: the lowest mean.
 - `one_standard_error`: of the cells whose mean is above the best by no more than one standard error of that
   paired difference, the most regularised (Breiman et al. 1984 took the error of the best mean itself; pairing
-  makes the sharper yardstick). Which of two values of an axis regularises more, and which axis is looked at first, is
-  in the table of axes. Noise in the training set and input scaling are not degrees of regularisation: noise is a
+  makes the sharper yardstick). Which of two values of an axis regularises more is in the table of axes; between axes
+  there is no such order, and of all cells it is the one with the smallest generalisation gap, test minus train
+  cross-entropy. Noise in the training set and input scaling are not degrees of regularisation: noise is a
   condition under which one chooses, and a scaling is only ever `best`.
 
 A score quoted from the data that chose it flatters. The honest score chooses with one class-balanced half of the
@@ -18,51 +19,49 @@ is that score minus the one that the choice was based on. `jaxreg.statistics.fol
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from jaxreg.axes import AXES, CONDITIONS, ORDERED, present
+from jaxreg.axes import AXES, CONDITIONS, present
 from jaxreg.statistics.folds import Scores
 from jaxreg.statistics.intervals import TwoWay
 
 RULES = ("best", "one_standard_error")
 
 
-def strengths(settings: Mapping[Any, Any]) -> tuple[float, ...]:
-    """The key by which `one_standard_error` orders cells."""
-    return tuple(axis.strength(settings[axis.name]) if axis.name in settings else 0.0 for axis in ORDERED)
-
-
-def choose(losses: TwoWay, among: Sequence[int], order: Sequence[tuple[float, ...]]) -> tuple[int, int, list[int]]:
-    """Best, the most regularised within one standard error of it, and all that are."""
+def choose(losses: TwoWay, among: Sequence[int], strength: Sequence[float]) -> tuple[int, int, list[int]]:
+    """Best, the one of most `strength` within one standard error of it, and all that are within."""
     best = min(among, key=lambda cell: losses.sums[0, cell])
     gaps = losses.differences(best)
     # False where one is nan.
     tied = [cell for cell in among if cell == best or gaps.value[cell] <= gaps.error[cell]]
-    return best, max(tied, key=lambda cell: order[cell]), tied
+    return best, max(tied, key=lambda cell: strength[cell]), tied
 
 
-def choices(scores: Scores, settings: pd.DataFrame, plain: str) -> pd.DataFrame:
+def choices(scores: Scores, settings: pd.DataFrame, plain: str, gaps: Sequence[float]) -> pd.DataFrame:
     """For each axis that varies, and for all cells: what each rule chooses, and its honest score.
 
     Args:
         scores: of the cells that may be chosen.
         settings: a row for each of `scores.cells`, with the columns of the axes.
         plain: the cell that the lines of single axes go through.
+        gaps: test minus train cross-entropy of each of `scores.cells`.
 
     Returns:
         `axis, rule, cell, value, test_cross_entropy, low, high, test_error, honest_cross_entropy, honest_error,
         flattery, tied`. `value` is the cell's on the axis (of all cells: its name); `tied`, joined by "; ", are the
         cells within one standard error of the best. Honest scores are nan where there is nothing to choose.
     """
-    losses, order = scores.losses, [strengths(dict(row)) for _, row in settings.iterrows()]
-    along = lines(settings, scores.cells, plain)
-    honest = _honest(scores, along, order)
+    losses, along = scores.losses, lines(settings, scores.cells, plain)
+    strengths = {
+        axis: [-gap for gap in gaps] if axis == "all" else [AXES[axis].strength(value) for value in settings[axis]]
+        for axis in along
+    }
+    honest = _honest(scores, along, strengths)
     rows = []
     for axis, among in along.items():
-        best, modest, tied = choose(losses, among, order)
+        best, modest, tied = choose(losses, among, strengths[axis])
         chosen = {"best": best}
         if axis == "all" or AXES[axis].stronger != 0:
             chosen["one_standard_error"] = modest
@@ -89,7 +88,7 @@ def choices(scores: Scores, settings: pd.DataFrame, plain: str) -> pd.DataFrame:
 
 
 def _honest(
-    scores: Scores, along: Mapping[str, Sequence[int]], order: Sequence[tuple[float, ...]]
+    scores: Scores, along: Mapping[str, Sequence[int]], strengths: Mapping[str, Sequence[float]]
 ) -> dict[tuple[str, str], np.ndarray]:
     """Mean loss and share of wrong answers where not chosen, and mean loss where chosen, by axis and rule."""
     along = {axis: among for axis, among in along.items() if len(among) > 1}
@@ -99,7 +98,7 @@ def _honest(
         number += 1
         means = fold.seen.sums[0] / fold.seen.examples
         for axis, among in along.items():
-            best, modest, _ = choose(fold.seen, among, order)
+            best, modest, _ = choose(fold.seen, among, strengths[axis])
             for rule, cell in zip(RULES, (best, modest), strict=True):
                 found = np.array([fold.cross_entropy[cell], fold.wrong[cell], means[cell]])
                 sums[axis, rule] = sums.get((axis, rule), 0.0) + found

@@ -21,22 +21,26 @@ from jaxreg.spec.members import members
 
 TEXT = (
     "cell", "reference", "member", "split", "value", "class_name", "architecture", "axis", "rule", "tied", "loss",
-    "measure", "verdict", "deal",
+    "measure", "verdict", "deal", "scope", "purpose", "told_by", "other", "other_verdict", "as_good", "better", "worse",
 )  # fmt: skip
 FILLED = {
     "members": ("member", "cell", "split", "seed"), "history": ("member", "epoch"), "decomposition": ("cell", "loss"),
     "comparisons": ("cell", "measure"), "choices": ("axis", "rule"), "classes": ("cell", "class", "loss"),
     "calibration": ("cell",), "reliability": ("cell", "bin"), "power": ("measure",),
+    "second_stage": ("member", "cell", "split", "seed"), "whole": ("cell", "seeds", "measure"),
+    "recommendation": ("scope", "purpose", "measure", "cell"),
 }  # fmt: skip
 WHOLE = ("seed", "epoch", "epochs", "train_examples", "class", "bin")
 KEYS = {
     "members": ["member"], "history": ["member", "epoch"], "decomposition": ["cell", "loss"],
     "comparisons": ["cell", "reference", "measure"], "choices": ["axis", "rule"], "classes": ["cell", "class", "loss"],
-    "calibration": ["cell"], "reliability": ["cell", "bin"],
+    "calibration": ["cell"], "reliability": ["cell", "bin"], "second_stage": ["member"], "whole": ["cell", "measure"],
+    "recommendation": ["scope", "purpose"],
 }  # fmt: skip
 LARGEST = 1e40  # of a number in a table: float32 ends before
 MOST_WHOLE = 10**12
 MOST_LETTERS = 500  # of a text in a table
+LISTS = ("tied", "as_good", "better", "worse")  # of cells, in one text
 MOST_CLASSES = 1000
 NO_LIMIT = ("off", "nan", "None")  # as tables of all versions have it
 
@@ -109,8 +113,9 @@ def table(name: str, made: pd.DataFrame) -> None:
             raise ValueError(f"`{column}` is missing in {'all' if column not in made else 'some'} rows")
     for column in map(str, made):
         if column in TEXT:
-            if made[column].str.len().max() > MOST_LETTERS:
-                raise ValueError(f"`{column}` has a text of more than {MOST_LETTERS} characters")
+            most = MOST_LETTERS * (MOST_CELLS if column in LISTS else 1)
+            if made[column].str.len().max() > most:
+                raise ValueError(f"`{column}` has a text of more than {most} characters")
         elif column not in AXES:
             _numbers(brief(column)[1:-1], made[column], endless=name in ("power", "history"))
     for axis in present(made.columns):
@@ -153,11 +158,13 @@ def _on_axis(axis: str, values: pd.Series) -> None:
 def together(tables: Mapping[str, pd.DataFrame]) -> tuple[str, str] | None:
     """Of all tables: they speak of the same cells and members, of each. Which does not, and what of it, or None."""
     cells = list(dict.fromkeys(tables["members"]["cell"]))
+    added = set(tables["second_stage"]["cell"]) if "second_stage" in tables else set()
     if len(cells) > MOST_CELLS or len(tables["members"]) > MOST_MEMBERS:
         return "members", f"it has more than {MOST_MEMBERS} members, or more than {MOST_CELLS} cells"
     for name, made in tables.items():
         for column in ("cell", "reference"):
-            if column in made and (strangers := set(made[column].dropna()) - set(cells)):
+            known = {*cells, *(added if name in ("second_stage", "whole", "recommendation") else ())}
+            if column in made and (strangers := set(made[column].dropna()) - known):
                 return name, f"it has a cell {brief(min(strangers))} that members.csv has not"
     if strangers := set(tables["history"]["member"]) - set(tables["members"]["member"]):
         return "history", f"it has a member {brief(min(strangers))} that members.csv has not"

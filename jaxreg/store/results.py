@@ -40,6 +40,9 @@ OPTIONAL = {
     "calibration": ["cell", "expected_calibration_error", "low", "high"],
     "reliability": ["cell", "bin", "confidence", "accuracy", "share"],
     "power": ["measure"],
+    "second_stage": ["member", "cell", "split", "seed", "test_accuracy", "diverged_at"],
+    "whole": ["cell", "seeds", "measure", "value", "low", "high", "difference", "verdict"],
+    "recommendation": ["scope", "purpose", "measure", "cell", "difference", "low", "high", "better", "worse"],
 }
 FILES = (*(f"{name}.csv" for name in (*NEEDED, *OPTIONAL)), "examples.npz")
 
@@ -58,6 +61,9 @@ class Results:
     calibration: pd.DataFrame = field(default_factory=pd.DataFrame)
     reliability: pd.DataFrame = field(default_factory=pd.DataFrame)
     power: pd.DataFrame = field(default_factory=pd.DataFrame)
+    second_stage: pd.DataFrame = field(default_factory=pd.DataFrame)
+    whole: pd.DataFrame = field(default_factory=pd.DataFrame)
+    recommendation: pd.DataFrame = field(default_factory=pd.DataFrame)
     examples: dict[str, np.ndarray] = field(default_factory=dict)
     record: dict[str, Any] = field(default_factory=dict)
 

@@ -30,6 +30,15 @@ def write_members(
     path: Path, members: Sequence[Member], keys: Sequence[Key], store: StoredMembers, data: Signature
 ) -> None:
     """Writes members.csv and history.csv into the folder `path`, in the order of `members`."""
+    rows, epochs = rows_of(members, keys, store, data)
+    write_csv(path / "history.csv", epochs)
+    write_csv(path / "members.csv", rows)
+
+
+def rows_of(
+    members: Sequence[Member], keys: Sequence[Key], store: StoredMembers, data: Signature
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows of members.csv and of history.csv."""
     rows, epochs = [], []
     for start in range(0, len(members), TOGETHER):
         some, history = [], []
@@ -39,8 +48,7 @@ def write_members(
             history += [{"member": member.id} | row for row in content.history]
         rows.append(pd.DataFrame(some).astype(dict.fromkeys(EPOCHS, "Int64")))
         epochs.append(pd.DataFrame(history))
-    write_csv(path / "history.csv", pd.concat(epochs, ignore_index=True))
-    write_csv(path / "members.csv", pd.concat(rows, ignore_index=True))
+    return pd.concat(rows, ignore_index=True), pd.concat(epochs, ignore_index=True)
 
 
 def write_predictions(

@@ -1,0 +1,75 @@
+"""Who is trained on the whole training set once the parts have been told apart: the second stage of a sweep.
+
+A penalty stands beside the mean loss, so that as a prior it weighs as many times more as there are more examples: the
+best strength falls about as 1 / examples. What was best on a part is therefore trained on the whole set at its own
+strength and at the one scaled by the sizes, 1 / splits of it; and where that is no value of the grid at a tenth too,
+which is one as a rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from jaxreg.axes import AXES
+from jaxreg.spec.grid import cell_name, value_of
+from jaxreg.spec.members import Member
+from jaxreg.spec.sweep import Cell, Sweep
+
+USUAL_SEEDS = 3
+"""Of a grid that is given without a sweep file."""
+TENTH = 0.1
+
+
+def kin(sweep: Sweep, chosen: Iterable[str]) -> dict[str, list[Cell]]:
+    """For each chosen cell itself and its relatives, which are trained on the whole set; of runs in a row, none."""
+    by_name = {cell.name: cell for cell in sweep.cells}
+    found = {}
+    for name in dict.fromkeys(chosen):
+        cell = by_name[name]
+        if cell.after is None:
+            scaled = [_times(cell, factor, sweep) for factor in _factors(cell, sweep)]
+            found[name] = list({one.name: one for one in [cell, *scaled]}.values())
+    return found
+
+
+def members(sweep: Sweep, cells: Iterable[Cell]) -> list[Member]:
+    """Members on the whole set: each cell once, from as many seeds as the sweep asks for."""
+    deal: Literal["all"] | None = "all" if sweep.deals > 1 else None
+    unique = {cell.name: cell for cell in cells}.values()
+    return [Member(cell, "all", seed, deal) for cell in unique for seed in range(sweep.second_stage)]
+
+
+def most_cells(sweep: Sweep) -> int:
+    """How many cells a second stage may well have, before it is known what is best: for --dry-run."""
+    axes = {axis for term in (sweep.grid or "").split(",") for axis in term.split("*") if axis in AXES}
+    choices = [3 if AXES[axis].falls else 1 for axis in axes if not AXES[axis].condition]
+    return min(1 + sum(choices), 1 + 3 * len(sweep.cells)) if sweep.second_stage else 0
+
+
+def _falling(cell: Cell) -> dict[str, float]:
+    """The strengths of a cell that fall with the number of examples, by axis, but for those that are off."""
+    values = {name: value_of(cell.settings, name) for name, axis in AXES.items() if axis.falls}
+    return {name: float(value) for name, value in values.items() if value}
+
+
+def _factors(cell: Cell, sweep: Sweep) -> list[float]:
+    strengths, share = _falling(cell), 1 / sweep.splits
+    if not strengths:
+        return []
+    on_grid = all(
+        any(_rounded(strength * share) == _rounded(float(value)) for value in sweep.axes.get(name, ()))
+        for name, strength in strengths.items()
+    )
+    return [share] if on_grid or share <= TENTH else [share, TENTH]
+
+
+def _times(cell: Cell, factor: float, sweep: Sweep) -> Cell:
+    scaled = {AXES[name].field: _rounded(factor * strength) for name, strength in _falling(cell).items()}
+    settings = cell.settings.model_copy(update=scaled)
+    return Cell(name=cell_name(settings, sweep.recipe), settings=settings)
+
+
+def _rounded(strength: float) -> float:
+    """A fifth of 3e-4 is 6e-5, and not 5.9999999999999995e-05."""
+    return float(f"{strength:.6g}")

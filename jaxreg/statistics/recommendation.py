@@ -1,0 +1,168 @@
+"""What to use: a rule that names a cell that is truly worse than the reference in at most one study of twenty.
+
+What somebody cares about is a purpose: the probabilities, scored by cross-entropy (as they are, or after one
+temperature a model) or by the Brier score; or the labels alone, scored by accuracy. For each
+
+1. only cells told better than the reference in its measure can be recommended: lower after the correction for the
+   number of cells (`jaxreg.statistics.comparisons`), so that one of them is no better in at most 5 % of studies;
+2. what costs something comes second: a cell told worse in the other measure (accuracy for who wants probabilities,
+   cross-entropy for who wants labels) is recommended only where every cell told better is, and its price is said;
+3. of what is left the lowest mean is recommended, and the cells within one standard error of it are named with it;
+4. where nothing is told better, the reference is.
+
+For the whole training set the parts carry the advice, as a few seeds on it can tell little. A cell that is told better
+on the parts has kin on the whole set: itself, and the same at strengths scaled by the sizes. Of these, those are left
+that are better than the reference in the mean and told worse in neither measure, and the lowest mean is recommended;
+where none is left, the reference is. `python -m jaxreg.coverage` holds both rules against known truths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from jaxreg.statistics.comparisons import COMPARED, Difference
+
+
+class Purpose(NamedTuple):
+    """What somebody cares about."""
+
+    measure: str  # by which it is scored
+    other: str  # in which it may have a price
+
+
+PURPOSES: Mapping[str, Purpose] = {
+    "cross_entropy": Purpose("test_cross_entropy", "test_error"),
+    "scaled_cross_entropy": Purpose("test_scaled_cross_entropy", "test_error"),
+    "brier": Purpose("test_brier", "test_error"),
+    "accuracy": Purpose("test_error", "test_cross_entropy"),
+}
+COLUMNS = (
+    "scope", "purpose", "measure", "cell", "told_by", "difference", "low", "high", "other", "other_difference",
+    "other_low", "other_high", "other_verdict", "as_good", "better", "worse",
+)  # fmt: skip
+
+
+def recommend(
+    comparisons: pd.DataFrame,
+    pairs: Sequence[Difference],
+    reference: str,
+    candidates: Sequence[str],
+    whole: pd.DataFrame | None = None,
+    kin: Mapping[str, Sequence[str]] | None = None,
+) -> pd.DataFrame:
+    """What to use for each purpose, on the parts and, where members were trained on all data, for the whole.
+
+    Args:
+        comparisons: as in comparisons.csv, with the differences from `reference`.
+        pairs: the differences between cells, for what is within one standard error.
+        reference: what is used where nothing is told better.
+        candidates: the cells that may be recommended.
+        whole: as in whole.csv.
+        kin: for a cell, its own and the other cells on the whole set that speak for it; itself by default.
+
+    Returns:
+        `COLUMNS`: `scope` is "parts" or "whole"; `cell` what to use; `told_by`, of the whole, the cell on the parts
+        that carries it; `difference` from the reference in `measure`, with its interval, and the same in the `other`
+        measure; `as_good` the cells told better that are within one standard error of `cell`, `better` and `worse`
+        all that are told so, each joined by "; ". Differences are nan where `cell` is the reference.
+    """
+    on_parts = _table(comparisons[comparisons["reference"] == reference])
+    close = {cell: _within_one_error(pairs, cell) for cell in candidates}
+    rows = [_on_parts(name, on_parts, reference, candidates, close) for name in PURPOSES]
+    if whole is not None and len(whole):
+        renamed = whole.drop(columns=["low", "high"])
+        on_all = _table(renamed.rename(columns={"difference_low": "low", "difference_high": "high"}))
+        for row in list(rows):
+            told = [cell for cell in str(row["better"]).split("; ") if cell]
+            related = {cell: list((kin or {}).get(cell, [cell])) for cell in told}
+            rows.append(_on_all(str(row["purpose"]), on_all, reference, related))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+Table = Mapping[tuple[str, str], Mapping[str, Any]]
+
+
+def _table(rows: pd.DataFrame) -> Table:
+    records: list[dict[str, Any]] = rows.to_dict("records")  # type: ignore[assignment]
+    return {(str(row["cell"]), str(row["measure"])): row for row in records}
+
+
+def _told(table: Table, cell: str, measure: str, word: str) -> bool:
+    return table.get((cell, measure), {}).get("verdict") == word
+
+
+def _within_one_error(pairs: Sequence[Difference], best: str) -> Mapping[str, Mapping[str, bool]]:
+    """By cell and measure, whether it is worse than `best` by no more than one standard error of that difference."""
+    found = {}
+    for pair in pairs:
+        if best in (pair.cell, pair.reference):
+            one, sign = (pair.cell, 1) if pair.reference == best else (pair.reference, -1)
+            close = sign * pair.paired.value <= pair.paired.error
+            found[one] = dict(zip(COMPARED, map(bool, close), strict=True))
+    return found
+
+
+def _on_parts(
+    name: str,
+    table: Table,
+    reference: str,
+    candidates: Sequence[str],
+    close: Mapping[str, Mapping[str, Mapping[str, bool]]],
+) -> dict[str, object]:
+    purpose = PURPOSES[name]
+    others = [cell for cell in candidates if cell != reference]
+    better = [cell for cell in others if _told(table, cell, purpose.measure, "lower")]
+    worse = [cell for cell in others if _told(table, cell, purpose.measure, "higher")]
+    free = [cell for cell in better if not _told(table, cell, purpose.other, "higher")] or better
+    best = min(free, key=lambda cell: table[cell, purpose.measure]["difference"], default=None)
+    as_good = [] if best is None else [c for c in better if close[best].get(c, {}).get(purpose.measure)]
+    return _row("parts", name, table, reference, best, best, as_good, better, worse)
+
+
+def _on_all(name: str, table: Table, reference: str, related: Mapping[str, Sequence[str]]) -> dict[str, object]:
+    purpose = PURPOSES[name]
+    told_by = {cell: by for by, cells in reversed(list(related.items())) for cell in cells}
+    cells = {cell for cell, _ in table if cell != reference}
+    better = [cell for cell in cells if _told(table, cell, purpose.measure, "lower")]
+    worse = [cell for cell in cells if _told(table, cell, purpose.measure, "higher")]
+    left = [
+        cell
+        for cell in told_by
+        if table.get((cell, purpose.measure), {}).get("difference", np.nan) < 0
+        and not any(_told(table, cell, measure, "higher") for measure in purpose)
+    ]
+    best = min(left, key=lambda cell: table[cell, purpose.measure]["difference"], default=None)
+    return _row("whole", name, table, reference, best, None if best is None else told_by[best], [], better, worse)
+
+
+def _row(
+    scope: str,
+    name: str,
+    table: Table,
+    reference: str,
+    best: str | None,
+    told_by: str | None,
+    as_good: Sequence[str],
+    better: Sequence[str],
+    worse: Sequence[str],
+) -> dict[str, object]:
+    purpose = PURPOSES[name]
+    own, other = (table.get((best or "", measure), {}) for measure in purpose)
+    numbers = {key: own.get(key, np.nan) for key in ("difference", "low", "high")}
+    prices = {f"other_{key}": other.get(key, np.nan) for key in ("difference", "low", "high", "verdict")}
+    listed = {"as_good": as_good, "better": sorted(better), "worse": sorted(worse)}
+    return {
+        "scope": scope,
+        "purpose": name,
+        "measure": purpose.measure,
+        "cell": best or reference,
+        "told_by": told_by,
+        **numbers,
+        "other": purpose.other,
+        **prices,
+        **{key: "; ".join(cells) for key, cells in listed.items()},
+    }

@@ -1,0 +1,73 @@
+"""What the members trained on the whole training set score, and how their cells differ.
+
+Their intervals cover other seeds and other test examples, and speak of this one training set: no other one was drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from jaxreg.statistics.comparisons import COMPARED, against, compare
+from jaxreg.statistics.groups import Group, LogProbabilities, Predictions, counted, differences, grouped
+from jaxreg.statistics.losses import INDEX
+
+MEASURES = ("test_cross_entropy", "test_scaled_cross_entropy", "test_brier", "test_error")
+_COMPARISON = ("difference", "difference_low", "difference_high", "p", "p_adjusted", "verdict")
+
+
+def whole(
+    members: pd.DataFrame,
+    log_probabilities: LogProbabilities,
+    labels: np.ndarray,
+    member_ids: Sequence[str],
+    reference: str | None,
+) -> pd.DataFrame:
+    """A row for each cell with members on all data, and each of `MEASURES`.
+
+    Args:
+        members: as for `jaxreg.statistics.analysis.analyse`; those on splits are left out.
+        log_probabilities: [member, example, class], in the order of `member_ids`.
+        labels: [example].
+        member_ids: whose predictions these are.
+        reference: the cell that the others are compared with.
+
+    Returns:
+        `cell, seeds, diverged, measure, value, low, high`, and of every cell but the reference `difference` with its
+        interval, `p`, `p_adjusted` and `verdict` as in comparisons.csv: the family is all cells here. Empty where no
+        member was trained on everything.
+    """
+    cells = counted(members, member_ids, on_all=True)
+    predictions = Predictions(log_probabilities, labels)
+    groups = grouped(cells, predictions)
+    if not groups:
+        return pd.DataFrame()
+    names = [name for group in groups for name in group.names]
+    pairs = []
+    if reference in names:
+        pairs = against(differences(groups, cells, predictions, [str(reference)]), str(reference), names)
+    table = compare(pairs, list(COMPARED)).rename(columns={"low": "difference_low", "high": "difference_high"})
+    by_pair = {(str(row["cell"]), str(row["measure"])): row for row in table.to_dict("records")}
+    diverged = {cell.name: cell.diverged for cell in cells}
+    rows: list[dict[str, Any]] = []
+    for group in groups:
+        for name in group.names:
+            for measure in MEASURES:
+                rows.append(
+                    {"cell": name, "seeds": group.design.units, "diverged": diverged[name], "measure": measure}
+                    | _score(group, name, measure)
+                    | {key: by_pair.get((name, measure), {}).get(key, np.nan) for key in _COMPARISON}
+                )
+    order = [cell.name for cell in cells]
+    return pd.DataFrame(rows).sort_values(
+        "cell", key=lambda names: names.map(order.index), kind="stable", ignore_index=True
+    )
+
+
+def _score(group: Group, cell: str, measure: str) -> dict[str, float]:
+    found = group.by_measure[group.names.index(cell)].one(INDEX[COMPARED[measure]])
+    low, high = found.interval()
+    return {"value": float(found.value[0]), "low": low, "high": high}
