@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from jaxreg.axes import AXES, present
+from jaxreg.axes import AXES, NO_LIMIT, present
 from jaxreg.errors import UserError
 from jaxreg.formatting import brief, value_text
 from jaxreg.spec.limits import MOST_CELLS, MOST_MEMBERS
@@ -28,7 +28,7 @@ FILLED = {
     "comparisons": ("cell", "measure"), "choices": ("axis", "rule"), "classes": ("cell", "class", "loss"),
     "calibration": ("cell",), "reliability": ("cell", "bin"), "power": ("measure",),
 }  # fmt: skip
-WHOLE = ("seed", "epoch", "epochs", "train_examples", "class", "bin")
+WHOLE = ("seed", "epoch", "epochs", "trained_on", "class", "bin")
 KEYS = {
     "members": ["member"], "history": ["member", "epoch"], "decomposition": ["cell", "loss"],
     "comparisons": ["cell", "reference", "measure"], "choices": ["axis", "rule"], "classes": ["cell", "class", "loss"],
@@ -38,7 +38,6 @@ LARGEST = 1e40  # of a number in a table: float32 ends before
 MOST_WHOLE = 10**12
 MOST_LETTERS = 500  # of a text in a table
 MOST_CLASSES = 1000
-NO_LIMIT = ("off", "nan", "None")  # as tables of all versions have it
 
 Text = Annotated[str, Field(strict=True)]
 Whole = Annotated[int, Field(strict=True, ge=0, le=MOST_WHOLE)]
