@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 RECIPE = "as in the recipe"  # the `off` of an axis that is always something
+NO_LIMIT = ("off", "all", "nan", "None")  # as tables of all versions have it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +58,8 @@ def _mean(value: Any) -> float:
 
 
 def _limit(value: Any) -> float:
-    """A limit (a patience, perhaps with what is done at its end: 3-best), infinite where it is off."""
-    return math.inf if str(value) in ("off", "nan", "None") else float(str(value).split("-")[0])
+    """A limit (a patience, perhaps with what is done at its end: 3-best), infinite where there is none."""
+    return math.inf if str(value) in NO_LIMIT else float(str(value).split("-")[0])
 
 
 def _switch(value: Any) -> float:
@@ -326,6 +327,21 @@ _TABLE = (
         condition=True,
         traced=False,
     ),
+    Axis(
+        name="train_examples",
+        field="train_examples",
+        help="examples of its split that a member trains on, in as many steps as on all of them",
+        title="Training examples",
+        short="Training examples",
+        values=(1500, 3000, 6000, "all"),
+        off="all",
+        scale="log",
+        number=_limit,
+        stronger=0,
+        rank=math.inf,
+        condition=True,
+        traced=True,
+    ),
 )
 
 AXES: Mapping[str, Axis] = {axis.name: axis for axis in _TABLE}
@@ -345,15 +361,18 @@ def present(columns: Iterable[Any]) -> list[str]:
 def reference(cells: Mapping[str, Mapping[Any, Any]]) -> str | None:
     """The cell that the others are compared with: the one called plain, else the one with the most axes off.
 
-    `cells` has a mapping from axes to values for each cell, by name; of equals the first is taken.
+    `cells` has a mapping from axes to values for each cell, by name; of equals the one with the most training examples
+    is taken, then the first.
     """
     if "plain" in cells or not cells:
         return "plain" if cells else None
 
-    def off(cell: str) -> int:
-        return sum(AXES[axis].neutral(value) for axis, value in cells[cell].items() if axis in AXES)
+    def rank(cell: str) -> tuple[int, float]:
+        values = {axis: value for axis, value in cells[cell].items() if axis in AXES}
+        examples = AXES["train_examples"].number(values.pop("train_examples", "all"))
+        return sum(AXES[axis].neutral(value) for axis, value in values.items()), examples
 
-    return max(cells, key=off)
+    return max(cells, key=rank)
 
 
 def unregularised(cell: Mapping[Any, Any]) -> bool:

@@ -19,6 +19,7 @@ import pandas as pd
 from jaxreg.data.dataset import Dataset
 from jaxreg.data.load import load as load_data
 from jaxreg.driver import AnyTrainer, Driver
+from jaxreg.engine.forecast import check_examples
 from jaxreg.engine.progress import Progress, Silent
 from jaxreg.errors import Failure, Interrupted
 from jaxreg.report import page
@@ -132,6 +133,7 @@ def run(
     folder = Folder(Path(out) if out is not None else Path("reports") / sweep.name)
     folder.make()
     dataset = dataset or load_data(sweep.data, sweep.test, progress.announce)
+    check_examples(sweep, dataset.signature)
 
     def trainer() -> AnyTrainer:
         from jaxreg.engine.trainer import Trainer  # JAX, which a run that only wants its report has no use for

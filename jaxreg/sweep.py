@@ -19,6 +19,7 @@ from jaxreg.spec.load import load
 from jaxreg.spec.second_stage import USUAL_SEEDS
 from jaxreg.spec.settings import Settings
 from jaxreg.spec.sweep import Sweep
+from jaxreg.spec.typed import token, tokens
 
 PROG = "python -m jaxreg.sweep"
 DESCRIPTION = """\
@@ -29,6 +30,8 @@ EPILOG = """\
 examples:
   {prog} --grid l1,l2                      which L1, which L2: a line of strengths each
   {prog} --grid 'l1*l2' --l1 0,1e-5,1e-4   every pair, these strengths of L1
+  {prog} --grid 'l1*train_examples=1000,3000,all'
+                                           how the best L1 moves with the number of examples
   {prog} sweeps/quick.toml --dry-run       what it would train and how long that takes
 
 A run that was stopped goes on where it was when the same command is given again.
@@ -43,7 +46,7 @@ COUNTS = {
     "seed": "of the splits, the initial weights and the batch order (default 0)",
 }
 RECIPE = {
-    "epochs": ("N", "passes over the training examples"),
+    "epochs": ("N", "passes over the training examples of a split"),
     "hidden": ("LIST", "widths of the hidden layers"),
     "biases": ("SWITCH", "whether layers have biases"),
     "optimizer": ("NAME", "adam or sgd; a sweep file gives sgd a momentum"),
@@ -164,7 +167,9 @@ def parser(prog: str = PROG) -> Parser:
     )
     made.add_argument("file", nargs="?", metavar="FILE", help="a sweep file; flags beside it override it")
     made.add_argument("--grid", metavar="AXES", help="axes to sweep: l1,l2 one at a time, 'l1*l2' all pairs; or both")
-    axes = made.add_argument_group("values of the axes, such as --l1 0,1e-5,1e-4 (one value: held there)")
+    axes = made.add_argument_group(
+        "values of the axes, such as --l1 0,1e-5 (one: held there), or in the grid: l1=0,1e-5"
+    )
     for name, axis in AXES.items():
         axes.add_argument(_flag(name), metavar="LIST", help=f"{axis.help} (default {usual_values(axis)})")
     counts = made.add_argument_group("repetition")
@@ -225,28 +230,15 @@ def _flag(name: str) -> str:
 def _value(name: str, text: str) -> Any:
     """What was typed, as a sweep file would hold it. What makes no sense stays text."""
     if name in AXES or name == "hidden":
-        return [_token(part.strip()) for part in text.split(",")] if text.strip() else []
-    return _token(text) if name in {**COUNTS, **RECIPE} else text
+        return tokens(text)
+    return token(text) if name in {**COUNTS, **RECIPE} else text
 
 
 def _count(name: str, text: str | None, most: int) -> int | None:
-    number = None if text is None else _token(text)
+    number = None if text is None else token(text)
     if number is not None and (type(number) is not int or not 1 <= number <= most):
         raise UserError(f"--{name}: must be {whole(1, most)}, got {brief(number)}.")
     return number
-
-
-def _token(text: str) -> Any:
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            pass
-    if text.lower() in ("true", "false"):
-        return text.lower() == "true"
-    rates = re.split(r"(?<!e)-", text)  # 0.3-0.5-0: a rate for each layer
-    numbers = [_token(part) for part in rates] if len(rates) > 1 and all(rates) else []
-    return numbers if numbers and all(isinstance(number, int | float) for number in numbers) else text
 
 
 if __name__ == "__main__":

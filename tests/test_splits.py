@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaxreg.data.splits import balanced_rows, split_rows, validation_share
+from jaxreg.data.splits import balanced_rows, nested_rows, split_rows, validation_share
 from jaxreg.errors import UserError
 
 seeds = st.integers(0, 2**32)
@@ -135,3 +135,35 @@ def test_another_deal_cuts_the_same_rows_anew():
         shared = len(set(first[0]) & set(dealt[0]))
         assert 40 < shared < 95  # by chance a third of 200
     assert sorted(second[0]) != sorted(third[0])
+
+
+@given(labels_and_splits(), seeds, st.data())
+def test_fewer_rows_are_nested_in_proportion_and_in_the_order_of_the_split(case, seed, data):
+    labels, splits = case
+    for rows in split_rows(labels, splits, seed):
+        fewer, more = sorted(data.draw(st.lists(st.integers(1, rows.size), min_size=2, max_size=2)))
+        few, many = (nested_rows(rows, labels, count, seed) for count in (fewer, more))
+        assert (few.size, many.size) == (fewer, more) and set(few) <= set(many) <= set(rows)
+        places = [int(np.flatnonzero(rows == row)[0]) for row in many]
+        assert places == sorted(places)
+        there, taken = (np.bincount(labels[some], minlength=labels.max() + 1) for some in (rows, many))
+        # A class rounds by a half, and the others' halves move the place where all are cut.
+        assert (np.abs(taken - more * there / rows.size) <= 0.5 + np.size(there) * there / (2 * rows.size) + 1e-9).all()
+
+
+def test_as_many_rows_as_a_split_has_are_the_split_and_more_are_refused():
+    labels = np.arange(60, dtype=np.int64) % 3
+    (rows, _) = split_rows(labels, 2, 0)
+    assert np.array_equal(nested_rows(rows, labels, 30, 0), rows)
+    assert np.bincount(labels[nested_rows(rows, labels, 12, 0)]).tolist() == [4, 4, 4]
+    with pytest.raises(UserError, match=r"train_examples = 31: a split has only 30 .* Give 30 or less"):
+        nested_rows(rows, labels, 31, 0)
+
+
+def test_fewer_rows_of_a_file_in_order_are_of_all_of_it():
+    """Every row as often as any other, whatever the order of the file; another seed draws others."""
+    rows = np.arange(200)
+    labels = rows // 100
+    drawn = [nested_rows(rows, labels, 40, seed) for seed in range(300)]
+    hits = np.bincount(np.concatenate(drawn), minlength=200)
+    assert hits.mean() == 60 and hits.var() == pytest.approx(300 * 0.2 * 0.8, rel=0.4)

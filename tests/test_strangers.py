@@ -137,7 +137,7 @@ def of(cell: str) -> Callable[[pd.DataFrame], pd.DataFrame]:
         (cell("members", "test_accuracy", "1e300"), "members.csv: `test_accuracy` has a number beyond 1e+40"),
         (cell("members", "test_accuracy", "inf"), "members.csv: `test_accuracy` has a number beyond 1e+40"),
         (cell("members", "seed", "0.5"), "members.csv: `seed` has something else than whole numbers"),
-        (cell("members", "train_examples", ""), "members.csv: `train_examples` has something else than whole numbers"),
+        (cell("members", "trained_on", ""), "members.csv: `trained_on` has something else than whole numbers"),
         (cell("members", "l1", "-1"), 'members.csv: `l1` has "-1", which is no value of that axis'),
         (cell("members", "max_norm", "inf-$x$"), 'members.csv: `max_norm` has "inf-$x$", which is no value'),
         (cell("members", "cell", "x" * 501), "members.csv: `cell` has a text of more than 500 characters"),

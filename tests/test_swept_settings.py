@@ -23,6 +23,8 @@ def same(one, other):
 
 def two_values(axis):
     """The strongest two of a traced axis, which are both on; of another the first two, of which one may be off."""
+    if axis.name == "train_examples":
+        return [40, 60]
     plain = [value for value in axis.values if not isinstance(value, tuple)]
     return plain[-2:] if axis.traced else plain[:2]
 

@@ -81,7 +81,7 @@ def write_run(
             members.append(
                 {"member": name, "cell": cell, "architecture": "784-8-10", **BASE, **settings}
                 | ({"deal": split // splits} if deals > 1 else {})
-                | {"split": split, "seed": seed, "train_examples": 500}
+                | {"split": split, "seed": seed, "trained_on": 500}
                 | {"train_cross_entropy": 0.8 * loss, "train_accuracy": 0.9, "penalty": 0.01}
                 | {"test_cross_entropy": loss, "test_accuracy": accuracy, "weight_l1": 900.0, "weight_l2": 90.0}
                 | {"small_weights": 0.05, "live_small_weights": 0.04, "zero_weights": 0.0, "epochs": epochs}

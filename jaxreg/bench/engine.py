@@ -46,8 +46,9 @@ def chunk(
     programs.block = block or devices.block(mesh, learner).members
     sweep = load(flags={**flags, "seeds": programs.width})
     ((group, everybody),) = grouping.prepare(members(sweep), sweep, dataset).items()
-    short = [one._replace(rows=one.rows[: steps * job.BATCH]) for one in everybody]
-    group = replace(group, train_examples=short[0].rows.size)
+    examples = min(steps * job.BATCH, group.train_examples)
+    short = [one._replace(rows=one.rows[:examples], epoch_examples=examples) for one in everybody]
+    group = replace(group, train_examples=examples)
     curve = np.arange(min(job.CURVE, len(dataset.test.targets)))
     made = Chunk(group, placed(dataset, curve, programs), programs)
     made.admit(short, {}, {})

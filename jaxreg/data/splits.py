@@ -1,4 +1,4 @@
-"""Which training images a member sees: disjoint class-balanced parts, and the validation share of one."""
+"""Which training images a member sees: disjoint class-balanced parts, fewer of one, and its validation share."""
 
 from __future__ import annotations
 
@@ -42,6 +42,41 @@ def split_rows(
     return [part[np.argsort(order[part], kind="stable")] for part in np.concatenate(hands, axis=1)]
 
 
+SUBSETS = 2**32 - 2  # of a key, in the place of a number of splits or rows, which never reaches it
+
+
+def nested_rows(
+    rows: Int64[np.ndarray, " row"], labels: Integer[np.ndarray, " example"], count: int, seed: int
+) -> Int64[np.ndarray, " fewer"]:
+    """`count` rows of a split, drawn at random, each class in proportion to its share of the split.
+
+    Nested: those of a smaller count are among those of a larger one. They keep the split's order, so that as many as
+    the split has are the split. `labels` are those of the whole training set, indexed by `rows`, as they are in the
+    source.
+
+    Raises:
+        UserError: the split has fewer.
+    """
+    check_count(count, rows.size)
+    cards = np.random.PCG64([seed, SUBSETS]).random_raw(labels.size)[rows]
+    of_row, place = labels[rows], np.empty(rows.size)
+    for name in np.unique(of_row):
+        own = np.flatnonzero(of_row == name)
+        place[own[np.argsort(cards[own], kind="stable")]] = (np.arange(own.size) + 0.5) / own.size
+    kept = np.zeros(rows.size, bool)
+    kept[np.lexsort((cards, place))[:count]] = True
+    return rows[kept]
+
+
+def check_count(count: int, there: int) -> None:
+    """Raises `UserError` where more training examples are asked for than a split has."""
+    if count > there:
+        raise UserError(
+            f"train_examples = {count}: a split has only {there} training examples. Give {there} or less, "
+            '"all" for each of them, or fewer splits.'
+        )
+
+
 def balanced_rows(labels: Integer[np.ndarray, " example"], count: int, seed: int) -> Int64[np.ndarray, " row"]:
     """About `count` rows, as many of each class as of any other; all of them, in file order, where there are no more.
 
@@ -78,6 +113,6 @@ def validation_share(
     if share > 0 and not held_back.any():
         raise UserError(
             f"validation_share = {share:g} of {rows.size} training images holds back none of any class."
-            " Give a larger share, or fewer splits."
+            " Give a larger share, more train_examples, or fewer splits."
         )
     return rows[~held_back], rows[held_back]

@@ -94,10 +94,10 @@ class Chunk:
         self._hyper = place_all(stacked([one.hyper for one in filled]))
         rules = [early_stopping.rule(self.group.epochs, one.member.settings.early_stopping) for one in filled]
         self._rule = place_all(stacked(rules))
-        most = max(self.group.train_examples, self.group.validation_examples)
-        self._rows = self._scoring.place([one.rows for one in filled], most)
+        sizes = self.group.train_examples, self.group.validation_examples
+        self._rows = self._scoring.place([one.rows for one in filled], sizes[0], max(sizes))
         if self.group.stops:
-            self._validation_rows = self._scoring.place([one.validation for one in filled], most)
+            self._validation_rows = self._scoring.place([one.validation for one in filled], sizes[1], max(sizes))
         learner = self.learner
         if self.group.stage:
             weights = Weights(**stacked([inherited[one.member.predecessor or ""] for one in filled]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from jaxreg.data.dataset import Signature
+from jaxreg.data.splits import check_count
 from jaxreg.engine.devices import bytes_per_member, cores
 from jaxreg.formatting import count, duration
 from jaxreg.spec.members import number
@@ -35,8 +36,22 @@ class Plan(NamedTuple):
     second_stage: int = 0  # members, or about as many, that the first stage will name
 
 
+def check_examples(sweep: Sweep, data: Signature) -> None:
+    """Raises `UserError` where a cell asks for more training examples than a split of such data can have."""
+    for cell in sweep.cells:
+        if cell.settings.train_examples is not None:
+            check_count(cell.settings.train_examples, data.train_examples // sweep.splits)
+
+
 def plan(sweep: Sweep, data: Signature) -> Plan:
-    """What training a sweep on such data would need: an estimate."""
+    """What training a sweep on such data would need: an estimate.
+
+    Members on fewer examples of a split take as many steps, in the same programs: they cost what the others do.
+
+    Raises:
+        UserError: more training examples are asked for than a split has.
+    """
+    check_examples(sweep, data)
     wanted = number(sweep)
     steps, state, groups = 0.0, 0, set()
     # How many members of a cell train on how many examples: counted, since there may be very many.

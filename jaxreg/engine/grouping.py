@@ -12,7 +12,7 @@ import numpy as np
 from jaxreg.data.corruption import corrupt
 from jaxreg.data.dataset import Dataset, Signature
 from jaxreg.data.scaling import FIXED, Scaling, standard
-from jaxreg.data.splits import split_rows, validation_share
+from jaxreg.data.splits import nested_rows, split_rows, validation_share
 from jaxreg.engine.networks import network
 from jaxreg.engine.optimizers import Optimizer, Schedule
 from jaxreg.engine.tasks import Classification
@@ -30,6 +30,7 @@ class MemberData(NamedTuple):
     member: Member
     rows: np.ndarray  # "train_example" trained on
     validation: np.ndarray  # "validation_example" watched by early stopping, often none
+    epoch_examples: int  # that it sees in an epoch: as many as a whole split has, its own more than once where fewer
     hyper: Hyperparameters
     epochs_before: int  # of the runs that it continues
 
@@ -48,8 +49,8 @@ class ProgramGroup:
     learner: Learner
     epochs: int
     batch_size: int
-    train_examples: int
-    validation_examples: int
+    train_examples: int  # of a whole split, validation examples left out; members may have fewer
+    validation_examples: int  # of a whole split
     noise: Noise
     stage: int  # 0, or one more than that of the member whose weights it starts from
 
@@ -85,21 +86,24 @@ def prepare(members: Sequence[Member], sweep: Sweep, dataset: Dataset) -> dict[P
     groups: dict[ProgramGroup, list[MemberData]] = {}
     for member in members:
         settings = member.settings
-        rows = everything if member.split == "all" else splits[member.split]
-        stopping = settings.early_stopping
-        held_back = rows[:0]
+        whole = everything if member.split == "all" else splits[member.split]
+        rows = whole
+        if settings.train_examples is not None:
+            rows = nested_rows(whole, labels, settings.train_examples, sweep.seed)
+        stopping, held_back, watched = settings.early_stopping, rows[:0], rows[:0]
         if stopping is not None and stopping.validation_share > 0:
             rows, held_back = validation_share(rows, labels, stopping.validation_share)
+            whole, watched = validation_share(whole, labels, stopping.validation_share)
         stage, epochs_before, cell = 0, 0, member.cell
         while cell.after is not None:
             cell = cells[cell.after]
             stage, epochs_before = stage + 1, epochs_before + cell.settings.epochs
         group = ProgramGroup(
-            learner(settings, signature, rows.size),
+            learner(settings, signature, whole.size),
             settings.epochs,
             settings.batch_size,
-            rows.size,
-            held_back.size,
+            whole.size,
+            watched.size,
             Noise(settings.label_noise, settings.pixel_noise),
             stage,
         )
@@ -107,7 +111,7 @@ def prepare(members: Sequence[Member], sweep: Sweep, dataset: Dataset) -> dict[P
         split = ALL if member.split == "all" else member.split
         identity = np.asarray([sweep.seed, split, member.seed, stage], np.uint32)
         hyper = hyperparameters(settings, scaling, identity)
-        groups.setdefault(group, []).append(MemberData(member, rows, held_back, hyper, epochs_before))
+        groups.setdefault(group, []).append(MemberData(member, rows, held_back, whole.size, hyper, epochs_before))
     return dict(sorted(groups.items(), key=lambda item: item[0].stage))
 
 
@@ -131,11 +135,16 @@ def in_batches(rows: np.ndarray, batch: int) -> np.ndarray:
 def epoch_order(data: MemberData, epoch: int) -> np.ndarray:
     """A fresh shuffle of the member's rows: of sweep seed, split, seed and epoch only, so that cells are paired.
 
+    With fewer rows than an epoch has, one shuffle follows the other, and the epoch goes on where the last one ended: in
+    a number of epochs each row is seen as often as any other, or once more.
     A run that continues another goes on counting epochs. With its predecessor's batches over again, batch
     normalisation knew them by heart: the last training loss of `batch_norm_normalized` was 3 % too low.
     Drawn on the host: sorting 60,000 random keys takes JAX on a CPU 45 ms, NumPy 3.
     """
     *identity, _ = map(int, data.hyper.identity)
+    first, skipped = divmod((data.epochs_before + epoch) * data.epoch_examples, data.rows.size)
+    passes = -(-(skipped + data.epoch_examples) // data.rows.size)
     # Raw bits and a stable sort, which NumPy promises for all versions; `Generator.permutation` may change.
-    bits = np.random.PCG64([*identity, data.epochs_before + epoch]).random_raw(data.rows.size)
-    return in_batches(data.rows[np.argsort(bits, kind="stable")], data.member.settings.batch_size)
+    bits = [np.random.PCG64([*identity, first + more]).random_raw(data.rows.size) for more in range(passes)]
+    rows = np.concatenate([data.rows[np.argsort(own, kind="stable")] for own in bits])
+    return in_batches(rows[skipped : skipped + data.epoch_examples], data.member.settings.batch_size)

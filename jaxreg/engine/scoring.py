@@ -56,9 +56,10 @@ class Scoring:
     def __init__(self, learner: Learner, data: PlacedData, programs: Programs):
         self._learner, self._data, self._programs = learner._replace(precision="float32"), data, programs
 
-    def place(self, rows: Sequence[np.ndarray], most: int) -> RowsToScore:
-        """Rows of the training part, some for each member and as many for each, padded like ``most``."""
-        asked = [_to_score(some, most) for some in rows]
+    def place(self, rows: Sequence[np.ndarray], each: int, most: int) -> RowsToScore:
+        """Rows of the training part, at most ``each`` for each member and padded to as many; batches like ``most``."""
+        even = [np.pad(some, (0, each - some.size), constant_values=-1) for some in rows]
+        asked = [_to_score(some, most) for some in even]
         place = self._programs.per_member
         own, batches = place(np.stack([one.rows for one in asked])), place(np.stack([one.batches for one in asked]))
         return RowsToScore(own, batches, self._programs.shared(asked[0].steps))

@@ -120,8 +120,8 @@ def subtitle(results: Results) -> str:
     said = " \u00d7 ".join(parts) + f": {count(len(members), 'network')}"
     if "architecture" in members and members["architecture"].nunique() == 1:
         said += f" {text(members['architecture'].iloc[0])}"
-    if "train_examples" in members and members["train_examples"].notna().any():
-        sizes = [f"{int(size):,}" for size in sorted(members["train_examples"].unique())]
+    if "trained_on" in members and members["trained_on"].notna().any():
+        sizes = [f"{int(size):,}" for size in sorted(members["trained_on"].unique())]
         said += f", trained on {listing(sizes)} {results.examples_are}"
     if "epochs" in members and members["epochs"].nunique() == 1:
         said += f" for {count(int(members['epochs'].iloc[0]), 'epoch')}"
@@ -132,8 +132,8 @@ def reading(results: Results) -> str:
     """What bias and variance mean here, and of which networks they speak."""
     on_splits = results.members[results.members["split"] != "all"]
     article, size = "an" if results.example_is[0] in "aeiou" else "a", ""
-    if "train_examples" in on_splits and on_splits["train_examples"].nunique() == 1:
-        examples = f"{int(on_splits['train_examples'].iloc[0]):,} {results.examples_are}"
+    if "trained_on" in on_splits and on_splits["trained_on"].nunique() == 1:
+        examples = f"{int(on_splits['trained_on'].iloc[0]):,} {results.examples_are}"
         size = f" Both speak of networks trained on {examples}."
     return (
         "**Variance** is how much of the error comes from which training set and which seed a network "

@@ -59,6 +59,14 @@ A sweep file is a TOML file that says what to train. `jaxreg FILE` trains it, `j
 train, and flags override it. Every key may be left out; a key that is none of these is refused. Paths are relative to
 the current folder.
 """
+EPOCHS = """\
+`train_examples` changes how many different examples a member sees, and not how many steps it takes: an epoch is one
+pass over a whole split, in steps. A member with fewer examples goes over its own as often as that takes, each time in
+a new random order, the batches running on from one pass to the next. Where its number does not divide that of the
+split, an epoch ends in the middle of a pass and the next one begins there; at the end some examples were seen once
+more than others. The examples are drawn from the split at random, each class in proportion, and those of a smaller
+number are among those of a larger one.
+"""
 BAR = r"\|"  # inside a cell
 NONE: Mapping[str, str] = {}
 # What keys are that neither an axis nor a flag of the same name describes.
@@ -85,6 +93,7 @@ def page() -> str:
         (INTRODUCTION, f"```toml\n{EXAMPLE}```"),
         ("## At the top", _keys(SweepFile.model_fields, _meanings(), {"name": "that of the file"})),
         ("## `[recipe]`", _keys(recipe, _meanings())),
+        (EPOCHS,),
         *((f"### `{name}` as a table", f"{_doc(table)}\n\n{_keys(table.model_fields)}") for name, table in _tables()),
         ("## `[axes]`", f"A list of values for an axis.\n\n{_values()}"),
         ("## `[[run]]`", "Any key of `[recipe]`, on top of it, and these:"),

@@ -107,11 +107,18 @@ def _limit(value: Any) -> Any:
     return None if value == "off" else value
 
 
+def _part(value: Any) -> Any:
+    return None if value == "all" else value
+
+
 class Settings(Checked):
     """Everything about a training run but its split and its seed. The defaults are the recipe.
 
     `scaling` is what the network sees of a pixel p: "raw" p in 0..255, "unit" p / 255, "standard"
     (p - mean) / deviation over the member's own training images.
+
+    An epoch is as many steps as a whole split takes: with fewer `train_examples` a member goes over its own more often,
+    so that the number of steps is the same.
     """
 
     hidden: tuple[Units, ...] = Field(
@@ -155,6 +162,9 @@ class Settings(Checked):
     )
     label_noise: Share = 0.0
     pixel_noise: Share = 0.0
+    train_examples: Annotated[Count | None, BeforeValidator(_part)] = Field(
+        default=None, description=f'"all" or {whole(1)}, no more than a split has'
+    )
     early_stopping: Annotated[EarlyStopping | None, BeforeValidator(_stopping_rule)] = Field(
         default=None, description='"off", a patience such as 3, or a table such as {patience = 3}'
     )

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from jaxreg.axes import AXES, present
+from jaxreg.axes import AXES, NO_LIMIT, present
 from jaxreg.errors import UserError
 from jaxreg.formatting import brief, value_text
 from jaxreg.spec.limits import MOST_CELLS, MOST_MEMBERS
@@ -30,7 +30,7 @@ FILLED = {
     "second_stage": ("member", "cell", "split", "seed"), "whole": ("cell", "seeds", "measure"),
     "recommendation": ("scope", "purpose", "measure", "cell"),
 }  # fmt: skip
-WHOLE = ("seed", "epoch", "epochs", "train_examples", "class", "bin")
+WHOLE = ("seed", "epoch", "epochs", "trained_on", "class", "bin")
 KEYS = {
     "members": ["member"], "history": ["member", "epoch"], "decomposition": ["cell", "loss"],
     "comparisons": ["cell", "reference", "measure"], "choices": ["axis", "rule"], "classes": ["cell", "class", "loss"],
@@ -42,7 +42,6 @@ MOST_WHOLE = 10**12
 MOST_LETTERS = 500  # of a text in a table
 LISTS = ("tied", "as_good", "better", "worse")  # of cells, in one text
 MOST_CLASSES = 1000
-NO_LIMIT = ("off", "nan", "None")  # as tables of all versions have it
 
 Text = Annotated[str, Field(strict=True)]
 Whole = Annotated[int, Field(strict=True, ge=0, le=MOST_WHOLE)]

@@ -17,6 +17,7 @@ from jaxreg.errors import UserError
 from jaxreg.formatting import printable
 from jaxreg.store import arrays, checks
 from jaxreg.store.record import damaged, missing, read_record
+from jaxreg.store.tables import CALLED
 
 # Values as they were written.
 TEXT = dict.fromkeys(checks.TEXT, str)
@@ -158,6 +159,8 @@ def read(path: str | Path, for_report: bool = False) -> Results:
     for name, columns in OPTIONAL.items():
         if os.path.lexists(path / f"{name}.csv"):
             tables[name] = read_table(path / f"{name}.csv", columns)
+    if "trained_on" not in tables["members"]:  # of an earlier version, in which this was no axis
+        tables["members"] = tables["members"].rename(columns=CALLED)
     about = read_record(path / "run.json")
     _as_written(path, about)
     for name, table in tables.items():

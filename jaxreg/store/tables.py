@@ -22,6 +22,7 @@ from jaxreg.store.predictions import StoredPredictions
 PREDICTIONS_LIMIT = 256 * 2**20
 """Bytes of predictions up to which predictions.npz is written unasked; each member has them in a file of its own."""
 
+CALLED = {"train_examples": "trained_on"}  # columns of members.csv that would have the name of an axis
 EPOCHS = ("diverged_at", "stopped_at")  # columns of members.csv that are empty for most
 TOGETHER = 200  # members whose rows are plain Python at one time, which take ten times what a table takes
 
@@ -44,7 +45,9 @@ def rows_of(
         some, history = [], []
         for member, key in zip(members[start : start + TOGETHER], keys[start : start + TOGETHER], strict=True):
             content = store.read(key)
-            some.append(settings_columns(member, data) | content.row)
+            some.append(
+                settings_columns(member, data) | {CALLED.get(name, name): row for name, row in content.row.items()}
+            )
             history += [{"member": member.id} | row for row in content.history]
         rows.append(pd.DataFrame(some).astype(dict.fromkeys(EPOCHS, "Int64")))
         epochs.append(pd.DataFrame(history))
