@@ -18,9 +18,10 @@ from written_runs import write_run
 from jaxreg.errors import UserError
 from jaxreg.formatting import printable
 from jaxreg.report import figures, page
+from jaxreg.report.entries import Entry
 from jaxreg.report.figures import style
 from jaxreg.report.layout import arrange
-from jaxreg.report.markdown import code, html, table, text
+from jaxreg.report.markdown import code, entries, html, table, text
 from jaxreg.store.results import read
 
 PARSER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
@@ -76,6 +77,8 @@ def test_a_text_is_shown_and_nothing_of_it_is_markup(name: str) -> None:
     assert "<" not in html(name)
     rows = [{text("a"): code(name), text(name) + "b": text(name)}] * 2
     assert kinds(PARSER.parse(table(rows))) == kinds(PARSER.parse(table([{"a": "`a`", "b": "b"}] * 2)))
+    given = [{name: Entry(name, name), f"{name}b": Entry(name, f" {name}", bold=True, code=True)}]
+    assert kinds(PARSER.parse(entries(given))) == kinds(PARSER.parse(table([{"a": "a", "b": "**`b`** b"}])))
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from html import escape
 import pandas as pd
 
 from jaxreg.formatting import NOTHING, printable
+from jaxreg.report.entries import Entry, Table
 
 # An underscore inside a word is no markup, in early_stopping; a colon is only in ://, a full stop only in www.
 MARKUP = re.compile(r"[\\`*\[\]<>&~$]|(?<![^\W_])_|_(?![^\W_])|:(?=//)|(?<=\bwww)\.", re.IGNORECASE)
@@ -49,6 +50,16 @@ def table(rows: Iterable[dict[str, str]]) -> str:
         return ""
     align = ["left"] + ["right"] * (made.shape[1] - 1)
     return made.to_markdown(index=False, disable_numparse=True, colalign=align)
+
+
+def entries(given: Table) -> str:
+    """A table of the report; empty without rows."""
+    return table({text(title): _entry(entry) for title, entry in row.items()} for row in given)
+
+
+def _entry(entry: Entry) -> str:
+    shown = code(entry.text) if entry.code else text(entry.text)
+    return (f"**{shown}**" if entry.bold else shown) + text(entry.rest)
 
 
 def bar(text: str) -> str:

@@ -18,7 +18,7 @@ from jaxreg.reading import read as read_bytes
 from jaxreg.report import figures, findings, tables
 from jaxreg.report.caveats import LOOKED_FOR, caveats
 from jaxreg.report.layout import Layout, arrange
-from jaxreg.report.markdown import code, html, text
+from jaxreg.report.markdown import code, entries, html, text
 from jaxreg.store.results import Results, read
 
 MOST_STUDY = 1_000_000  # bytes
@@ -56,6 +56,7 @@ def render(results: Results, layout: Layout, pictures: dict[str, list[figures.Pi
     environment = Environment(
         loader=PackageLoader("jaxreg.report"), undefined=StrictUndefined, keep_trailing_newline=True
     )
+    environment.filters |= {"code": code, "html": html, "table": entries}
     references = dict.fromkeys(results.comparisons["reference"].dropna())
     threshold = results.record.get("small_weight_threshold")
     return environment.get_template("report.md.j2").render(
@@ -75,9 +76,7 @@ def render(results: Results, layout: Layout, pictures: dict[str, list[figures.Pi
         choices=tables.choices(results),
         sparsity=findings.sparsity(results, layout),
         turned=findings.turned(results, layout),
-        comparisons=[
-            (code(cell), html(cell), table) for cell in references if (table := tables.comparisons(results, cell))
-        ],
+        comparisons=[(cell, table) for cell in references if (table := tables.comparisons(results, cell))],
         cells=tables.cells(results),
         small=f"Small weights: below {value_text(threshold)} in size. " if threshold else "",
         power=tables.power(results),

@@ -1,15 +1,16 @@
-"""The tables of the report: numbers rounded to what their intervals support, in markdown."""
+"""The tables of the report: numbers rounded to what their intervals support."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import pandas as pd
 
 from jaxreg.axes import AXES
-from jaxreg.formatting import NOTHING, estimate, fixed, known, listing, number, swapped
+from jaxreg.formatting import fixed, known, listing, swapped
+from jaxreg.report.entries import ABSENT, Entry, Table, estimated, numbered
 from jaxreg.report.layout import Layout
-from jaxreg.report.markdown import code, table, text
 from jaxreg.report.summaries import by_cell, diverged
 from jaxreg.statistics.comparisons import UNDECIDED
 from jaxreg.store.results import Results
@@ -26,28 +27,31 @@ TITLES = {
 RULE_NAMES = {"best": "best", "one_standard_error": "1 SE"}
 
 
-def changes(results: Results, cell: str, reference: str | None, measures: Iterable[str]) -> dict[str, str]:
+def changes(results: Results, cell: str, reference: str | None, measures: Iterable[str]) -> dict[str, Entry]:
     """The paired differences of a cell, bold where told from 0; an error rate as accuracy in points."""
     shown = {}
     for measure in measures:
         change, points = results.change(reference, cell, measure), measure == "test_error"
         if change is None:
-            shown[TITLES[measure]] = NOTHING
+            shown[TITLES[measure]] = ABSENT
             continue
         change = swapped(change) if points else change
-        text = estimate(change["difference"], change["low"], change["high"], signed=True, percent=points)
-        if change["verdict"] != UNDECIDED:
-            head, bracket, rest = text.partition(" (")
-            text = f"**{head}**{bracket}{rest}"
-        shown[TITLES[measure]] = text
+        shown[TITLES[measure]] = estimated(
+            change["difference"], change["low"], change["high"],
+            signed=True, percent=points, bold=change["verdict"] != UNDECIDED,
+        )  # fmt: skip
     return shown
+
+
+def _cell(name: str) -> Entry:
+    return Entry(name, code=True)
 
 
 def _axis(axis: str) -> str:
     return axis if axis == "all" else AXES[axis].short
 
 
-def bought(results: Results, layout: Layout) -> str:
+def bought(results: Results, layout: Layout) -> Table:
     """What each chosen cell changed against the base cell, in each currency."""
     chosen: dict[str, list[str]] = {}
     for axis in dict.fromkeys(results.choices["axis"]):
@@ -59,13 +63,13 @@ def bought(results: Results, layout: Layout) -> str:
         for cell, words_of in rules.items():
             chosen.setdefault(cell, []).append(f"{_axis(axis)}: {listing(words_of)}")
     measures = list(TITLES)[:4]
-    return table(
-        {"Cell": code(cell), "Chosen as": "; ".join(roles)} | changes(results, cell, layout.base, measures)
+    return [
+        {"Cell": _cell(cell), "Chosen as": Entry("; ".join(roles))} | changes(results, cell, layout.base, measures)
         for cell, roles in chosen.items()
-    )
+    ]
 
 
-def choices(results: Results) -> str:
+def choices(results: Results) -> Table:
     """For every axis and for all cells: what each rule chose, and what it scores where it was not chosen."""
     rows = []
     for axis in dict.fromkeys(results.choices["axis"]):
@@ -76,26 +80,28 @@ def choices(results: Results) -> str:
             wrong = row.get("honest_error")
             rows.append(
                 {
-                    "Chosen among": "all cells" if axis == "all" else AXES[axis].short,
-                    "Rule": words,
-                    "Cell": code(row["cell"]),
-                    "Cross-entropy": estimate(row["test_cross_entropy"], row.get("low"), row.get("high")),
-                    "Where not chosen": number(row.get("honest_cross_entropy"), 4),
-                    "Accuracy there": f"{fixed(100 * (1 - wrong), 2)} %" if known(wrong) else NOTHING,
+                    "Chosen among": Entry("all cells" if axis == "all" else AXES[axis].short),
+                    "Rule": Entry(words),
+                    "Cell": _cell(row["cell"]),
+                    "Cross-entropy": estimated(row["test_cross_entropy"], row.get("low"), row.get("high")),
+                    "Where not chosen": numbered(row.get("honest_cross_entropy"), 4),
+                    "Accuracy there": Entry(f"{fixed(100 * (1 - wrong), 2)} %", order=1 - wrong)
+                    if known(wrong)
+                    else ABSENT,
                 }
             )
-    return table(rows)
+    return rows
 
 
-def comparisons(results: Results, reference: str) -> str:
+def comparisons(results: Results, reference: str) -> Table:
     """Every cell against one reference, in all measures."""
     made = set(results.comparisons.loc[results.comparisons["reference"] == reference, "measure"])
     measures = [measure for measure in TITLES if measure in made]
     cells = [cell for cell in results.cells if cell != reference] if measures else []
-    return table({"Cell": code(cell)} | changes(results, cell, reference, measures) for cell in cells)
+    return [{"Cell": _cell(cell)} | changes(results, cell, reference, measures) for cell in cells]
 
 
-def cells(results: Results) -> str:
+def cells(results: Results) -> Table:
     """Every cell: its members, error and parts in cross-entropy, accuracy, the gap, the weights."""
     parts, lost = results.loss("cross_entropy"), diverged(results)
     columns = ["train_cross_entropy", "test_accuracy", "penalty", "small_weights", "stopped_at"]
@@ -107,8 +113,8 @@ def cells(results: Results) -> str:
         total = int((results.members["cell"] == cell).sum())
         kept = total - int(lost["diverged"][cell])
         row = {
-            "Cell": code(cell),
-            "Members": str(total) if kept == total else f"{kept} of {total}",
+            "Cell": _cell(cell),
+            "Members": Entry(str(total) if kept == total else f"{kept} of {total}", order=kept),
             "Test cross-entropy": _interval(part, "error"),
             "Bias": _interval(part, "bias"),
             "Variance": _interval(part, "variance"),
@@ -119,15 +125,15 @@ def cells(results: Results) -> str:
         row["Test accuracy, %"] = _interval(mean, "test_accuracy", percent=True)
         train = mean.get("train_cross_entropy")
         if train is not None:
-            row |= {"Train cross-entropy": number(train), "Gap": number(part["error"] - train)}
+            row |= {"Train cross-entropy": numbered(train), "Gap": numbered(part["error"] - train)}
         if "penalty" in mean:
-            row["Penalty"] = number(mean["penalty"])
+            row["Penalty"] = numbered(mean["penalty"])
         if "small_weights" in mean:
-            row["Small weights, %"] = number(100 * mean["small_weights"])
+            row["Small weights, %"] = numbered(100 * mean["small_weights"])
         if "stopped_at" in mean and means["stopped_at"].notna().any():
-            row["Stopped at epoch"] = number(mean["stopped_at"])
+            row["Stopped at epoch"] = numbered(mean["stopped_at"])
         rows.append(row)
-    return table(rows)
+    return rows
 
 
 def _numbers(table: pd.DataFrame, cell: str) -> dict[str, float]:
@@ -135,16 +141,19 @@ def _numbers(table: pd.DataFrame, cell: str) -> dict[str, float]:
     return {str(key): value for key, value in numbers.to_dict("records")[0].items()}
 
 
-def _interval(row: dict[str, float], name: str, percent: bool = False) -> str:
-    return estimate(row.get(name), row.get(f"{name}_low"), row.get(f"{name}_high"), percent=percent)
+def _interval(row: dict[str, float], name: str, percent: bool = False) -> Entry:
+    return estimated(row.get(name), row.get(f"{name}_low"), row.get(f"{name}_high"), percent=percent)
 
 
-def power(results: Results) -> str:
+def power(results: Results) -> Table:
     """The power table as it stands, rounded."""
-    if results.power.empty:
-        return ""
-    shown = results.power.copy()
-    for column in shown.select_dtypes("number"):
-        shown[column] = shown[column].map(lambda value: number(float(value), 2))
-    rows = shown.where(shown.notna(), NOTHING).to_dict("records")
-    return table({text(str(key).replace("_", " ")): text(value) for key, value in row.items()} for row in rows)
+    return [
+        {str(column).replace("_", " "): _as_stored(value) for column, value in row.items()}
+        for row in results.power.to_dict("records")
+    ]
+
+
+def _as_stored(value: Any) -> Entry:
+    if pd.isna(value):
+        return ABSENT
+    return numbered(float(value), 2) if isinstance(value, int | float) else Entry(str(value))

@@ -1,0 +1,50 @@
+"""What stands in a table of the report, before it is Markdown or HTML: nothing in it is markup, whoever wrote it.
+
+`jaxreg.report.markdown` and `jaxreg.report.html` write a table each in their own way.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from jaxreg.formatting import NOTHING, estimate, known, number
+
+
+class Entry(NamedTuple):
+    """One entry: `text` as it is shown, which may be bold, if it is a number of ours or code, and `rest` after it.
+
+    Rows are sorted by `order`, and by the text where there is none.
+    """
+
+    text: str
+    rest: str = ""
+    order: float | None = None
+    bold: bool = False
+    code: bool = False
+
+
+Table = list[dict[str, Entry]]  # its rows, from top to bottom; the keys are the titles of the columns
+ABSENT = Entry(NOTHING)
+
+
+def columns(table: Table) -> list[str]:
+    """The titles of all columns: a row need not have an entry in each."""
+    return list(dict.fromkeys(title for row in table for title in row))
+
+
+def estimated(
+    value: float | None,
+    low: float | None,
+    high: float | None,
+    signed: bool = False,
+    percent: bool = False,
+    bold: bool = False,
+) -> Entry:
+    """A value with its interval behind it, as `jaxreg.formatting.estimate` rounds them; the value may be bold."""
+    head, bracket, rest = estimate(value, low, high, signed, percent).partition(" (")
+    return Entry(head, bracket + rest, value if known(value) else None, bold)
+
+
+def numbered(value: float | None, digits: int = 3) -> Entry:
+    """A value to so many significant digits."""
+    return Entry(number(value, digits), order=value if known(value) else None)
