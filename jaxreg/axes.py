@@ -338,7 +338,7 @@ _TABLE = (
         scale="log",
         number=_limit,
         stronger=0,
-        rank=math.inf,
+        falls=False,
         condition=True,
         traced=True,
     ),

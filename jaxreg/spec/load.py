@@ -30,7 +30,7 @@ from jaxreg.spec.members import number
 from jaxreg.spec.second_stage import USUAL_SEEDS
 from jaxreg.spec.settings import EarlyStopping, Settings
 from jaxreg.spec.sweep import Cell, Run, Sweep, SweepFile, spelled_path
-from jaxreg.spec.typed import grid_and_values
+from jaxreg.spec.typed import with_values_of_grid
 
 __all__ = ["Cell", "EarlyStopping", "Settings", "Sweep", "load", "read"]
 
@@ -54,7 +54,7 @@ def load(file: str | Path | None = None, flags: Mapping[str, Any] | None = None,
 
     tables = _tables(Path(file)) if file is not None else {}
     SweepFile.read(tables, in_file)  # tables are tables, whatever the flags put in them
-    flags = _with_values_of_grid(flags or {}, mark)
+    flags = with_values_of_grid(flags or {}, mark)
     if "grid" in flags:  # the file's cells give way, and its values of axes that the new grid leaves out
         tables.pop("run", None)
         kept = _axes_named(flags["grid"])
@@ -231,17 +231,6 @@ def _tables(file: Path) -> dict[str, Any]:
     if too_deep(tables):
         raise UserError(deep)
     return tables
-
-
-def _with_values_of_grid(flags: Mapping[str, Any], mark: str) -> dict[str, Any]:
-    """The flags, with the values that stand in the grid as those of their axes."""
-    if not isinstance(flags.get("grid"), str):
-        return dict(flags)
-    grid, values = grid_and_values(flags["grid"])
-    for axis in values:
-        if axis in flags:
-            raise UserError(f"{mark}grid: gives values of {axis}, which are given beside it too. Give them once.")
-    return {**flags, **{axis: given for axis, given in values.items() if axis in AXES}, "grid": grid}
 
 
 def _axes_named(expression: Any) -> set[str]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from jaxreg.axes import AXES
+from jaxreg.errors import UserError
 
 
 def token(text: str) -> Any:
@@ -50,3 +52,14 @@ def grid_and_values(text: str) -> tuple[str, dict[str, list[Any]]]:
             if given:
                 values.setdefault(axis, []).append(token(value))
     return ",".join("*".join(term) for term in terms), values
+
+
+def with_values_of_grid(flags: Mapping[str, Any], mark: str) -> dict[str, Any]:
+    """The flags, with the values that stand in the grid as those of their axes."""
+    if not isinstance(flags.get("grid"), str):
+        return dict(flags)
+    grid, values = grid_and_values(flags["grid"])
+    for axis in values:
+        if axis in flags:
+            raise UserError(f"{mark}grid: gives values of {axis}, which are given beside it too. Give them once.")
+    return {**flags, **{axis: given for axis, given in values.items() if axis in AXES}, "grid": grid}
