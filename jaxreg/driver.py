@@ -180,22 +180,18 @@ class Driver:
         else:
             self.folder.remove("predictions.npz", self._noted)
         write_members(path, self.members, keys, self.store, self.dataset.signature)
+        if not self.sweep.second_stage:
+            self.folder.remove("second_stage.csv", self._noted)
         return predictions
 
     def on_everything(self) -> tuple[pd.DataFrame, StoredPredictions]:
         """Rows and predictions of all members on the whole training set; writes those of the second stage."""
-        self._write_second_stage()
         wanted = [member for member in self.everybody if member.split == "all"]
         keys = [self.keys[member.id] for member in wanted]
-        return rows_of(wanted, keys, self.store, self.dataset.signature)[0], self.store.predictions(keys)
-
-    def _write_second_stage(self) -> None:
-        if self.second_stage:
-            keys = [self.keys[member.id] for member in self.second_stage]
-            rows, _ = rows_of(self.second_stage, keys, self.store, self.dataset.signature)
-            write_csv(self.folder.path / "second_stage.csv", rows)
-        else:
-            self.folder.remove("second_stage.csv", self._noted)
+        rows, _ = rows_of(wanted, keys, self.store, self.dataset.signature)
+        added = rows["member"].isin([member.id for member in self.second_stage])
+        write_csv(self.folder.path / "second_stage.csv", rows[added])
+        return rows, self.store.predictions(keys)
 
     @property
     def kept(self) -> str:

@@ -65,6 +65,8 @@ def estimate(
         return f"+{text}" if signed and value > 0 else text
     low, high = low * scale, high * scale
     places = decimals(low, high)
+    if any(end and not round(end, places) for end in (low, high)):
+        places += 1  # an end that is not 0 does not read as 0
     if not signed and value:
         places = max(places, min(2 - math.floor(math.log10(abs(value))), 4))
     return f"{fixed(value, places, signed)} ({fixed(low, places, signed)} to {fixed(high, places, signed)})"

@@ -65,7 +65,7 @@ def printed(book):
 def seen_as_a_reader_does(book):
     reports = [data["text/markdown"] for data in shown(book) if "text/markdown" in data]
     assert len(reports) == 2
-    assert all("## Verdict" in text and "data:image/png;base64," in text for text in reports)
+    assert all("## Answer" in text and "data:image/png;base64," in text for text in reports)
     assert not any("](figures/" in text for text in reports)
     assert "<th>variance</th>" in shown(book)[-1]["text/html"]
     assert "side by side on a device" in printed(book) and "about" in printed(book)

@@ -10,6 +10,7 @@ from jaxreg.axes import present
 from jaxreg.statistics.analysis import analyse, write
 from jaxreg.statistics.comparisons import COMPARED, UNDECIDED, holm
 from jaxreg.statistics.decomposition import LOSSES, PARTS, SHARES
+from jaxreg.statistics.recommendation import COLUMNS
 
 CELLS = {"plain": (0.0, 0.0), "l1=1e-4": (1e-4, 0.0), "l2=1e-3": (0.0, 1e-3), "l2=0.1": (0.0, 0.1)}
 WORSE = {"plain": 0.3, "l1=1e-4": 0.0, "l2=1e-3": 0.1, "l2=0.1": 2.0}
@@ -52,7 +53,16 @@ def run():
 
 def test_the_files_and_their_columns(run, tmp_path):
     write(run, tmp_path)
-    names = {"decomposition", "comparisons", "choices", "classes", "calibration", "reliability", "power"}
+    names = {
+        "decomposition",
+        "comparisons",
+        "choices",
+        "classes",
+        "calibration",
+        "reliability",
+        "power",
+        "recommendation",
+    }
     assert {path.name for path in tmp_path.iterdir()} == {f"{name}.csv" for name in names} | {"examples.npz"}
     measured = [f"{part}{end}" for part in (*PARTS, *SHARES) for end in ("", "_low", "_high")]
     expected = {
@@ -65,7 +75,9 @@ def test_the_files_and_their_columns(run, tmp_path):
         "reliability": "cell bin confidence accuracy share".split(),
         "power": "measure cell difference splits_needed seeds_needed detectable_difference splits seeds comparisons "
         "sd_split sd_seed sd_example".split(),
+        "recommendation": list(COLUMNS),
     }
+    assert {path.name for path in tmp_path.iterdir()} == {f"{name}.csv" for name in expected} | {"examples.npz"}
     for name, columns in expected.items():
         assert set(columns) == set(pd.read_csv(tmp_path / f"{name}.csv").columns), name
     with np.load(tmp_path / "examples.npz") as examples:

@@ -4,125 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from jaxreg.axes import AXES
 from jaxreg.formatting import count, estimate, fixed, known, listing, number, swapped
-from jaxreg.report.layout import Layout, Line
+from jaxreg.report.layout import Layout
 from jaxreg.report.markdown import code
 from jaxreg.statistics.comparisons import UNDECIDED
 from jaxreg.statistics.label_noise import brier_rise
 from jaxreg.store.results import Results
 
-CURRENCIES = {"variance_cross_entropy": "variance", "bias_cross_entropy": "bias", "test_error": "accuracy"}
+PARTS = {"variance_cross_entropy": "variance", "bias_cross_entropy": "bias", "test_error": "accuracy"}
 Row = dict[str, Any]
 
 
-def called(cell: str | None, layout: Layout) -> str:
-    """A cell in a sentence: `none` where it is no regularisation, else its name as code."""
-    return "none" if cell == layout.base and layout.base_is_none else code(cell)
-
-
-def verdict(results: Results, layout: Layout) -> list[str]:
-    """At most three sentences: the best cell, the best of each axis, what it bought in which currency."""
-    best = results.choice("all", "best")
-    if best is None:
-        if results.members["diverged_at"].notna().all():
-            return [
-                "**Every member diverged**: there is nothing to compare. "
-                "Try a smaller learning rate or smaller strengths."
-            ]
-        return ["**No cell could be chosen**: see the caveats."]
-    sentences = [_headline(results, layout, best)]
-    details = [_tied(results, best)] if layout.products else [_axis(results, layout, line) for line in layout.lines]
-    sentences.append(" ".join(text for text in [*details, _ranking(results, layout)] if text))
-    sentences.append(_bought(results, layout, best))
-    return [sentence for sentence in sentences if sentence]
-
-
-def _headline(results: Results, layout: Layout, best: Row) -> str:
-    cell, base = best["cell"], layout.base
-    against = "no regularisation" if layout.base_is_none else code(base)
-    loss = estimate(best["test_cross_entropy"], best.get("low"), best.get("high"))
-    honest = best.get("honest_cross_entropy")
-    apart = (
-        f" On test {results.examples_are} that had no part in the choice: {number(honest, 4)}." if known(honest) else ""
-    )
-    if len(results.cells) == 1:
-        return f"**The one cell, {code(cell)}, has a test cross-entropy of {loss}.**"
-    if cell == base:
-        return f"**Nothing tried beats {against}**: it has the lowest mean test cross-entropy, {loss}.{apart}"
-    change = results.change(base, cell, "test_cross_entropy")
-    if change is None:
-        return f"**{code(cell)} has the lowest mean test cross-entropy**: {loss}.{apart}"
-    difference = _difference(change)
-    if change["verdict"] == UNDECIDED:
-        return (
-            f"**{code(cell)} has the lowest mean test cross-entropy but can't be told from {against}**: "
-            f"{loss}; the paired difference is {difference}.{apart}"
-        )
-    return f"**{code(cell)} is best, by test cross-entropy**: {loss}; against {against} {difference}.{apart}"
-
-
-def _axis(results: Results, layout: Layout, line: Line) -> str:
-    """Best value of an axis, its difference from none, and the strongest value within one standard error."""
-    best, modest = results.choice(line.axis, "best"), results.choice(line.axis, "one_standard_error")
-    if best is None or best["cell"] not in line.cells:
+def changed(results: Results, layout: Layout) -> str:
+    """What the recommended cell, or else the best, changed in bias, variance and accuracy."""
+    advice, best = results.advice("parts", "cross_entropy"), results.choice("all", "best")
+    cell = next((row["cell"] for row in (advice, best) if row is not None and row["cell"] != layout.base), None)
+    if cell is None or layout.base is None:
         return ""
-    name, value = AXES[line.axis].short, line.label(best["cell"])
-    if best["cell"] == layout.base:
-        text = f"**{name}**: no value beats {value}"
-    else:
-        text = f"**{name}**: best at {value}, with {number(best['test_cross_entropy'])}"
-        change = results.change(layout.base, best["cell"], "test_cross_entropy")
-        if change is not None:
-            sure = f", {UNDECIDED}" if change["verdict"] == UNDECIDED else ""
-            text += f", which is {_difference(change)} against {called(layout.base, layout)}{sure}"
-    if modest is None or modest["cell"] not in line.cells:
-        return f"{text}."
-    if modest["cell"] == best["cell"]:
-        return f"{text}; nothing stronger is within one standard error."
-    return f"{text}; the strongest within one standard error is {line.label(modest['cell'])}."
-
-
-def _tied(results: Results, best: Row) -> str:
-    """How many cells of a product are within one standard error of the best, and which is modest."""
-    tied = [cell for cell in str(best.get("tied") or "").split("; ") if cell and cell != best["cell"]]
-    modest = results.choice("all", "one_standard_error")
-    if not tied or modest is None:
-        return "No other cell is within one standard error of it."
-    most = f"; the most regularised is {code(modest['cell'])}" if modest["cell"] != best["cell"] else ""
-    verb = "is" if len(tied) == 1 else "are"
-    return f"{count(len(tied), 'other cell')} of {len(results.cells)} {verb} within one standard error{most}."
-
-
-def _ranking(results: Results, layout: Layout, most: int = 6) -> str:
-    """The cells that lie on no axis against the base, in three lists: lower, not distinguishable, higher."""
-    cells = [cell for listed in layout.lists for cell in listed.cells if cell != layout.base]
-    rows = results.against(layout.base, "test_cross_entropy").loc[cells].dropna(subset=["difference"])
-    rows = rows.sort_values("difference")
-    lists = []
-    for word in ("lower", UNDECIDED, "higher"):
-        part = rows[rows["verdict"] == word]
-        shown = [
-            f"{code(cell)} ({estimate(value, None, None, signed=True)})"
-            for cell, value in zip(part.index[:most], part["difference"][:most], strict=True)
-        ]
-        if len(part) > most:
-            shown.append(f"{len(part) - most} more")
-        if shown:
-            lists.append(f"{word}: {listing(shown)}")
-    return f"Against {called(layout.base, layout)}, {'; '.join(lists)}." if lists else ""
-
-
-def _bought(results: Results, layout: Layout, best: Row) -> str:
-    """What the best cell changed in each currency; where the base is best, the strongest within 1 SE."""
-    cell = best["cell"]
-    if cell == layout.base:
-        modest = results.choice("all", "one_standard_error")
-        if modest is None or modest["cell"] == layout.base:
-            return ""
-        cell = modest["cell"]
     moved, still = [], []
-    for measure, name in CURRENCIES.items():
+    for measure, name in PARTS.items():
         change = results.change(layout.base, cell, measure)
         if change is None:
             continue
@@ -132,12 +32,11 @@ def _bought(results: Results, layout: Layout, best: Row) -> str:
             still.append(f"{name} {_difference(change, points)}")
         else:
             moved.append(_moved(change, name, points))
+    against = f"Against {layout.called(layout.base)}, {code(cell)}"
     if moved:
-        rest = f"; {UNDECIDED}: {listing(still)}" if still else ""
-        return f"In which currency: {code(cell)} {listing(moved)}{rest}."
-    if still:
-        return f"What {code(cell)} changed is {UNDECIDED} from nothing: {listing(still)}."
-    return ""
+        rest = f" Not told from no change: {listing(still)}." if still else ""
+        return f"{against} {listing(moved)}.{rest}"
+    return f"{against} changed none of these by more than may be chance: {listing(still)}." if still else ""
 
 
 def _difference(change: Row, points: bool = False) -> str:
@@ -177,7 +76,7 @@ def wrong_labels(results: Results, layout: Layout) -> str:
     return (
         "**Wrong labels**: in networks that learn the share of wrong training labels exactly, the Brier bias rises by "
         f"{listing(expected)} where the {results.example_is} settles the class, and by less where it does not. "
-        f"Measured, against {called(layout.base, layout)}: {listing(found)}. Networks that ignore wrong labels rise "
+        f"Measured, against {layout.called(layout.base)}: {listing(found)}. Networks that ignore wrong labels rise "
         "less; those that also fit worse, for having fewer right labels, rise more."
     )
 
@@ -201,7 +100,7 @@ def sparsity(results: Results, layout: Layout, most: int = 6) -> str:
     if not found:
         return ""
     rest = f"\n- {count(len(found) - most, 'more cell')} in `members.csv`." if len(found) > most else ""
-    against = f", against {called(layout.base, layout)}" if layout.base else ""
+    against = f", against {layout.called(layout.base)}" if layout.base else ""
     return f"What exact zeros cost{against}:\n\n" + "\n".join(found[:most]) + rest
 
 
@@ -219,6 +118,20 @@ def turned(results: Results, layout: Layout) -> list[str]:
             epoch = int(losses.index[int(losses.argmin())])
             found.append(f"{code(cell)} was best after epoch {epoch} and has risen by {number(rise, 2)} since")
     return [f"Overfitting in time: {listing(found)}."] if found else []
+
+
+def detectable(results: Results) -> str:
+    """What difference such a design finds four times in five."""
+    found = []
+    for measure, words in (("test_cross_entropy", "{} in cross-entropy"), ("test_error", "{} points of accuracy")):
+        rows = results.power[results.power["measure"] == measure] if "measure" in results.power else results.power
+        limits = rows.get("detectable_difference", rows.iloc[:, :0].sum(axis=1)).dropna()
+        if len(limits):
+            found.append(words.format(number(float(limits.iloc[0]) * (100 if measure == "test_error" else 1), 2)))
+    text = f"Four times in five, such runs tell a difference of {listing(found)} or more." if found else ""
+    if "cell" in results.power and results.power["cell"].notna().any():
+        text += " What is open, and what telling differences of these sizes four times in five would take:"
+    return text
 
 
 def outlook(results: Results) -> str:

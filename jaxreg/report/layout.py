@@ -14,6 +14,7 @@ import pandas as pd
 
 from jaxreg.axes import AXES, Axis, present, reference, unregularised
 from jaxreg.formatting import value_text
+from jaxreg.report.markdown import code
 from jaxreg.store.results import Results
 
 
@@ -69,6 +70,10 @@ class Layout(NamedTuple):
     lines: tuple[Line, ...]
     products: tuple[Product, ...]
     lists: tuple[CellList, ...]
+
+    def called(self, cell: str | None) -> str:
+        """A cell in a sentence: `none` where it is no regularisation, else its name as code."""
+        return "none" if cell == self.base and self.base_is_none else code(cell)
 
 
 def arrange(results: Results) -> Layout:

@@ -15,7 +15,7 @@ from jaxreg.errors import UserError
 from jaxreg.files import write_bytes, write_text
 from jaxreg.formatting import count, listing, value_text
 from jaxreg.reading import read as read_bytes
-from jaxreg.report import figures, findings, tables
+from jaxreg.report import answer, figures, findings, tables
 from jaxreg.report.caveats import LOOKED_FOR, caveats
 from jaxreg.report.layout import Layout, arrange
 from jaxreg.report.markdown import code, entries, html, text
@@ -46,9 +46,9 @@ def write(path: str | Path) -> Path:
 
 
 def headline(path: str | Path) -> str:
-    """The first sentence of the verdict without markup, for a terminal. Raises `UserError` like `write`."""
+    """The decision without markup, for a terminal. Raises `UserError` like `write`."""
     results = read(path, for_report=True)
-    return findings.verdict(results, arrange(results))[0].replace("**", "").replace("`", "")
+    return answer.answer(results, arrange(results))[0].replace("**", "").replace("`", "")
 
 
 def render(results: Results, layout: Layout, pictures: dict[str, list[figures.Picture]]) -> str:
@@ -62,9 +62,13 @@ def render(results: Results, layout: Layout, pictures: dict[str, list[figures.Pi
     return environment.get_template("report.md.j2").render(
         title=text(results.sweep.get("name") or results.path.resolve().name),
         subtitle=subtitle(results),
-        verdict=findings.verdict(results, layout),
-        bought=tables.bought(results, layout),
-        base=findings.called(layout.base, layout),
+        answer=answer.answer(results, layout),
+        uses=answer.table(results, layout),
+        changed=findings.changed(results, layout),
+        changes=tables.changes_of_chosen(results, layout),
+        whole=tables.whole(results, layout),
+        scaling=answer.why_both(results, layout),
+        base=layout.called(layout.base),
         caveats=caveats(results, layout),
         study=study(results.path),
         looked_for=LOOKED_FOR,
@@ -80,6 +84,7 @@ def render(results: Results, layout: Layout, pictures: dict[str, list[figures.Pi
         cells=tables.cells(results),
         small=f"Small weights: below {value_text(threshold)} in size. " if threshold else "",
         power=tables.power(results),
+        power_is=findings.detectable(results),
         outlook=findings.outlook(results),
         made=made(results),
         sweep=json.dumps(results.sweep, indent=2),

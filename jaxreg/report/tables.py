@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from jaxreg.axes import AXES
-from jaxreg.formatting import fixed, known, listing, swapped
+from jaxreg.formatting import estimate, fixed, known, listing, swapped
 from jaxreg.report.entries import ABSENT, Entry, Table, estimated, numbered
 from jaxreg.report.layout import Layout
 from jaxreg.report.summaries import by_cell, diverged
@@ -17,6 +18,7 @@ from jaxreg.store.results import Results
 
 TITLES = {
     "test_cross_entropy": "Cross-entropy",
+    "test_scaled_cross_entropy": "after one temperature",
     "test_error": "Accuracy, points",
     "bias_cross_entropy": "Bias",
     "variance_cross_entropy": "Variance",
@@ -51,8 +53,8 @@ def _axis(axis: str) -> str:
     return axis if axis == "all" else AXES[axis].short
 
 
-def bought(results: Results, layout: Layout) -> Table:
-    """What each chosen cell changed against the base cell, in each currency."""
+def changes_of_chosen(results: Results, layout: Layout) -> Table:
+    """What the best cells of each axis, and of all, changed against the base cell."""
     chosen: dict[str, list[str]] = {}
     for axis in dict.fromkeys(results.choices["axis"]):
         rules: dict[str, list[str]] = {}
@@ -62,11 +64,43 @@ def bought(results: Results, layout: Layout) -> Table:
                 rules.setdefault(row["cell"], []).append(words)
         for cell, words_of in rules.items():
             chosen.setdefault(cell, []).append(f"{_axis(axis)}: {listing(words_of)}")
-    measures = list(TITLES)[:4]
+    measures = ["test_cross_entropy", "test_error", "bias_cross_entropy", "variance_cross_entropy"]
     return [
         {"Cell": _cell(cell), "Chosen as": Entry("; ".join(roles))} | changes(results, cell, layout.base, measures)
         for cell, roles in chosen.items()
     ]
+
+
+def whole(results: Results, layout: Layout) -> Table:
+    """Every cell with members on the whole training set: its scores, and its differences from the base cell."""
+    rows: Table = []
+    if results.whole.empty:
+        return rows
+    titles = {measure: TITLES[measure] for measure in ("test_cross_entropy", "test_scaled_cross_entropy", "test_error")}
+    for cell in dict.fromkeys(results.whole["cell"]):
+        found = {measure: row for measure in titles if (row := results.of_whole(cell, measure)) is not None}
+        if "test_error" not in found:
+            continue
+        row = {"Cell": _cell(cell), "Seeds": Entry(f"{found['test_error']['seeds']:.0f}")}
+        row["Accuracy, %"] = _of(100 * (1 - found["test_error"]["mean"]), 2)
+        for measure, one in found.items():
+            if measure != "test_error":
+                row[TITLES[measure]] = _of(one["mean"], 4)
+        for measure, one in found.items():
+            change = {key: one.get(f"difference_{key}", one.get(key)) for key in ("low", "high")}
+            change |= {"difference": one.get("difference"), "verdict": one.get("verdict")}
+            points = measure == "test_error"
+            change = swapped(change) if points and known(change["difference"]) else change
+            row[f"Change: {titles[measure][0].lower()}{titles[measure][1:]}"] = estimated(
+                change["difference"], change["low"], change["high"], signed=True, percent=points,
+                bold=change["verdict"] in ("lower", "higher"),
+            )  # fmt: skip
+        rows.append(row)
+    return rows
+
+
+def _of(value: float, places: int) -> Entry:
+    return Entry(fixed(value, places), order=value)
 
 
 def choices(results: Results) -> Table:
@@ -103,19 +137,20 @@ def comparisons(results: Results, reference: str) -> Table:
 
 def cells(results: Results) -> Table:
     """Every cell: its members, error and parts in cross-entropy, accuracy, the gap, the weights."""
-    parts, lost = results.loss("cross_entropy"), diverged(results)
+    parts, scaled, lost = results.loss("cross_entropy"), results.loss("scaled_cross_entropy"), diverged(results)
     columns = ["train_cross_entropy", "test_accuracy", "penalty", "small_weights", "stopped_at"]
     means = by_cell(results, [column for column in columns if column in results.members])
     apart = bool(parts["variance_seed"].notna().any() and parts["variance_split"].notna().any())
     rows = []
     for cell in results.cells:
-        part, mean = _numbers(parts, cell), _numbers(means, cell)
+        part, mean, after = _numbers(parts, cell), _numbers(means, cell), _numbers(scaled, cell)
         total = int((results.members["cell"] == cell).sum())
         kept = total - int(lost["diverged"][cell])
         row = {
             "Cell": _cell(cell),
             "Members": Entry(str(total) if kept == total else f"{kept} of {total}", order=kept),
             "Test cross-entropy": _interval(part, "error"),
+            "after one temperature": _interval(after, "error"),
             "Bias": _interval(part, "bias"),
             "Variance": _interval(part, "variance"),
         }
@@ -146,14 +181,30 @@ def _interval(row: dict[str, float], name: str, percent: bool = False) -> Entry:
 
 
 def power(results: Results) -> Table:
-    """The power table as it stands, rounded."""
+    """What is open in cross-entropy and accuracy, and what telling differences of these sizes would take."""
+    rows = results.power
+    if rows.empty or "cell" not in rows:
+        return []
+    needed = {"splits_needed": "Splits needed", "seeds_needed": "or seeds", "deals_needed": "or deals"}
     return [
-        {str(column).replace("_", " "): _as_stored(value) for column, value in row.items()}
-        for row in results.power.to_dict("records")
+        {
+            "Cell": _cell(str(row["cell"])),
+            "Measure": Entry("accuracy, points" if row["measure"] == "test_error" else "cross-entropy"),
+            "Difference": _open(row),
+        }
+        | {title: _many(row[key]) for key, title in needed.items() if key in row}
+        for row in rows[rows["cell"].notna()].to_dict("records")
     ]
 
 
-def _as_stored(value: Any) -> Entry:
+def _open(row: Mapping[Hashable, Any]) -> Entry:
+    points = row["measure"] == "test_error"
+    value = float(row["difference"]) * (-100 if points else 1)
+    return Entry(fixed(value, 1, signed=True) if points else estimate(value, None, None, signed=True), order=value)
+
+
+def _many(value: float) -> Entry:
+    """How many are needed; more than is ever looked for, or not known."""
     if pd.isna(value):
         return ABSENT
-    return numbered(float(value), 2) if isinstance(value, int | float) else Entry(str(value))
+    return numbered(value, 4) if known(value) else Entry("over 1000", order=np.inf)

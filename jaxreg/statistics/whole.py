@@ -36,7 +36,7 @@ def whole(
         reference: the cell that the others are compared with.
 
     Returns:
-        `cell, seeds, diverged, measure, value, low, high`, and of every cell but the reference `difference` with its
+        `cell, seeds, diverged, measure, mean, low, high`, and of every cell but the reference `difference` with its
         interval, `p`, `p_adjusted` and `verdict` as in comparisons.csv: the family is all cells here. Empty where no
         member was trained on everything.
     """
@@ -70,4 +70,4 @@ def whole(
 def _score(group: Group, cell: str, measure: str) -> dict[str, float]:
     found = group.by_measure[group.names.index(cell)].one(INDEX[COMPARED[measure]])
     low, high = found.interval()
-    return {"value": float(found.value[0]), "low": low, "high": high}
+    return {"mean": float(found.value[0]), "low": low, "high": high}

@@ -42,7 +42,7 @@ OPTIONAL = {
     "reliability": ["cell", "bin", "confidence", "accuracy", "share"],
     "power": ["measure"],
     "second_stage": ["member", "cell", "split", "seed", "test_accuracy", "diverged_at"],
-    "whole": ["cell", "seeds", "measure", "value", "low", "high", "difference", "verdict"],
+    "whole": ["cell", "seeds", "measure", "mean", "low", "high", "difference", "verdict"],
     "recommendation": ["scope", "purpose", "measure", "cell", "difference", "low", "high", "better", "worse"],
 }
 FILES = (*(f"{name}.csv" for name in (*NEEDED, *OPTIONAL)), "examples.npz")
@@ -121,6 +121,18 @@ class Results:
         """The row of choices.csv for an axis and a rule; None where nothing could be chosen."""
         rows = self.choices[(self.choices["axis"] == axis) & (self.choices["rule"] == rule)]
         return _first(rows[rows["cell"].notna()])
+
+    def advice(self, scope: str, purpose: str) -> dict[str, Any] | None:
+        """What is recommended for a purpose, on the parts or on the whole training set; None where nothing can be."""
+        rows = self.recommendation
+        if rows.empty:
+            return None
+        return _first(rows[(rows["scope"] == scope) & (rows["purpose"] == purpose)])
+
+    def of_whole(self, cell: str | None, measure: str) -> dict[str, Any] | None:
+        """What a cell scores on the whole training set in a measure, and its difference from the reference."""
+        rows = self.whole
+        return None if rows.empty else _first(rows[(rows["cell"] == cell) & (rows["measure"] == measure)])
 
     def chosen(self) -> list[dict[str, Any]]:
         """The best cell of all and the most regularised within one standard error, as far as there are."""

@@ -6,7 +6,7 @@ import warnings
 
 import matplotlib
 
-from jaxreg.report.figures import classes, curves, decomposition, dots, images, lines, maps, reliability, style
+from jaxreg.report.figures import answer, classes, curves, decomposition, dots, images, lines, maps, reliability, style
 from jaxreg.report.figures.style import Picture
 from jaxreg.report.layout import Layout
 from jaxreg.store.results import Results
@@ -14,7 +14,7 @@ from jaxreg.store.results import Results
 __all__ = ["Picture", "draw"]
 
 SECTIONS = (
-    "main", "brier", "generalisation", "learning", "weights", "accuracy", "calibration", "classes", "images",
+    "answer", "main", "brier", "generalisation", "learning", "weights", "accuracy", "calibration", "classes", "images",
 )  # fmt: skip
 
 
@@ -27,6 +27,7 @@ def draw(results: Results, layout: Layout) -> dict[str, list[Picture]]:
         warnings.simplefilter("ignore", UserWarning)
         warnings.simplefilter("ignore", RuntimeWarning)
         return {
+            "answer": answer.changes(results, layout),
             "main": maps.heat_maps(results, layout)
             + decomposition.strength_figures(results, layout, "cross_entropy")
             + dots.dot_plots(results, layout),

@@ -42,6 +42,7 @@ RC: Any = {
 INK, QUIET, WARN = "#1a1a1a", "#6b6b6b", "#b3001b"
 BIAS, BIAS_AREA = "#2f6db3", "#d3e1f1"
 VARIANCE, DATA_AREA, SEED_AREA = "#b8570f", "#eda964", "#a8480a"
+BETTER_AREA = "#e8f1ea"
 MARKS: dict[str, dict[str, Any]] = {
     "error": {"color": INK, "linestyle": "-", "marker": "o"},
     "bias": {"color": BIAS, "linestyle": (0, (5, 1.5)), "marker": "s"},

@@ -1,0 +1,206 @@
+"""The answer: what to use, for whom, on how much data, at what price; what to avoid; what is calibration.
+
+The rule is that of `jaxreg.statistics.recommendation`. Here it becomes sentences, the decision first.
+"""
+
+from __future__ import annotations
+
+from jaxreg.axes import AXES
+from jaxreg.formatting import NOTHING, count, fixed, known, listing, number, value_text
+from jaxreg.report.advice import MEASURES, PURPOSES, Row, Scope, listed, purposes, scopes
+from jaxreg.report.advice import change as change_text
+from jaxreg.report.entries import Entry, Table
+from jaxreg.report.layout import Layout
+from jaxreg.report.markdown import code
+from jaxreg.statistics.comparisons import UNDECIDED
+from jaxreg.store.results import Results
+
+KERAS_DEFAULT = 0.01  # of keras.regularizers.L1 and L2
+
+
+def answer(results: Results, layout: Layout) -> list[str]:
+    """The decision in sentences, the most important first; each begins with what to do."""
+    parts, whole = scopes(results, layout)
+    if results.recommendation.empty or layout.base is None:
+        return [_nothing(results)]
+    sentences = []
+    if whole is not None:
+        sentences.append(_decision(results, layout, whole))
+    sentences.append(_decision(results, layout, parts))
+    sentences += [_calibration(results, layout, parts), _avoid(results, layout), _settle(results, layout)]
+    return [sentence for sentence in sentences if sentence]
+
+
+def _nothing(results: Results) -> str:
+    if results.members["diverged_at"].notna().all():
+        return (
+            "**Every member diverged**: there is nothing to compare. Try a smaller learning rate or smaller strengths."
+        )
+    return "**Nothing can be recommended**: no cell is whole. See below."
+
+
+def _decision(results: Results, layout: Layout, scope: Scope) -> str:
+    rows = {purpose: row for purpose in purposes(results) if (row := results.advice(scope.name, purpose))}
+    chosen: dict[str, list[str]] = {}
+    for purpose, row in rows.items():
+        chosen.setdefault(row["cell"], []).append(PURPOSES[purpose])
+    where = f"On {scope.examples}"
+    if list(chosen) == [layout.base]:
+        text = f"**{where}, use {layout.called(layout.base)}**: {_why_none(results, layout, scope, rows)}"
+    else:
+        uses = [f"{layout.called(cell)} for {listing(wanted)}" for cell, wanted in chosen.items()]
+        text = f"**{where}, use {listing(uses)}.**"
+    first = {row["cell"]: row for row in reversed(rows.values())}  # the rest is in the table
+    told = " ".join(_details(results, scope, row) for cell, row in first.items() if cell != layout.base)
+    return " ".join(part for part in [text, told, _quoted(results, layout, scope)] if part)
+
+
+def _why_none(results: Results, layout: Layout, scope: Scope, rows: dict[str, Row]) -> str:
+    if scope.name == "parts":
+        return "nothing tried is told better, whatever one cares about."
+    told = [cell for purpose in rows for cell in listed(results.advice("parts", purpose), "better")]
+    if not told:
+        return "nothing tried is told better on a part of them."
+    names = [code(cell) for cell in dict.fromkeys(told)]
+    return (
+        f"{listing(names)}, told better on a part of them, {'is' if len(names) == 1 else 'are'} not better on all, nor "
+        "at a strength scaled by the sizes."
+    )
+
+
+def _details(results: Results, scope: Scope, row: Row) -> str:
+    """What the recommended cell gains and costs, and which are as good."""
+    gain = f"{MEASURES[row['measure']]} {change_text(row, '', row['measure'])}"
+    price = change_text(row, "other_", row["other"])
+    sure = ", told" if row.get("other_verdict") not in (UNDECIDED, None) else ", not told from no change"
+    text = f"{code(row['cell'])}: {gain}; {MEASURES[row['other']]} {price}{sure if price != NOTHING else ''}"
+    if scope.name == "whole":
+        own = results.of_whole(row["cell"], row["measure"])
+        sure = "told better here too" if own and own["verdict"] == "lower" else "here better in the mean"
+        text += f" (told better on a part of them as {code(row['told_by'])}, {sure})"
+    as_good = listed(row, "as_good")
+    return f"{text}{f'; within one standard error of it: {listing([code(c) for c in as_good])}' if as_good else ''}."
+
+
+def _quoted(results: Results, layout: Layout, scope: Scope) -> str:
+    """The scores that one would quote on the whole set, of the reference."""
+    measures = ("test_error", "test_cross_entropy", "test_scaled_cross_entropy")
+    wrong, loss, after = (results.of_whole(layout.base, measure) for measure in measures)
+    if scope.name != "whole" or wrong is None or loss is None:
+        return ""
+    rest = f", {number(after['mean'])} after one temperature" if after else ""
+    who = "No regularisation" if layout.base_is_none else code(layout.base)
+    return (
+        f"{who} has an accuracy of {fixed(100 * (1 - wrong['mean']), 1)} % and a cross-entropy of "
+        f"{number(loss['mean'])}{rest} there ({count(int(wrong['seeds']), 'seed')})."
+    )
+
+
+def _calibration(results: Results, layout: Layout, scope: Scope) -> str:
+    """What one temperature does, beside what the best penalty does."""
+    raw, scaled = results.loss("cross_entropy")["error"], results.loss("scaled_cross_entropy")["error"]
+    before, after = raw.get(layout.base), scaled.get(layout.base)
+    if not (known(before) and known(after)) or "cross_entropy" not in purposes(results):
+        return ""
+    best = raw.drop(labels=[layout.base]).min()
+    text = (
+        f"**Calibration is apart**: one temperature, fitted on other test {results.examples_are} than it is scored on, "
+        f"takes {layout.called(layout.base)} from {number(before)} to {number(after)} and changes no label"
+        f"{_divide(results, layout)}"
+    )
+    if known(best) and before - best > 0:
+        text += f"; the most that anything here takes off instead is {number(before - best, 2)}"
+    row = results.advice("parts", "scaled_cross_entropy")
+    if row is None:
+        return f"{text}."
+    if row["cell"] == layout.base:
+        return f"{text}. After it nothing is told better than {layout.called(layout.base)}."
+    return f"{text}. After it {code(row['cell'])} is still told better, by {number(abs(row['difference']), 2)}."
+
+
+def _divide(results: Results, layout: Layout) -> str:
+    found = results.calibration
+    if "temperature" not in found:
+        return ""
+    own = found.loc[found["cell"] == layout.base, "temperature"]
+    return f" (its logits divided by {number(float(own.iloc[0]), 3)})" if len(own) and known(own.iloc[0]) else ""
+
+
+def _avoid(results: Results, layout: Layout) -> str:
+    rows = [results.advice("parts", purpose) for purpose in purposes(results)]
+    better = {cell for row in rows for cell in listed(row, "better")}
+    worse = {cell for row in rows for cell in listed(row, "worse")} - better
+    if not worse:
+        return ""
+    usual = {
+        line.cells[i]
+        for line in layout.lines
+        for i, label in enumerate(line.labels)
+        if line.axis in ("l1", "l2") and value_text(label) == value_text(KERAS_DEFAULT)
+    }
+    in_order = [cell for cell in results.cells if cell in worse]
+    shown = [code(cell) + " (Keras's default strength)" * (cell in usual) for cell in in_order[:8]]
+    more = f" and {len(in_order) - 8} more" if len(in_order) > 8 else ""
+    return f"**Avoid** {listing(shown) if not more else ', '.join(shown) + more}: told worse, and better in nothing."
+
+
+def _settle(results: Results, layout: Layout, most: int = 1) -> str:
+    """What it would take to tell the most promising of what is open."""
+    row = results.advice("parts", "cross_entropy")
+    if row is None or row["cell"] != layout.base or "cell" not in results.power:
+        return ""
+    rows = results.power[(results.power["measure"] == "test_cross_entropy") & results.power["cell"].notna()]
+    rows = rows[rows["difference"] < 0].sort_values("difference")[:most]
+    if rows.empty:
+        return ""
+    first = rows.to_dict("records")[0]
+    ways = {"splits_needed": "disjoint parts of this size", "seeds_needed": "seeds on each part"}
+    needed = [f"{first[key]:.0f} {words}" for key, words in ways.items() if known(first.get(key))]
+    cell, change = str(first["cell"]), results.change(layout.base, str(first["cell"]), "test_cross_entropy")
+    said = "" if change is None else f" ({change_text(change, '', 'test_cross_entropy')})"
+    what = f"**What would settle it**: {code(cell)} has the lowest mean{said}. "
+    if not needed:
+        return f"{what}To tell a difference of this size takes other data."
+    return f"{what}To tell a difference of this size four times in five takes {' or '.join(needed)}."
+
+
+def table(results: Results, layout: Layout) -> Table:
+    """What to use: a row a purpose, a column a scope."""
+    parts, whole = scopes(results, layout)
+    rows: Table = []
+    for purpose in purposes(results):
+        row = {"What counts": Entry(PURPOSES[purpose])}
+        for scope in [scope for scope in (parts, whole) if scope is not None]:
+            found = results.advice(scope.name, purpose)
+            if found is None:
+                continue
+            chosen = found["cell"] != layout.base
+            name = Entry(found["cell"], code=True) if chosen or not layout.base_is_none else Entry("none")
+            row[f"Use, on {scope.examples}"] = name
+            if scope.name == "parts":
+                row["Change"] = Entry(change_text(found, "", found["measure"]))
+                row["Price"] = Entry(
+                    f"{MEASURES[found['other']]} {change_text(found, 'other_', found['other'])}" if chosen else NOTHING
+                )
+        rows.append(row)
+    return rows if len(rows[0]) > 1 else []
+
+
+def why_both(results: Results, layout: Layout) -> str:
+    """Why what is best on a part need not be so on all of the data."""
+    parts, whole = scopes(results, layout)
+    if whole is None:
+        return ""
+    falls = [axis.short for name, axis in AXES.items() if axis.falls and _varies(results, name)]
+    text = f"Bias and variance are measured on parts of {parts.examples}, since they need several training sets"
+    text += f"; what to use on {whole.examples} is decided on all of them."
+    if falls:
+        text += (
+            " A penalty stands beside the mean loss, so that its best strength falls about as 1 / examples: what was "
+            f"best on a part was trained here at its own strength and at smaller ones ({listing(falls)})."
+        )
+    return f"{text} Intervals cover other seeds and other test {results.examples_are}, of this one training set."
+
+
+def _varies(results: Results, axis: str) -> bool:
+    return axis in results.members and results.members[axis].nunique() > 1

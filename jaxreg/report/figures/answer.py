@@ -1,0 +1,92 @@
+"""The answer as a picture: what each cell changes in cross-entropy, after one temperature, and in accuracy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from jaxreg.report.figures import style
+from jaxreg.report.figures.style import Picture
+from jaxreg.report.layout import Layout
+from jaxreg.report.markdown import text
+from jaxreg.statistics.comparisons import UNDECIDED
+from jaxreg.store.results import Results
+
+PANELS = {
+    "test_cross_entropy": ("Cross-entropy", 1.0, -1),
+    "test_scaled_cross_entropy": ("after one temperature", 1.0, -1),
+    "test_error": ("Accuracy, points", -100.0, 1),
+}  # title, factor, and which way is better
+MOST_ROWS = 40
+
+
+def changes(results: Results, layout: Layout) -> list[Picture]:
+    """A row a cell, a panel a measure: the paired change against the base, filled where told from 0."""
+    cells = [cell for cell in results.cells if cell != layout.base]
+    tables = {measure: results.against(layout.base, measure) for measure in PANELS}
+    tables = {measure: table.reindex(cells) for measure, table in tables.items() if table["difference"].notna().any()}
+    if not cells or not tables:
+        return []
+    if len(cells) > MOST_ROWS:  # the best and the worst say most
+        order = tables[next(iter(tables))]["difference"].sort_values(na_position="last").index
+        kept = {*order[: MOST_ROWS - 5], *order[-5:]}
+        cells = [cell for cell in cells if cell in kept]
+    heights = -np.arange(len(cells), dtype=float)
+    figure, axes = style.canvas(1.15 + 0.27 * len(cells), 1, len(tables), sharey=True)
+    for panel, (measure, table) in zip(axes[0], tables.items(), strict=True):
+        _panel(panel, heights, table.loc[cells], *PANELS[measure])
+    axes[0, 0].set_yticks(heights, [style.label(cell) for cell in cells])
+    axes[0, 0].set_ylim(heights[-1] - 0.6, 0.6)
+    base = "no regularisation" if layout.base_is_none else text(layout.base)
+    return [
+        Picture(
+            "answer",
+            f"The change of each cell against {base} in {', '.join(PANELS[m][0].lower() for m in tables)}.",
+            f"Change against {base}, member paired with member, with 95 % intervals. **Filled: told from no change** "
+            "after correction for the number of cells; open: may be chance. The shaded side is better. Arrows: beyond "
+            "the panel." + (f" The {MOST_ROWS} of most interest." if len(results.cells) - 1 > MOST_ROWS else ""),
+            style.png(figure),
+        )
+    ]
+
+
+def _panel(axes: Axes, heights: np.ndarray, rows: pd.DataFrame, title: str, factor: float, better: int) -> None:
+    middle = factor * rows["difference"].to_numpy(float)
+    ends = factor * rows[["low", "high"]].to_numpy(float)
+    low, high = _limits(middle, ends, better)
+    inside = (middle >= low) & (middle <= high)
+    axes.axvspan(*((low, 0) if better < 0 else (0, high)), color=style.BETTER_AREA, linewidth=0, zorder=0)
+    axes.axvline(0, color=style.QUIET, linewidth=1)
+    told = (rows["verdict"] != UNDECIDED).to_numpy() & np.isfinite(middle)
+    for some, face in ((told, style.INK), (~told, "white")):
+        kept = some & inside
+        axes.errorbar(
+            middle[kept], heights[kept], xerr=np.nan_to_num(np.abs(ends[kept] - middle[kept, None]).T), fmt="o",
+            color=style.INK, markerfacecolor=face, markersize=5, linewidth=1.2,
+        )  # fmt: skip
+    for height, value, sure in zip(heights[~inside], middle[~inside], told[~inside], strict=True):
+        if np.isfinite(value):
+            right, mark = value > high, "\u25cf" if sure else "\u25cb"
+            shown = f"{value:+.2g}".replace("-", "\u2212")
+            axes.annotate(
+                f"{mark} {shown} \u2192" if right else f"\u2190 {shown} {mark}",
+                (0.99 if right else 0.01, height), xycoords=axes.get_yaxis_transform(),
+                ha="right" if right else "left", va="center", fontsize=9.5,
+            )  # fmt: skip
+    axes.set_xlim(low, high)
+    axes.set_title(title, loc="left")
+    axes.grid(axis="y", visible=False)
+    axes.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
+
+
+def _limits(middle: np.ndarray, ends: np.ndarray, better: int) -> tuple[float, float]:
+    """Around what is better or nearly as good; what is far worse is written at the edge."""
+    known = np.isfinite(ends).all(1)
+    good = np.nanmax(np.append(better * middle[known], 0.0))
+    scale = max(good, float(np.median(np.abs(ends[known] - middle[known, None]))) if known.any() else 0.0, 1e-9)
+    near = known & (better * middle >= -6 * scale)
+    low, high = min(ends[near].min(initial=0.0), -scale), max(ends[near].max(initial=0.0), scale)
+    margin = 0.06 * (high - low)
+    return low - margin, high + margin
