@@ -16,7 +16,7 @@ import pandas as pd
 
 from jaxreg.axes import present, reference
 from jaxreg.files import write_csv, write_npz
-from jaxreg.statistics import calibration, power, selection, spreads
+from jaxreg.statistics import calibration, data_size, power, selection, spreads
 from jaxreg.statistics.comparisons import COMPARED, UNDECIDED, Difference, against, compare_with_references
 from jaxreg.statistics.decomposition import table
 from jaxreg.statistics.groups import CellMembers, Group, LogProbabilities, Predictions, counted, differences, grouped
@@ -36,6 +36,7 @@ class Analysis:
     calibration: pd.DataFrame
     reliability: pd.DataFrame
     power: pd.DataFrame
+    data_size: pd.DataFrame
     examples: dict[str, np.ndarray] = field(default_factory=dict)
 
 
@@ -83,6 +84,7 @@ def analyse(
         calibration=sure[0],
         reliability=sure[1],
         power=_power(pairs, comparisons, members, groups, plain, len(predictions.labels)),
+        data_size=_data_size(whole, settings, members, plain),
         examples=_examples(groups, references, predictions, test_inputs, picture),
     )
 
@@ -129,6 +131,14 @@ def _choices(group: Group | None, settings: pd.DataFrame, plain: str | None) -> 
     if group is None or plain is None:
         return pd.DataFrame(columns=["axis", "rule", "cell", "value", "test_cross_entropy"])
     return selection.choices(group.scores, settings.loc[list(group.names)], plain)
+
+
+def _data_size(group: Group | None, settings: pd.DataFrame, members: pd.DataFrame, plain: str | None) -> pd.DataFrame:
+    if group is None or "trained_on" not in members:
+        return pd.DataFrame()
+    on_splits = members[members["split"].astype(str) != "all"]
+    examples = {str(cell): int(n) for cell, n in on_splits.groupby("cell")["trained_on"].first().items()}
+    return data_size.table(group.scores.losses, group.design.splits, group.names, settings, examples, plain)
 
 
 def _classes(groups: Sequence[Group], labels: np.ndarray, names: Sequence[str] | None) -> pd.DataFrame:

@@ -41,6 +41,7 @@ OPTIONAL = {
     "calibration": ["cell", "expected_calibration_error", "low", "high"],
     "reliability": ["cell", "bin", "confidence", "accuracy", "share"],
     "power": ["measure"],
+    "data_size": ["axis", "trained_on", "cell", "none", "position", "optimum", "low", "high", "gain", "slope"],
 }
 FILES = (*(f"{name}.csv" for name in (*NEEDED, *OPTIONAL)), "examples.npz")
 
@@ -59,6 +60,7 @@ class Results:
     calibration: pd.DataFrame = field(default_factory=pd.DataFrame)
     reliability: pd.DataFrame = field(default_factory=pd.DataFrame)
     power: pd.DataFrame = field(default_factory=pd.DataFrame)
+    data_size: pd.DataFrame = field(default_factory=pd.DataFrame)
     examples: dict[str, np.ndarray] = field(default_factory=dict)
     record: dict[str, Any] = field(default_factory=dict)
 
