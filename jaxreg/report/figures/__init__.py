@@ -6,7 +6,18 @@ import warnings
 
 import matplotlib
 
-from jaxreg.report.figures import classes, curves, decomposition, dots, images, lines, maps, reliability, style
+from jaxreg.report.figures import (
+    classes,
+    curves,
+    data_size,
+    decomposition,
+    dots,
+    images,
+    lines,
+    maps,
+    reliability,
+    style,
+)
 from jaxreg.report.figures.style import Picture
 from jaxreg.report.layout import Layout
 from jaxreg.store.results import Results
@@ -14,7 +25,8 @@ from jaxreg.store.results import Results
 __all__ = ["Picture", "draw"]
 
 SECTIONS = (
-    "main", "brier", "generalisation", "learning", "weights", "accuracy", "calibration", "classes", "images",
+    "main", "brier", "data_size", "generalisation", "learning", "weights", "accuracy", "calibration", "classes",
+    "images",
 )  # fmt: skip
 
 
@@ -31,6 +43,7 @@ def draw(results: Results, layout: Layout) -> dict[str, list[Picture]]:
             + decomposition.strength_figures(results, layout, "cross_entropy")
             + dots.dot_plots(results, layout),
             "brier": decomposition.strength_figures(results, layout, "brier"),
+            "data_size": data_size.data_size(results),
             "generalisation": lines.generalisation(results, layout),
             "learning": curves.learning(results, layout),
             "weights": lines.weights(results, layout),
