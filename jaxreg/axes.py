@@ -350,6 +350,9 @@ AXES: Mapping[str, Axis] = {axis.name: axis for axis in _TABLE}
 ORDERED: tuple[Axis, ...] = tuple(sorted((axis for axis in _TABLE if axis.stronger), key=lambda axis: axis.rank))
 """The axes on which one value regularises more than another, from the one that decides first."""
 
+STRENGTHS: tuple[str, ...] = tuple(name for name, axis in AXES.items() if axis.scale == "log" and axis.off == 0.0)
+"""The axes that are strengths: 0 is none, and values are spaced by their logarithm."""
+
 CONDITIONS: tuple[str, ...] = tuple(axis.name for axis in _TABLE if axis.condition)
 
 assert len(AXES) == len(_TABLE), "axes have unique names"

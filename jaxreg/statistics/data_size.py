@@ -27,13 +27,11 @@ import pandas as pd
 from jaxtyping import Float
 from scipy import stats
 
-from jaxreg.axes import AXES, present
+from jaxreg.axes import STRENGTHS, present
 from jaxreg.statistics.intervals import TwoWay, interval
 
 INSIDE, LARGEST, SMALLEST, NONE = "inside", "at the largest", "at the smallest", "none is best"
 BY_LAW = "by the law"
-STRENGTHS = tuple(name for name, axis in AXES.items() if axis.scale == "log" and axis.off == 0.0)
-"""The axes that are strengths: 0 is none, and values are spaced by their logarithm."""
 COLUMNS = [
     "axis", "trained_on", "cell", "none", "position", "optimum", "low", "high", "gain", "gain_low", "gain_high",
     "slope", "slope_low", "slope_high",
