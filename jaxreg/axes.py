@@ -347,6 +347,9 @@ _TABLE = (
 AXES: Mapping[str, Axis] = {axis.name: axis for axis in _TABLE}
 """Every axis by name, in the order of cell names and of columns."""
 
+STRENGTHS: tuple[str, ...] = tuple(name for name, axis in AXES.items() if axis.scale == "log" and axis.off == 0.0)
+"""The axes that are strengths: 0 is none, and values are spaced by their logarithm."""
+
 CONDITIONS: tuple[str, ...] = tuple(axis.name for axis in _TABLE if axis.condition)
 
 assert len(AXES) == len(_TABLE), "axes have unique names"

@@ -163,6 +163,15 @@ def test_values_may_stand_in_the_grid():
         load(flags={"grid": "l3=0,1"}, mark="--")
 
 
+@pytest.mark.parametrize(
+    ("grid", "warned"),
+    [("l1,train_examples", True), ("l1*train_examples", False), ("dropout,train_examples", False), ("l1", False)],
+)
+def test_sizes_that_are_not_crossed_with_a_strength_are_pointed_at(grid, warned):
+    said = [text for text in load(flags={"grid": grid}).warnings if "train_examples is swept by itself" in text]
+    assert bool(said) == warned and all("--grid 'l1*train_examples'" in text for text in said)
+
+
 def test_without_a_plain_cell_the_others_are_compared_with_the_one_on_most_examples():
     cells = {f"n={n}": {"l1": 0.0, "train_examples": n} for n in ("1000", "12000", "3000")}
     assert reference(cells) == "n=12000"

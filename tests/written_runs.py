@@ -32,11 +32,21 @@ L1_L2: Sequence[Cell] = [
 ]
 
 
+EXAMPLES = 500  # of a split
+
+
+def trained_on(settings: dict[str, Any]) -> int:
+    """Training examples of a member with these settings."""
+    asked = settings.get("train_examples", "all")
+    return EXAMPLES if asked == "all" else int(asked)
+
+
 def predictions(settings: dict[str, Any], splits: int, seeds: int) -> np.ndarray:
     """Log-probabilities [split, seed, example, class] of the members of a cell.
 
     Strengths (anything else that is on counts as a weak one) shrink the logits, so that bias grows, and what splits and
-    seeds do to them even more, so that variance falls: the error is least between the ends. The splits and seeds of all
+    seeds do to them even more, so that variance falls: the error is least between the ends. With fewer training
+    examples splits and seeds do more, and a strength does less, as beside a mean loss. The splits and seeds of all
     cells are the same ones.
     """
     random = np.random.default_rng(0)
@@ -45,9 +55,11 @@ def predictions(settings: dict[str, Any], splits: int, seeds: int) -> np.ndarray
     shape = (len(LABELS), len(CLASSES))
     by_split = random.normal(size=(splits, 1, *shape)) * random.uniform(0.9, 1.1, (splits, 1, 1, 1))
     by_seed = random.normal(size=(splits, seeds, *shape)) * random.uniform(0.9, 1.1, (splits, seeds, 1, 1))
-    strength = np.log1p(1e5 * float(settings.get("l1", 0))) + 0.6 * np.log1p(1e5 * float(settings.get("l2", 0)))
+    share = trained_on(settings) / EXAMPLES
+    l1, l2 = (1e5 * share * float(settings.get(axis, 0)) for axis in ("l1", "l2"))
+    strength = np.log1p(l1) + 0.6 * np.log1p(l2)
     strength += 0.2 * len(set(settings) - {"l1", "l2", *CONDITIONS})
-    z = (centre + np.exp(-0.5 * strength) * (by_split + 0.8 * by_seed)) / (1 + 0.06 * strength**2)
+    z = (centre + np.exp(-0.5 * strength) / share**0.25 * (by_split + 0.8 * by_seed)) / (1 + 0.06 * strength**2)
     wrong = float(settings.get("label_noise", 0)) * len(CLASSES) / (len(CLASSES) - 1)
     p = (1 - wrong) * np.exp(z - lse(z)[..., None]) + wrong / len(CLASSES)
     return np.log(p).astype(np.float32)
@@ -81,7 +93,7 @@ def write_run(
             members.append(
                 {"member": name, "cell": cell, "architecture": "784-8-10", **BASE, **settings}
                 | ({"deal": split // splits} if deals > 1 else {})
-                | {"split": split, "seed": seed, "trained_on": 500}
+                | {"split": split, "seed": seed, "trained_on": trained_on(settings)}
                 | {"train_cross_entropy": 0.8 * loss, "train_accuracy": 0.9, "penalty": 0.01}
                 | {"test_cross_entropy": loss, "test_accuracy": accuracy, "weight_l1": 900.0, "weight_l2": 90.0}
                 | {"small_weights": 0.05, "live_small_weights": 0.04, "zero_weights": 0.0, "epochs": epochs}

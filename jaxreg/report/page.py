@@ -17,6 +17,7 @@ from jaxreg.formatting import count, listing, value_text
 from jaxreg.reading import read as read_bytes
 from jaxreg.report import answer, figures, findings, tables
 from jaxreg.report.caveats import LOOKED_FOR, caveats
+from jaxreg.report.data_size import more_data
 from jaxreg.report.layout import Layout, arrange
 from jaxreg.report.markdown import code, entries, html, text
 from jaxreg.store.results import Results, read
@@ -77,6 +78,7 @@ def render(results: Results, layout: Layout, pictures: dict[str, list[figures.Pi
         pictures=pictures,
         reading=reading(results),
         wrong_labels=findings.wrong_labels(results, layout),
+        more_data=more_data(results),
         choices=tables.choices(results),
         sparsity=findings.sparsity(results, layout),
         turned=findings.turned(results, layout),
@@ -128,7 +130,9 @@ def subtitle(results: Results) -> str:
         sizes = [f"{int(size):,}" for size in sorted(members["trained_on"].unique())]
         said += f", trained on {listing(sizes)} {results.examples_are}"
     if "epochs" in members and members["epochs"].nunique() == 1:
-        said += f" for {count(int(members['epochs'].iloc[0]), 'epoch')}"
+        epochs = count(int(members["epochs"].iloc[0]), "epoch")
+        several = "train_examples" in members and members["train_examples"].nunique() > 1
+        said += f" for the steps of {epochs} on a whole split" if several else f" for {epochs}"
     return f"{said}; every test {results.example_is} is scored."
 
 

@@ -29,7 +29,8 @@ def kin(sweep: Sweep, chosen: Iterable[str]) -> dict[str, list[Cell]]:
         cell = by_name[name]
         if cell.after is None:
             scaled = [_times(cell, factor, sweep) for factor in _factors(cell, sweep)]
-            found[name] = list({one.name: one for one in [cell, *scaled]}.values())
+            itself = cell if cell.settings.train_examples is None else _times(cell, 1.0, sweep)
+            found[name] = list({one.name: one for one in [itself, *scaled]}.values())
     return found
 
 
@@ -66,7 +67,7 @@ def _factors(cell: Cell, sweep: Sweep) -> list[float]:
 
 def _times(cell: Cell, factor: float, sweep: Sweep) -> Cell:
     scaled = {AXES[name].field: _rounded(factor * strength) for name, strength in _falling(cell).items()}
-    settings = cell.settings.model_copy(update=scaled)
+    settings = cell.settings.model_copy(update={**scaled, "train_examples": None})  # all of the set
     return Cell(name=cell_name(settings, sweep.recipe), settings=settings)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from jaxreg.axes import AXES, unregularised
+from jaxreg.axes import AXES, STRENGTHS, unregularised
 from jaxreg.formatting import spelled
 from jaxreg.spec.checked import Checked
 from jaxreg.spec.grid import value_of
@@ -115,6 +115,13 @@ def _warnings(sweep: Sweep) -> Iterator[str]:
     points = [{axis: value_of(cell.settings, axis) for axis in AXES} for cell in sweep.cells]
     if not any(map(unregularised, points)):
         yield "no cell is unregularised, so there is none to compare with. Add 0 to the values of the axes."
+    terms = [term.split("*") for term in (sweep.grid or "").split(",")]
+    apart = [axis for term in terms for axis in STRENGTHS if axis in term and "train_examples" not in term]
+    if ["train_examples"] in terms and apart:
+        yield (
+            "train_examples is swept by itself. How the best strength moves with it, the report says where both are "
+            f"crossed, as in --grid '{apart[0]}*train_examples'."
+        )
     rules = [(cell.name, cell.settings.early_stopping) for cell in sweep.cells]
     blind = [name for name, rule in rules if rule is not None and rule.watches_nothing]
     if blind:

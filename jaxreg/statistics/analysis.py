@@ -17,7 +17,7 @@ import pandas as pd
 
 from jaxreg.axes import present, reference
 from jaxreg.files import write_csv, write_npz
-from jaxreg.statistics import calibration, power, selection, spreads
+from jaxreg.statistics import calibration, data_size, power, selection, spreads
 from jaxreg.statistics.comparisons import COMPARED, UNDECIDED, Difference, against, compare_with_references
 from jaxreg.statistics.decomposition import table
 from jaxreg.statistics.examples import examples
@@ -48,6 +48,7 @@ class Analysis:
     power: pd.DataFrame
     whole: pd.DataFrame
     recommendation: pd.DataFrame
+    data_size: pd.DataFrame
     examples: dict[str, np.ndarray] = field(default_factory=dict)
     candidates: Candidates | None = None
 
@@ -117,6 +118,7 @@ def analyse(
         power=_power(pairs, comparisons, members, groups, plain, len(predictions.labels)),
         whole=pd.DataFrame(),
         recommendation=pd.DataFrame(),
+        data_size=_data_size(group, settings, members, plain),
         examples=examples(groups, references, predictions, test_inputs, picture),
         candidates=candidates,
     )
@@ -171,6 +173,14 @@ def _choices(group: Group | None, settings: pd.DataFrame, plain: str | None, mem
     return selection.choices(
         group.scores, settings.loc[list(group.names)], plain, gaps.reindex(list(group.names)).to_list()
     )
+
+
+def _data_size(group: Group | None, settings: pd.DataFrame, members: pd.DataFrame, plain: str | None) -> pd.DataFrame:
+    if group is None or "trained_on" not in members:
+        return pd.DataFrame()
+    on_splits = members[members["split"].astype(str) != "all"]
+    examples = {str(cell): int(n) for cell, n in on_splits.groupby("cell")["trained_on"].first().items()}
+    return data_size.table(group.scores.losses, group.design.splits, group.names, settings, examples, plain)
 
 
 def _classes(groups: Sequence[Group], labels: np.ndarray, names: Sequence[str] | None) -> pd.DataFrame:

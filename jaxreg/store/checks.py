@@ -22,6 +22,7 @@ from jaxreg.spec.members import members
 TEXT = (
     "cell", "reference", "member", "split", "value", "class_name", "architecture", "axis", "rule", "tied", "loss",
     "measure", "verdict", "deal", "scope", "purpose", "told_by", "other", "other_verdict", "as_good", "better", "worse",
+    "none", "position",
 )  # fmt: skip
 FILLED = {
     "members": ("member", "cell", "split", "seed"), "history": ("member", "epoch"), "decomposition": ("cell", "loss"),
@@ -29,6 +30,7 @@ FILLED = {
     "calibration": ("cell",), "reliability": ("cell", "bin"), "power": ("measure",),
     "second_stage": ("member", "cell", "split", "seed"), "whole": ("cell", "seeds", "measure"),
     "recommendation": ("scope", "purpose", "measure", "cell"),
+    "data_size": ("axis", "trained_on"),
 }  # fmt: skip
 WHOLE = ("seed", "epoch", "epochs", "trained_on", "class", "bin")
 KEYS = {
@@ -36,6 +38,7 @@ KEYS = {
     "comparisons": ["cell", "reference", "measure"], "choices": ["axis", "rule"], "classes": ["cell", "class", "loss"],
     "calibration": ["cell"], "reliability": ["cell", "bin"], "second_stage": ["member"], "whole": ["cell", "measure"],
     "recommendation": ["scope", "purpose"],
+    "data_size": ["axis", "trained_on"],
 }  # fmt: skip
 LARGEST = 1e40  # of a number in a table: float32 ends before
 MOST_WHOLE = 10**12
@@ -119,7 +122,7 @@ def table(name: str, made: pd.DataFrame) -> None:
             _numbers(brief(column)[1:-1], made[column], endless=name in ("power", "history"))
     for axis in present(made.columns):
         _on_axis(axis, made[axis])
-    if name == "choices" and (unknown := set(made["axis"]) - {"all", *AXES}):
+    if name in ("choices", "data_size") and (unknown := set(made["axis"]) - {"all", *AXES}):
         raise ValueError(f"`axis` is {brief(min(unknown))}, which is none")
     if name == "classes" and made["class"].nunique() > MOST_CLASSES:
         raise ValueError(f"it has more than {MOST_CLASSES} classes")
@@ -161,7 +164,7 @@ def together(tables: Mapping[str, pd.DataFrame]) -> tuple[str, str] | None:
     if len(cells) > MOST_CELLS or len(tables["members"]) > MOST_MEMBERS:
         return "members", f"it has more than {MOST_MEMBERS} members, or more than {MOST_CELLS} cells"
     for name, made in tables.items():
-        for column in ("cell", "reference"):
+        for column in ("cell", "reference", "none"):
             known = {*cells, *(added if name in ("second_stage", "whole", "recommendation") else ())}
             if column in made and (strangers := set(made[column].dropna()) - known):
                 return name, f"it has a cell {brief(min(strangers))} that members.csv has not"

@@ -6,7 +6,19 @@ import warnings
 
 import matplotlib
 
-from jaxreg.report.figures import answer, classes, curves, decomposition, dots, images, lines, maps, reliability, style
+from jaxreg.report.figures import (
+    answer,
+    classes,
+    curves,
+    data_size,
+    decomposition,
+    dots,
+    images,
+    lines,
+    maps,
+    reliability,
+    style,
+)
 from jaxreg.report.figures.style import Picture
 from jaxreg.report.layout import Layout
 from jaxreg.store.results import Results
@@ -14,7 +26,8 @@ from jaxreg.store.results import Results
 __all__ = ["Picture", "draw"]
 
 SECTIONS = (
-    "answer", "main", "brier", "generalisation", "learning", "weights", "accuracy", "calibration", "classes", "images",
+    "answer", "main", "brier", "data_size", "generalisation", "learning", "weights", "accuracy", "calibration",
+    "classes", "images",
 )  # fmt: skip
 
 
@@ -32,6 +45,7 @@ def draw(results: Results, layout: Layout) -> dict[str, list[Picture]]:
             + decomposition.strength_figures(results, layout, "cross_entropy")
             + dots.dot_plots(results, layout),
             "brier": decomposition.strength_figures(results, layout, "brier"),
+            "data_size": data_size.data_size(results),
             "generalisation": lines.generalisation(results, layout),
             "learning": curves.learning(results, layout),
             "weights": lines.weights(results, layout),
