@@ -11,6 +11,9 @@ from jaxreg.errors import UserError
 
 NEAR = 0.8  # of two flags: the two dashes that all have in common make any two short ones half alike
 
+WHAT_COUNTS = ("cross_entropy", "brier", "accuracy")
+"""What `--for` may ask for: probabilities, by either score, or labels."""
+
 
 class Parser(argparse.ArgumentParser):
     """An argparse parser whose `read` raises a `UserError`, so that all commands end alike."""

@@ -21,7 +21,9 @@ from jaxreg.data.load import load as load_data
 from jaxreg.driver import AnyTrainer, Driver
 from jaxreg.engine.forecast import check_examples
 from jaxreg.engine.progress import Progress, Silent
-from jaxreg.errors import Failure, Interrupted
+from jaxreg.errors import Failure, Interrupted, UserError
+from jaxreg.flags import WHAT_COUNTS
+from jaxreg.formatting import brief
 from jaxreg.report import page
 from jaxreg.spec import second_stage
 from jaxreg.spec.load import load
@@ -103,6 +105,7 @@ def run(
     command: str | None = None,
     keep_state: bool = False,
     with_predictions: bool = False,
+    purpose: str | None = None,
 ) -> Run:
     """Trains what a sweep asks for and writes its report.
 
@@ -119,12 +122,15 @@ def run(
         command: what was typed, for the report; this call by default.
         keep_state: keep each member's weights, optimizer and patience, so that more epochs can go on from there.
         with_predictions: write predictions.npz however large it is.
+        purpose: what counts, cross_entropy, brier or accuracy, which the report then answers alone.
 
     Raises:
         UserError: the sweep, the data or the folder is not fit.
         Interrupted: stopped by Ctrl-C; what was finished is on disk.
         Failure: disk, memory or devices failed; what was finished is on disk.
     """
+    if purpose not in (None, *WHAT_COUNTS):
+        raise UserError(f"purpose: must be one of {', '.join(WHAT_COUNTS)}, got {brief(purpose)}.")
     command = command or f"jaxreg.run({sweep.name if isinstance(sweep, Sweep) else str(sweep)!r})"
     if not isinstance(sweep, Sweep):
         sweep = load(sweep) if str(sweep).endswith(".toml") else load(flags={"grid": str(sweep)})
@@ -143,6 +149,7 @@ def run(
     with locked(folder.path, command):
         folder.prepare()
         driver = Driver(sweep, dataset, folder, progress, command, began, keep_state)
+        driver.about |= {"purpose": purpose}
         for warning in sweep.warnings:
             progress.warn(warning)
         try:

@@ -12,7 +12,7 @@ from typing import Any
 from jaxreg import __version__, interrupts
 from jaxreg.axes import AXES, Axis
 from jaxreg.errors import UserError, exit_code, printed
-from jaxreg.flags import Parser
+from jaxreg.flags import WHAT_COUNTS, Parser
 from jaxreg.formatting import brief, shortest, value_text
 from jaxreg.spec.limits import MOST_BLOCK, MOST_DEVICES, whole
 from jaxreg.spec.load import load
@@ -76,6 +76,7 @@ def _command(arguments: list[str], prog: str) -> int:
     block, devices = (_count(name, given.pop(name), most) for name, most in MOST_OF.items())
     file, out, dry, like, quiet = (given.pop(name) for name in ("file", "out", "dry_run", "like", "quiet"))
     keep_state, with_predictions, member = (given.pop(name) for name in ("keep_state", "predictions", "replay"))
+    purpose = given.pop("for")
     flags = {name: _value(name, text) for name, text in given.items() if text is not None}
     if member is not None:
         return _replay(member, out if file is None and not flags else None, block, devices, dry)
@@ -106,6 +107,7 @@ def _command(arguments: list[str], prog: str) -> int:
             command=typed,
             keep_state=keep_state,
             with_predictions=with_predictions,
+            purpose=purpose,
         )
     finally:
         shown.close()
@@ -194,6 +196,7 @@ def parser(prog: str = PROG) -> Parser:
     files.add_argument(
         "--keep-state", action="store_true", help="keep weights and optimizer, so that more epochs can go on from there"
     )
+    files.add_argument("--for", choices=WHAT_COUNTS, help="what counts, which the report then answers alone")
     how = made.add_argument_group("how it runs")
     how.add_argument(
         "--dry-run", action="store_true", help="say what would be trained, how long, and what it could show"

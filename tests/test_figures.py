@@ -36,7 +36,7 @@ def pixels(picture: figures.Picture) -> np.ndarray:
 
 def test_every_picture_says_what_it_shows_and_how_to_read_it(tmp_path: Path) -> None:
     pictures = drawn(write_run(tmp_path, pictures=True))
-    assert len(pictures) == 10
+    assert len(pictures) == 11
     for picture in pictures.values():
         assert len(picture.alt) > 20 and picture.alt.endswith(".")
         assert len(picture.caption) > 40 and picture.caption.endswith(".")
@@ -49,7 +49,7 @@ def test_nothing_is_drawn_for_what_is_not_there(tmp_path: Path) -> None:
         (folder / f"{name}.csv").unlink()
     assert set(drawn(folder)) == {
         "bias-variance-cross-entropy-l1-l2", "bias-variance-brier-l1-l2", "train-test-l1-l2", "weights-l1-l2",
-        "accuracy-l1-l2",
+        "accuracy-l1-l2", "answer",
     }  # fmt: skip
 
 

@@ -36,6 +36,8 @@ def _nothing(results: Results) -> str:
         return (
             "**Every member diverged**: there is nothing to compare. Try a smaller learning rate or smaller strengths."
         )
+    if results.recommendation.empty and not results.choices.empty:
+        return "**An earlier version analysed this run**, and recommended nothing: its command, given again, does."
     return "**Nothing can be recommended**: no cell is whole. See below."
 
 

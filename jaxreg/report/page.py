@@ -7,6 +7,7 @@ Needs neither JAX nor the predictions. The text is in templates/report.md.j2, it
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -25,12 +26,16 @@ from jaxreg.store.results import Results, read
 MOST_STUDY = 1_000_000  # bytes
 
 
-def write(path: str | Path) -> Path:
+def write(path: str | Path, purpose: str | None = None) -> Path:
     """Write report.md and figures/*.png into a run folder, each atomically, and return the report's path.
+
+    `purpose` is what counts, which the page then answers alone; by default what the run was asked for, or everything.
 
     Raises `UserError` where a file of the run is missing or can't be read, or the folder can't be written.
     """
     results = read(path, for_report=True)
+    if purpose is not None:
+        results = replace(results, record={**results.record, "purpose": purpose})
     for name in ("report.md", "figures"):
         if (results.path / name).is_symlink():
             raise UserError(f"{results.path / name} is a link, and a report is written into its own folder. Remove it.")

@@ -26,6 +26,7 @@ Of what is linear in W deals share that part, and a further deal can't lower it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -151,7 +152,9 @@ def _labels(random: np.random.Generator, examples: int) -> tuple[np.ndarray, np.
     return np.where(random.random(examples) < 1 - NOISE, kind, other), level[:, None] * np.eye(CLASSES)[kind]
 
 
-def draw(random: np.random.Generator, experiment: Experiment) -> tuple[np.ndarray, list[np.ndarray]]:
+def draw(
+    random: np.random.Generator, experiment: Experiment, cells: Sequence[LogitSpread] = CELLS
+) -> tuple[np.ndarray, list[np.ndarray]]:
     """Labels [example] and each cell's log-probabilities [model, example, class], by deal, split and seed."""
     label, centre = _labels(random, experiment.examples)
     f, g = random.standard_normal((2, experiment.examples, experiment.directions))
@@ -171,7 +174,7 @@ def draw(random: np.random.Generator, experiment: Experiment) -> tuple[np.ndarra
         return by_split, random.standard_normal((splits, experiment.seeds, *shape))
 
     common, found = matrices(), []
-    for cell in CELLS:
+    for cell in cells:
         w, u = (np.sqrt(COMMON) * x + np.sqrt(1 - COMMON) * y for x, y in zip(common, matrices(), strict=True))
         z = cell.scale * centre + cell.split * (f @ w) + cell.seed * (g @ u)
         z = z.reshape(-1, experiment.examples, CLASSES)

@@ -92,6 +92,7 @@ class About(BaseModel):
     compile_seconds: Amount = 0
     report_seconds: Amount = 0
     small_weight_threshold: Amount | None = None
+    purpose: Text | None = None
 
 
 def record(about: Mapping[str, Any]) -> None:
