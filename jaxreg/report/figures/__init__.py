@@ -7,8 +7,8 @@ import warnings
 import matplotlib
 
 from jaxreg.report.figures import classes, curves, decomposition, dots, images, lines, maps, reliability, style
-from jaxreg.report.figures.style import Picture
 from jaxreg.report.layout import Layout
+from jaxreg.report.parts import Picture
 from jaxreg.store.results import Results
 
 __all__ = ["Picture", "draw"]
