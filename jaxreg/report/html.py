@@ -114,7 +114,7 @@ class Page:
 
     def _held(self, block: str) -> str:
         """Markdown that stands for a block of HTML."""
-        self._blocks.append(block)
+        self._blocks.append(str(block))  # Jinja's own kind of text would escape what is put before it
         return f"```{self._mark}\n{len(self._blocks) - 1}\n```"
 
     def _fence(self, token: Token) -> str:
