@@ -24,6 +24,7 @@ jaxreg.configure(2)  # two CPU devices on any machine; must come before JAX star
 APART = {
     "kills": "also the tests that start sweeps and kill them (minutes)",
     "compilers": "also the tests that compile for a TPU, where its compiler is installed (minutes)",
+    "browsers": "also the tests that open report.html in Chromium, where there is one",
     "installs": "also the test that installs the package from a clone, into this environment",
 }
 

@@ -14,7 +14,7 @@ def made(name, number, epochs=2):
         for epoch in range(epochs)
     ]
     row = {
-        "train_examples": 100,
+        "trained_on": 100,
         "train_accuracy": 0.1 + 0.2,
         "test_cross_entropy": 1e-17 / (7 + number),
         "epochs": epochs,

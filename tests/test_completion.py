@@ -51,9 +51,9 @@ def test_flags_without_a_command_are_those_of_sweep(proposed):
 @pytest.mark.parametrize(
     ("command", "flags"),
     [
-        ("report", {"--help"}),
+        ("report", {"--for", "--help"}),
         ("study", {"--help", "--notebook", "--regularizers", "--outliers", "--printed", "--cost"}),
-        ("coverage", {"--help", "--repetitions"}),
+        ("coverage", {"--help", "--only", "--repetitions", "--replicate"}),
     ],
 )
 def test_a_command_has_flags_of_its_own(command, flags, proposed):

@@ -135,7 +135,8 @@ def test_links_lead_somewhere(path):
 def test_every_import_is_declared():
     declared = {requirement(text) for text in PROJECT["dependencies"]}
     optional = {requirement(text) for texts in PROJECT["optional-dependencies"].values() for text in texts}
-    distribution = {"PIL": "pillow", "pydantic_core": "pydantic"}  # pydantic pins the core that belongs to it
+    # pydantic pins the core that belongs to it
+    distribution = {"PIL": "pillow", "pydantic_core": "pydantic", "markdown_it": "markdown-it-py"}
     missing = {}
     for path in sorted((ROOT / "jaxreg").rglob("*.py")):
         # The benchmark also measures torch where somebody has it; no extra installs its gigabytes.

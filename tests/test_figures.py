@@ -14,7 +14,7 @@ from PIL import Image
 from written_runs import L1_L2, write_run
 
 from jaxreg.report import figures
-from jaxreg.report.figures import classes, images, style
+from jaxreg.report.figures import classes, images, painting, style
 from jaxreg.report.layout import arrange
 from jaxreg.store.results import read
 
@@ -22,6 +22,7 @@ from jaxreg.store.results import read
 @pytest.fixture(autouse=True)
 def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(style, "DPI", 50)
+    monkeypatch.setattr(painting, "svg", lambda figure, name: "")  # tests/test_html.py looks at these
 
 
 def drawn(folder: Path) -> dict[str, figures.Picture]:

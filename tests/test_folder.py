@@ -81,7 +81,7 @@ def test_every_committed_report_is_ours():
         assert Folder(run.parent).ours, run.parent
 
 
-@pytest.mark.parametrize("name", ["figures", "members", "report.md", "members.csv", "run.json"])
+@pytest.mark.parametrize("name", ["figures", "members", "report.md", "report.html", "members.csv", "run.json"])
 def test_nothing_is_written_through_a_link(folder, tmp_path, name):
     target = tmp_path / "elsewhere"
     target.mkdir()

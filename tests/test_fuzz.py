@@ -32,7 +32,7 @@ from jaxreg.data.fashion import SIGNATURE
 from jaxreg.engine import forecast
 from jaxreg.errors import UserError
 from jaxreg.report import page
-from jaxreg.report.figures import style
+from jaxreg.report.figures import painting, style
 from jaxreg.spec.load import load
 from jaxreg.spec.settings import Settings
 
@@ -303,15 +303,14 @@ CHANGES = st.lists(
 def test_folders(hunt: Hunt, tmp_path: Path, run: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is written but the page and its figures."""
     monkeypatch.setattr(style, "DPI", 20)
-    paint = style.png
+    paint = painting.painted
     folder = tmp_path / "strange"
     names = sorted(run)
 
     @given(CHANGES, st.booleans(), st.integers(0, 9))
     def law(changes: list, checked: bool, painted: int) -> None:
-        monkeypatch.setattr(
-            style, "png", paint if painted == 9 else lambda figure: b""
-        )  # drawn: to paint takes seconds
+        # drawn: to paint takes seconds
+        monkeypatch.setattr(painting, "painted", paint if painted == 9 else lambda figure, name: (b"", ""))
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         files = dict(run)
@@ -337,7 +336,7 @@ def test_folders(hunt: Hunt, tmp_path: Path, run: dict[str, bytes], monkeypatch:
         with hunt.input():
             page.write(folder)
         left = {path.name for path in folder.iterdir()} - set(files)
-        assert left <= {"report.md", "figures"}
+        assert left <= {"report.md", "report.html", "figures"}
         assert {name: (folder / name).read_bytes() for name in files} == files
 
     hunt(20, law)

@@ -143,7 +143,7 @@ def test_as_many_members_as_there_may_be_are_counted_and_not_made(monkeypatch: p
     monkeypatch.setattr(members, "Member", None)
     plan = forecast.plan(asked, SIGNATURE)
     assert plan.members == members.number(asked) == MOST_MEMBERS
-    assert len(forecast.forecast(asked, plan, SIGNATURE).splitlines()) == 5
+    assert len(forecast.forecast(asked, plan, SIGNATURE).splitlines()) == 6
 
 
 @pytest.mark.parametrize("full", [0, 3])

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -18,10 +19,10 @@ from written_runs import write_run
 from jaxreg.errors import UserError
 from jaxreg.formatting import printable
 from jaxreg.report import figures, page
-from jaxreg.report.entries import Entry
-from jaxreg.report.figures import style
+from jaxreg.report.figures import painting
 from jaxreg.report.layout import arrange
-from jaxreg.report.markdown import code, entries, html, table, text
+from jaxreg.report.markdown import FILTERS, code, entries, html, table, text
+from jaxreg.report.parts import Entry
 from jaxreg.store.results import read
 
 PARSER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
@@ -87,8 +88,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_run(tmp_path_factory.mktemp("run") / "tiny", cells, 2, 2, 3, grid=None, pictures=True)
 
 
-def named(folder: Path, place: Path, names: list[str]) -> str:
-    """The page of a run in which everything that has a name has another one."""
+def renamed(folder: Path, place: Path, names: list[str]) -> dict[str, Any]:
+    """What the page says of a run in which everything that has a name has another one."""
     shutil.rmtree(place, ignore_errors=True)
     shutil.copytree(folder, place)
     cells = {f"cell{i}": name for i, name in enumerate(names[:3])}
@@ -104,14 +105,19 @@ def named(folder: Path, place: Path, names: list[str]) -> str:
     (place / "run.json").write_text(json.dumps(about))
     results = read(place)
     layout = arrange(results)
-    return page.render(results, layout, figures.draw(results, layout))
+    return page.content(results, layout, figures.draw(results, layout))
+
+
+def named(folder: Path, place: Path, names: list[str]) -> str:
+    """The page of it, in Markdown."""
+    return page.render(renamed(folder, place, names), FILTERS)
 
 
 @pytest.fixture(scope="module")
 def ordinary(folder: Path) -> list[str]:
     """The parts of the page with ordinary names."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(style, "png", lambda figure: b"")
+        patch.setattr(painting, "painted", lambda figure, name: (b"", ""))
         return kinds(PARSER.parse(named(folder, folder.parent / "named", [f"{sign}name" for sign in "abcdefghijkl"])))
 
 
@@ -125,7 +131,7 @@ def test_no_name_of_others_is_markup_on_a_page(folder: Path, ordinary: list[str]
     """The page has the same parts, lines and columns of tables as one with ordinary names, and what it is of ours."""
     place = folder.parent / "named"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(style, "png", lambda figure: b"")  # drawn, and not painted
+        patch.setattr(painting, "painted", lambda figure, name: (b"", ""))  # drawn, and not painted
         try:
             strange = named(folder, place, names)
         except UserError:  # two names that a table does not tell apart

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from html_pages import parsed
 from written_runs import GOLDEN, L1_L2, write_run
 
 from jaxreg.data.dataset import Dataset
@@ -54,6 +55,7 @@ def section(page: str, title: str) -> str:
 
 def laws(page: str, folder: Path) -> None:
     """What holds for the report of any run."""
+    assert parsed((folder / "report.html").read_text()).find(".//main") is not None
     assert sections(page) == [title for title in SECTIONS if title in sections(page)]
     assert {"Answer", "Caveats", "Bias and variance", "All cells", "How this was made"} <= set(sections(page))
     assert not re.search(r"\d\.\d{7,}", page), "a float with more digits than anybody can use"
@@ -107,7 +109,7 @@ def test_the_page_is_word_for_word_the_golden_one(tmp_path: Path) -> None:
 
 
 def test_writing_again_changes_no_byte(folder: Path) -> None:
-    before = {file: file.read_bytes() for file in [folder / "report.md", *folder.glob("figures/*.png")]}
+    before = {file: file.read_bytes() for file in [*folder.glob("report.*"), *folder.glob("figures/*.png")]}
     report.write(folder)
     assert {file: file.read_bytes() for file in before} == before
     assert not list(folder.rglob("*.tmp"))

@@ -230,7 +230,7 @@ def test_a_link_to_a_file_is_read_and_never_written_through(
     assert __main__.main([str(folder)]) == 0
     capsys.readouterr()
     (kept / "own.md").write_text("mine")
-    for name, target in (("report.md", kept / "own.md"), ("figures", kept)):
+    for name, target in (("report.md", kept / "own.md"), ("report.html", kept / "own.md"), ("figures", kept)):
         shutil.rmtree(folder / name) if name == "figures" else (folder / name).unlink()
         (folder / name).symlink_to(target)
         assert __main__.main([str(folder)]) == 2

@@ -9,9 +9,9 @@ from jaxreg.axes import AXES
 from jaxreg.formatting import NOTHING, count, fixed, known, listing, number, value_text
 from jaxreg.report.advice import MEASURES, PURPOSES, Row, Scope, listed, purposes, scopes
 from jaxreg.report.advice import change as change_text
-from jaxreg.report.entries import Entry, Table
 from jaxreg.report.layout import Layout
 from jaxreg.report.markdown import code
+from jaxreg.report.parts import Entry, Table
 from jaxreg.statistics.comparisons import UNDECIDED
 from jaxreg.store.results import Results
 

@@ -39,6 +39,10 @@ class Line(NamedTuple):
     def title(self) -> str:
         return AXES[self.axis].title
 
+    @property
+    def short(self) -> str:
+        return AXES[self.axis].short
+
     def label(self, cell: str) -> str:
         """The value of a cell of the line."""
         return self.labels[self.cells.index(cell)]

@@ -8,13 +8,13 @@ and also keeps GitHub from making links of bare addresses.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from html import escape
 
 import pandas as pd
 
 from jaxreg.formatting import NOTHING, printable
-from jaxreg.report.entries import Entry, Table
+from jaxreg.report.parts import Entry, Picture, Table
 
 # An underscore inside a word is no markup, in early_stopping; a colon is only in ://, a full stop only in www.
 MARKUP = re.compile(r"[\\`*\[\]<>&~$]|(?<![^\W_])_|_(?![^\W_])|:(?=//)|(?<=\bwww)\.", re.IGNORECASE)
@@ -57,6 +57,16 @@ def entries(given: Table) -> str:
     return table({text(title): _entry(entry) for title, entry in row.items()} for row in given)
 
 
+def figure(given: Picture) -> str:
+    """A figure with its caption, from the file beside the page."""
+    return f"![{given.alt}](figures/{given.name}.png)\n\n*{given.caption}*"
+
+
+def folded(inside: str, summary: str) -> str:
+    """What is shown when it is asked for."""
+    return f"<details><summary>{html(summary)}</summary>\n\n{inside}\n\n</details>"
+
+
 def _entry(entry: Entry) -> str:
     shown = code(entry.text) if entry.code else text(entry.text)
     return (f"**{shown}**" if entry.bold else shown) + text(entry.rest)
@@ -65,3 +75,7 @@ def _entry(entry: Entry) -> str:
 def bar(text: str) -> str:
     """A cell's text without the bar that would end it."""
     return text.replace("|", "\u00a6") if isinstance(text, str) else text
+
+
+# How the template of report.md writes what is not text.
+FILTERS: dict[str, Callable[..., str]] = {"table": entries, "figure": figure, "folded": folded}

@@ -1,14 +1,17 @@
-"""The page: report.md and its figures, from the files of a run.
+"""The page: report.md with its figures, and report.html, from the files of a run.
 
-Needs neither JAX nor the predictions. The text is in templates/report.md.j2, its sentences come from
+Needs neither JAX nor the predictions. The text of both is in templates/report.md.j2, its sentences come from
 `findings` and `caveats`, its tables from `tables`, its pictures from `figures`.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -19,15 +22,17 @@ from jaxreg.reading import read as read_bytes
 from jaxreg.report import answer, figures, findings, tables
 from jaxreg.report.caveats import LOOKED_FOR, caveats
 from jaxreg.report.data_size import more_data
+from jaxreg.report.html import Page
 from jaxreg.report.layout import Layout, arrange
-from jaxreg.report.markdown import code, entries, html, text
+from jaxreg.report.markdown import FILTERS, code, text
+from jaxreg.report.parts import Picture
 from jaxreg.store.results import Results, read
 
 MOST_STUDY = 1_000_000  # bytes
 
 
 def write(path: str | Path, purpose: str | None = None) -> Path:
-    """Write report.md and figures/*.png into a run folder, each atomically, and return the report's path.
+    """Write report.html, report.md and figures/*.png into a run folder, each atomically; return report.md's path.
 
     `purpose` is what counts, which the page then answers alone; by default what the run was asked for, or everything.
 
@@ -36,17 +41,18 @@ def write(path: str | Path, purpose: str | None = None) -> Path:
     results = read(path, for_report=True)
     if purpose is not None:
         results = replace(results, record={**results.record, "purpose": purpose})
-    for name in ("report.md", "figures"):
+    for name in ("report.md", "report.html", "figures"):
         if (results.path / name).is_symlink():
             raise UserError(f"{results.path / name} is a link, and a report is written into its own folder. Remove it.")
     layout = arrange(results)
     pictures = figures.draw(results, layout)
-    page = render(results, layout, pictures)
+    said = content(results, layout, pictures)
+    pages = {"report.html": Page().html(partial(render, said)), "report.md": render(said, FILTERS)}
     try:
         (results.path / "figures").mkdir(exist_ok=True)
         for picture in (picture for part in pictures.values() for picture in part):
             write_bytes(results.path / "figures" / f"{picture.name}.png", picture.png)
-        return write_text(results.path / "report.md", page)
+        return [write_text(results.path / name, page) for name, page in pages.items()][-1]
     except OSError as error:
         raise UserError(f"{results.path} can't be written: {error.strerror}. Copy it to where you may write.") from None
 
@@ -57,15 +63,20 @@ def headline(path: str | Path) -> str:
     return answer.answer(results, arrange(results))[0].replace("**", "").replace("`", "")
 
 
-def render(results: Results, layout: Layout, pictures: dict[str, list[figures.Picture]]) -> str:
-    """The text of report.md."""
+def render(said: Mapping[str, Any], filters: Mapping[str, Callable[..., str]]) -> str:
+    """The page in Markdown, its tables and figures as `filters` write them: as Markdown, or as what stands for them."""
     environment = Environment(
         loader=PackageLoader("jaxreg.report"), undefined=StrictUndefined, keep_trailing_newline=True
     )
-    environment.filters |= {"code": code, "html": html, "table": entries}
+    environment.filters |= {"code": code, **filters}
+    return environment.get_template("report.md.j2").render(said)
+
+
+def content(results: Results, layout: Layout, pictures: dict[str, list[Picture]]) -> dict[str, Any]:
+    """What the page says, by the names that its template has for it."""
     references = dict.fromkeys(results.comparisons["reference"].dropna())
     threshold = results.record.get("small_weight_threshold")
-    return environment.get_template("report.md.j2").render(
+    return dict(
         title=text(results.sweep.get("name") or results.path.resolve().name),
         subtitle=subtitle(results),
         answer=answer.answer(results, layout),

@@ -10,8 +10,8 @@ import pandas as pd
 
 from jaxreg.axes import AXES
 from jaxreg.formatting import estimate, fixed, known, listing, swapped
-from jaxreg.report.entries import ABSENT, Entry, Table, estimated, numbered
 from jaxreg.report.layout import Layout
+from jaxreg.report.parts import ABSENT, Entry, Table, estimated, numbered
 from jaxreg.report.summaries import by_cell, diverged
 from jaxreg.statistics.comparisons import UNDECIDED
 from jaxreg.store.results import Results

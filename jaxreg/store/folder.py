@@ -20,7 +20,7 @@ from jaxreg.store.results import FILES
 # What is written into a folder.
 FOLDERS = ("members", "figures")
 TABLES = (*FILES, "predictions.npz")
-WRITTEN = (*FOLDERS, *TABLES, "run.json", "report.md")
+WRITTEN = (*FOLDERS, *TABLES, "run.json", "report.md", "report.html")
 OTHER_OUT = "Give another folder with --out."
 
 

@@ -19,8 +19,8 @@ from jaxreg.report.figures import (
     reliability,
     style,
 )
-from jaxreg.report.figures.style import Picture
 from jaxreg.report.layout import Layout
+from jaxreg.report.parts import Picture
 from jaxreg.store.results import Results
 
 __all__ = ["Picture", "draw"]

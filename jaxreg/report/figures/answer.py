@@ -7,10 +7,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from jaxreg.report.figures import style
-from jaxreg.report.figures.style import Picture
+from jaxreg.formatting import estimate
+from jaxreg.report.figures import style, tips
+from jaxreg.report.figures.painting import picture
 from jaxreg.report.layout import Layout
 from jaxreg.report.markdown import text
+from jaxreg.report.parts import Picture
 from jaxreg.statistics.comparisons import UNDECIDED
 from jaxreg.store.results import Results
 
@@ -37,17 +39,18 @@ def changes(results: Results, layout: Layout) -> list[Picture]:
     figure, axes = style.canvas(1.15 + 0.27 * len(cells), 1, len(tables), sharey=True)
     for panel, (measure, table) in zip(axes[0], tables.items(), strict=True):
         _panel(panel, heights, table.loc[cells], *PANELS[measure])
+        _tell(panel, heights, table.loc[cells], measure)
     axes[0, 0].set_yticks(heights, [style.label(cell) for cell in cells])
     axes[0, 0].set_ylim(heights[-1] - 0.6, 0.6)
     base = "no regularisation" if layout.base_is_none else text(layout.base)
     return [
-        Picture(
+        picture(
             "answer",
             f"The change of each cell against {base} in {', '.join(PANELS[m][0].lower() for m in tables)}.",
             f"Change against {base}, member paired with member, with 95 % intervals. **Filled: told from no change** "
             "after correction for the number of cells; open: may be chance. The shaded side is better. Arrows: beyond "
             "the panel." + (f" The {MOST_ROWS} of most interest." if len(results.cells) - 1 > MOST_ROWS else ""),
-            style.png(figure),
+            figure,
         )
     ]
 
@@ -79,6 +82,16 @@ def _panel(axes: Axes, heights: np.ndarray, rows: pd.DataFrame, title: str, fact
     axes.set_title(title, loc="left")
     axes.grid(axis="y", visible=False)
     axes.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
+
+
+def _tell(axes: Axes, heights: np.ndarray, rows: pd.DataFrame, measure: str) -> None:
+    title, factor, _ = PANELS[measure]
+    for height, (cell, row) in zip(heights, rows.iterrows(), strict=True):
+        if np.isfinite(row["difference"]):
+            low, high = sorted((factor * row["low"], factor * row["high"]))
+            told = "told" if row["verdict"] != UNDECIDED else "may be chance"
+            said = f"{estimate(factor * row['difference'], low, high, signed=True)}, {told}"
+            tips.tell(axes, f"{cell}: {title[0].lower()}{title[1:]} {said}", y=float(height))
 
 
 def _limits(middle: np.ndarray, ends: np.ndarray, better: int) -> tuple[float, float]:

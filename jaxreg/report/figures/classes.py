@@ -6,11 +6,13 @@ import numpy as np
 
 from jaxreg.formatting import listing
 from jaxreg.report.figures import style
-from jaxreg.report.figures.decomposition import LOSS_NAMES, parted, stack_key
+from jaxreg.report.figures.decomposition import LOSS_NAMES, parted, stack_key, told
 from jaxreg.report.figures.maps import chosen
-from jaxreg.report.figures.style import Picture
+from jaxreg.report.figures.painting import picture
+from jaxreg.report.figures.tips import estimates, tell
 from jaxreg.report.layout import Layout
 from jaxreg.report.markdown import text
+from jaxreg.report.parts import Picture
 from jaxreg.store.results import Results
 
 
@@ -47,6 +49,9 @@ def per_class(results: Results, layout: Layout, loss: str = "brier") -> list[Pic
             width = np.clip(np.nan_to_num(rows[part].to_numpy(float)), 0, None)
             panel.barh(range(len(rows)), width, 0.72, left=left, color=colour, linewidth=0)
             left = left + width
+        for height, key in enumerate(order):
+            tell(panel, names.get(int(key), str(key)), y=float(height), head=True)
+        estimates(panel, np.arange(len(rows)), rows, told(results.loss(loss)), rows=True)
         panel.plot(rows["error"], range(len(rows)), "o", color=style.INK, markersize=4.5)
         panel.set_yticks(range(len(rows)), [style.label(names.get(int(k), str(k))) for k in order])
         panel.grid(axis="y", visible=False)
@@ -55,10 +60,10 @@ def per_class(results: Results, layout: Layout, loss: str = "brier") -> list[Pic
     figure.legend(handles=stack_key(results.loss(loss)), ncols=2, loc="outside upper left", columnspacing=1.4)
     hardest = [names.get(int(k), str(k)) for k in order[::-1][:3]]
     return [
-        Picture(
+        picture(
             "classes",
             f"Bias and variance of each class in {text(listing(cells))}; the hardest are {text(listing(hardest))}.",
             f"Each bar is a class's mean test {LOSS_NAMES[loss]} in its parts, hardest on top.",
-            style.png(figure),
+            figure,
         )
     ]

@@ -10,12 +10,14 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from jaxreg.axes import AXES
+from jaxreg.formatting import number
 from jaxreg.report.figures import style
-from jaxreg.report.figures.style import Picture
+from jaxreg.report.figures.painting import picture
+from jaxreg.report.figures.tips import some, tell
 from jaxreg.report.layout import Layout
+from jaxreg.report.parts import Picture
 from jaxreg.store.results import Results
 
-GREYS = ["#b9cfe8", "#8fb3d9", "#6493c4", "#3f73aa", "#23548a", "#0f3765", "#06203f"]
 DASHES = ["-", (0, (6, 1.5)), (0, (3, 1.2)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)), (0, (8, 3))]
 
 
@@ -60,7 +62,7 @@ def _figure(means: pd.DataFrame, columns: Sequence[Column], tested: str, stopped
         axes[row, 0].set_ylim(floor, min(top, 1.05 * float(means[measure].max())))
         axes[row, 0].set_ylabel(title)
     names = [title for title, _, _ in columns if title] or ["all runs"]
-    return Picture(
+    return picture(
         "learning-" + "-".join(name.lower().replace(",", "").replace(" ", "-") for name in names),
         f"Learning curves: test and train cross-entropy after each epoch, {' and '.join(names)}.",
         f"Mean over a cell's members; the test curve is over {tested}, the "
@@ -71,14 +73,19 @@ def _figure(means: pd.DataFrame, columns: Sequence[Column], tested: str, stopped
             if shown & stopped
             else ""
         ),
-        style.png(figure),
+        figure,
     )
 
 
 def _curves(axes: Axes, means: pd.Series, cells: tuple[str, ...], labels: tuple[str, ...]) -> None:
+    told = some(means.index.unique("epoch"))
+    for epoch in told:
+        tell(axes, f"epoch {epoch}", x=float(epoch), head=True)
     for i, (cell, label) in enumerate(zip(cells, labels, strict=True)):
         if cell not in means.index.get_level_values("cell"):
             continue
         curve = means.loc[cell]
-        shade = GREYS[round(i * (len(GREYS) - 1) / max(len(cells) - 1, 1))]
+        shade = style.SHADES[round(i * (len(style.SHADES) - 1) / max(len(cells) - 1, 1))]
+        for epoch, value in curve[curve.index.isin(told)].items():
+            tell(axes, f"{label}: {number(value)}", x=float(epoch))
         axes.plot(curve.index, curve, color=shade, linestyle=DASHES[i % len(DASHES)], label=style.label(label))

@@ -15,7 +15,8 @@ from jaxreg.axes import AXES
 from jaxreg.formatting import listing
 from jaxreg.report.data_size import measured
 from jaxreg.report.figures import style
-from jaxreg.report.figures.style import Picture
+from jaxreg.report.figures.painting import picture
+from jaxreg.report.parts import Picture
 from jaxreg.statistics.data_size import BY_LAW, INSIDE, LARGEST, NONE, SMALLEST
 from jaxreg.store.results import Results
 
@@ -56,7 +57,7 @@ def data_size(results: Results) -> list[Picture]:
         panel.set_xlabel(f"Training {results.examples_are}")
     names = listing([AXES[axis].short for axis in swept])
     return [
-        Picture(
+        picture(
             "data-size",
             f"The best strength of {names}, and error, bias and variance, against the number of training "
             f"{results.examples_are}.",
@@ -64,7 +65,7 @@ def data_size(results: Results) -> list[Picture]:
             "it goes on; open: all splits together). An arrow: the optimum lies beyond what was tried, or none is "
             f"best. Right: the best cell at each number (filled){' and no penalty (open)' if none else ''}. Every "
             f"member takes as many steps: those on fewer {results.examples_are} go over them more often.",
-            style.png(figure),
+            figure,
         )
     ]
 

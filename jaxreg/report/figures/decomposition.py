@@ -13,9 +13,11 @@ from matplotlib.patches import Patch
 
 from jaxreg.axes import AXES, RECIPE
 from jaxreg.report.figures import style
-from jaxreg.report.figures.style import Picture
+from jaxreg.report.figures.painting import picture
+from jaxreg.report.figures.tips import estimates
 from jaxreg.report.layout import Layout, Line
 from jaxreg.report.markdown import text
+from jaxreg.report.parts import Picture
 from jaxreg.report.summaries import diverged
 from jaxreg.statistics.comparisons import COMPARED
 from jaxreg.store.results import Results
@@ -100,11 +102,11 @@ def _figure(results: Results, layout: Layout, lines: Sequence[Line], loss: str) 
     alt = f"Bias, variance and their sum, the test {LOSS_NAMES[loss]}, against {names}" + (
         f", with the paired change against {base} below." if paired else "."
     )
-    return Picture(
+    return picture(
         f"bias-variance-{loss.replace('_', '-')}-{suffix}",
         alt,
         caption + " Bands: 95 % intervals.",
-        style.png(figure),
+        figure,
     )
 
 
@@ -141,9 +143,16 @@ def stack(axes: Axes, line: Line, table: pd.DataFrame, top: float | None) -> Non
         axes.fill_between(x, bias, rows["error"], color=style.DATA_AREA, linewidth=0)
     style.curve(axes, x, rows, "bias", band_alpha=0.2, **style.MARKS["bias"])
     style.curve(axes, x, rows, "error", band_alpha=0.13, **style.MARKS["error"])
+    estimates(axes, x, rows, told(table))
     axes.set_ylim(0, None)
     if top is not None:
         style.cap(axes, x, rows["error"], top)
+
+
+def told(table: pd.DataFrame) -> dict[str, str]:
+    """What is said of a stack, or of a bar, by column of the decomposition."""
+    apart = {"variance_split": "from data", "variance_seed": "from seeds"} if parted(table) else {}
+    return {"error": "error", "bias": "bias", "variance": "variance"} | apart
 
 
 def stack_key(table: pd.DataFrame) -> list[Patch | Line2D]:
@@ -200,7 +209,9 @@ def change_panel(axes: Axes, line: Line, changes: dict[str, pd.DataFrame], base:
             rows.loc[base] = 0.0  # a cell does not differ from itself
         rows = rows.rename(columns={"low": "difference_low", "high": "difference_high"})
         keep = rows["difference"].notna().to_numpy()
-        style.curve(axes, np.asarray(line.positions)[keep], rows[keep], "difference", **style.MARKS[name])
+        x = np.asarray(line.positions)[keep]
+        style.curve(axes, x, rows[keep], "difference", **style.MARKS[name])
+        estimates(axes, x, rows[keep], {"difference": name}, signed=True)
         drawn.append(rows)
     return drawn
 

@@ -8,10 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from jaxreg.report.figures import style
-from jaxreg.report.figures.decomposition import LOSS_NAMES, change_key, changes_of, parted, stack_key
-from jaxreg.report.figures.style import Picture
+from jaxreg.report.figures.decomposition import LOSS_NAMES, change_key, changes_of, parted, stack_key, told
+from jaxreg.report.figures.painting import picture
+from jaxreg.report.figures.tips import estimates, tell
 from jaxreg.report.layout import Layout
 from jaxreg.report.markdown import text
+from jaxreg.report.parts import Picture
 from jaxreg.store.results import Results
 
 MOST_ROWS = 200  # a figure has an end
@@ -41,6 +43,9 @@ def dot_plots(results: Results, layout: Layout, loss: str = "cross_entropy") -> 
         heights.append(-y)
     figure, axes = style.canvas(1.5 + 0.33 * y, 1, 2 if paired else 1, sharey=True)
     names = [row[0] for row in rows]
+    for panel in axes[0]:
+        for height, (cell, _, _) in zip(heights, rows, strict=True):
+            tell(panel, cell, y=height, head=True)
     _bars(axes[0, 0], heights, table.loc[names], LOSS_NAMES[loss])
     axes[0, 0].set_yticks(heights, [style.label(label) for _, label, _ in rows])
     axes[0, 0].set_ylim(-y - 0.7, -0.3)
@@ -64,14 +69,14 @@ def dot_plots(results: Results, layout: Layout, loss: str = "cross_entropy") -> 
             "that crosses it is no finding."
         )
     return [
-        Picture(
+        picture(
             f"bias-variance-{loss.replace('_', '-')}-cells",
             f"{'Bias and variance of each' if bars else 'Each'} cell's test {LOSS_NAMES[loss]}, and its change against "
             f"{text(layout.base)}.",
             caption
             + (f" The first {MOST_ROWS} of {len(every)} cells." if len(every) > MOST_ROWS else "")
             + " Values off the scale are written at the right (\u2192).",
-            style.png(figure),
+            figure,
         )
     ]
 
@@ -87,6 +92,7 @@ def _bars(axes: Axes, heights: list[float], rows: pd.DataFrame, loss: str) -> No
     error = rows["error"].to_numpy(float)
     spread = np.abs(rows[["error_low", "error_high"]].to_numpy(float).T - error)
     axes.errorbar(error, heights, xerr=np.nan_to_num(spread), fmt="o", color=style.INK, markersize=5, linewidth=1.3)
+    estimates(axes, heights, rows, told(rows), rows=True)
     axes.set_xlim(0, None)
     axes.grid(axis="y", visible=False)
     axes.set_xlabel(f"Test {loss}")
@@ -100,6 +106,8 @@ def _changes(axes: Axes, heights: list[float], names: list[str], changes: dict[s
         (0.24, 0.0, -0.24) if len(changes) > 1 else (0.0,), changes.items(), strict=False
     ):
         rows = change.loc[names, ["difference", "low", "high"]].astype(float)
+        ends_of = {"low": "difference_low", "high": "difference_high"}
+        estimates(axes, heights, rows.rename(columns=ends_of), {"difference": name}, signed=True, rows=True)
         middle = rows["difference"].to_numpy()
         spread = np.abs(rows[["low", "high"]].to_numpy().T - middle)
         mark = style.MARKS[name]

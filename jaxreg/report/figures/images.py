@@ -8,7 +8,8 @@ import numpy as np
 
 from jaxreg.report.figures import style
 from jaxreg.report.figures.classes import class_names
-from jaxreg.report.figures.style import Picture
+from jaxreg.report.figures.painting import picture
+from jaxreg.report.parts import Picture
 from jaxreg.store.results import Results
 
 ACROSS = 6
@@ -51,11 +52,11 @@ def sheet(results: Results) -> list[Picture]:
             text += "mostly right" if label == answer else f"\u2192 {style.label(answer)}"
             panel.text(0.5, -0.04, text, transform=panel.transAxes, ha="center", va="top", fontsize=8.5)
     return [
-        Picture(
+        picture(
             "images",
             "The test images with the highest variance and the highest bias, with label and answer.",
             "Under each image its label and, after the arrow, what most models call it. High variance: "
             "models trained on other data disagree. High bias: they agree against the label, rightly or not.",
-            style.png(figure),
+            figure,
         )
     ]

@@ -13,8 +13,10 @@ from jaxreg.axes import AXES
 from jaxreg.formatting import value_text
 from jaxreg.report.figures import style
 from jaxreg.report.figures.decomposition import mark_choices, pairs
-from jaxreg.report.figures.style import Picture
+from jaxreg.report.figures.painting import picture
+from jaxreg.report.figures.tips import estimates
 from jaxreg.report.layout import Layout, Line
+from jaxreg.report.parts import Picture
 from jaxreg.report.summaries import by_cell, diverged, means
 from jaxreg.store.results import Results
 
@@ -27,7 +29,9 @@ def _panel(axes: Axes, line: Line, table: pd.DataFrame, columns: dict[str, dict[
     for column, how in columns.items():
         rows = table.loc[list(line.cells)]
         keep = rows[column].notna().to_numpy()
-        style.curve(axes, np.asarray(line.positions)[keep], rows[keep], column, **how)
+        x = np.asarray(line.positions)[keep]
+        style.curve(axes, x, rows[keep], column, **how)
+        estimates(axes, x, rows[keep], {column: how.get("label", "mean")})
 
 
 def _name(stem: str, lines: Sequence[Line]) -> str:
@@ -51,7 +55,7 @@ def generalisation(results: Results, layout: Layout) -> list[Picture]:
                 line.positions,
                 rows["train_cross_entropy"],
                 rows["test_cross_entropy"],
-                color="#ececec",
+                color=style.GAP,
                 linewidth=0,
             )
             curves = {
@@ -68,13 +72,13 @@ def generalisation(results: Results, layout: Layout) -> list[Picture]:
         axes[0, 0].set_ylabel("Cross-entropy")
         figure.legend(*axes[0, 0].get_legend_handles_labels(), ncols=2, loc="outside upper left")
         pictures.append(
-            Picture(
+            picture(
                 _name("train-test", lines),
                 f"Train and test cross-entropy against {_axes(lines)}; the gap between them is shaded.",
                 "Cross-entropy without the penalty, weights frozen. The shaded generalisation gap is not the "
                 f"variance: it compares two sets of {results.examples_are} under one model, variance two models "
                 "on one set.",
-                style.png(figure),
+                figure,
             )
         )
     return pictures
@@ -118,7 +122,7 @@ def weights(results: Results, layout: Layout) -> list[Picture]:
             style.legend(axes[1, 0], ncols=2)
         limit = f"below {value_text(threshold)} in size" if threshold else "close to zero"
         pictures.append(
-            Picture(
+            picture(
                 _name("weights", lines),
                 f"Share of small hidden weights and the norms of the weights against {_axes(lines)}.",
                 f"Share of the hidden kernels' entries {limit}"
@@ -129,7 +133,7 @@ def weights(results: Results, layout: Layout) -> list[Picture]:
                     else ""
                 )
                 + (". Below: their sum of sizes and of squares, on a logarithmic scale." if norms else "."),
-                style.png(figure),
+                figure,
             )
         )
     return pictures
@@ -159,12 +163,12 @@ def accuracy(results: Results, layout: Layout) -> list[Picture]:
         if full is not None:
             figure.legend(*axes[0, 0].get_legend_handles_labels(), ncols=2, loc="outside upper left")
         pictures.append(
-            Picture(
+            picture(
                 _name("accuracy", lines),
                 f"Test accuracy against {_axes(lines)}.",
                 f"Mean accuracy on all test {results.examples_are}; band: 95 % interval over training runs (splits, "
                 "or seeds where there is one split). Cells off the scale have their value at the foot (\u2193).",
-                style.png(figure),
+                figure,
             )
         )
     return pictures
@@ -188,12 +192,12 @@ def calibration(results: Results, layout: Layout) -> list[Picture]:
             style.strength_axis(axes[0, column], line)
         axes[0, 0].set_ylabel("Calibration error, points")
         pictures.append(
-            Picture(
+            picture(
                 _name("calibration", lines),
                 f"Expected calibration error against {_axes(lines)}.",
                 "Mean distance between a model's stated confidence and its share of right answers, in "
                 "percentage points, lower is better. Cross-entropy punishes it, accuracy does not see it.",
-                style.png(figure),
+                figure,
             )
         )
     return pictures

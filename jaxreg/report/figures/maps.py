@@ -10,10 +10,13 @@ from matplotlib.colors import Normalize
 from matplotlib.patches import Rectangle
 
 from jaxreg.axes import AXES
+from jaxreg.formatting import number
 from jaxreg.report.figures import style
-from jaxreg.report.figures.style import Picture
+from jaxreg.report.figures.painting import picture
+from jaxreg.report.figures.tips import tell
 from jaxreg.report.layout import Layout, Product
 from jaxreg.report.markdown import text
+from jaxreg.report.parts import Picture
 from jaxreg.report.summaries import diverged
 from jaxreg.store.results import Results
 
@@ -42,12 +45,12 @@ def _figure(results: Results, product: Product, loss: str) -> Picture:
     for panel in axes[:, 0]:
         panel.set_ylabel(AXES[product.second].title)
     held = f" The other axes are held at {text(product.held)}." if product.held else ""
-    return Picture(
+    return picture(
         f"map-{product.first}-{product.second}",
         f"Maps of error, bias, variance and wrong answers: {AXES[product.first].short}, {AXES[product.second].short}.",
         "Darker is worse. Framed: the best cell by test cross-entropy; dotted: the cells within one standard "
         f"error of it. A cross marks a cell with diverged members.{held}",
-        style.png(figure),
+        figure,
     )
 
 
@@ -76,16 +79,17 @@ def _map(axes: Axes, table: pd.DataFrame, values: pd.Series, lost: pd.Series, ca
     axes.set_yticks(range(table.shape[0]), list(table.index))
     small = table.shape[1] > 5
     for (i, j), value in np.ndenumerate(grid):
+        name = table.iat[i, j]
         if np.isfinite(value):
             shade = colours(float(np.clip(scale(value), 0, 1)))
             dark = np.dot(shade[:3], (0.3, 0.6, 0.1)) < 0.5
             axes.text(
                 j, i, _short(value), ha="center", va="center", fontsize=8.5 if small else 10,
-                color="white" if dark else style.INK,
+                color="white" if dark else style.INK, gid=style.AS_IT_IS,
             )  # fmt: skip
-        name = table.iat[i, j]
+            tell(axes, f"{name!s}: {number(value)}", x=float(j), y=float(i), reach=0.5)
         if isinstance(name, str) and lost.get(name, False):
-            axes.plot([j + 0.34], [i + 0.3], "x", color=style.WARN, markersize=6, mew=1.8)
+            axes.plot([j + 0.34], [i + 0.3], "x", color=style.WARN, markersize=6, mew=1.8, gid=style.AS_IT_IS)
 
 
 def _short(value: float) -> str:
@@ -111,5 +115,6 @@ def _outline(axes: Axes, table: pd.DataFrame, best: str | None, tied: set[str]) 
                     edgecolor=colour,
                     linewidth=line,
                     linestyle=style_,
+                    gid=style.AS_IT_IS,
                 )
             )

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from jaxreg.formatting import fixed
 from jaxreg.report.figures import style
 from jaxreg.report.figures.classes import shown_cells
-from jaxreg.report.figures.style import Picture
+from jaxreg.report.figures.painting import picture
+from jaxreg.report.figures.tips import tell
 from jaxreg.report.layout import Layout
 from jaxreg.report.markdown import text
+from jaxreg.report.parts import Picture
 from jaxreg.store.results import Results
 
 
@@ -28,6 +31,9 @@ def diagram(results: Results, layout: Layout) -> list[Picture]:
         rows = results.reliability[results.reliability["cell"] == cell].sort_values("confidence")
         rows = rows[rows["share"] > 0.001]  # a handful of answers is noise
         panel.plot(100 * rows["confidence"], 100 * rows["accuracy"], label=style.label(cell), **mark)
+        for confidence, right, share in 100 * rows[["confidence", "accuracy", "share"]].to_numpy(float):
+            said = f"{cell}: {fixed(right, 1)} % right of the {fixed(share, 1)} % that say {fixed(confidence, 1)} %"
+            tell(panel, said, x=confidence, y=right)
         counts.plot(100 * rows["confidence"], 100 * rows["share"], **mark)
     seen = results.reliability[results.reliability["cell"].isin(cells) & (results.reliability["share"] > 0.001)]
     lowest = float(np.floor(10 * seen["confidence"].min())) * 10
@@ -35,11 +41,11 @@ def diagram(results: Results, layout: Layout) -> list[Picture]:
     counts.set(ylabel="Answers, %", xlabel="Stated confidence, %", ylim=(0, None))
     panel.legend(loc="upper left")
     return [
-        Picture(
+        picture(
             "reliability",
             f"Share of right answers against stated confidence for {text(', '.join(cells))}.",
             "On the grey diagonal confidence equals accuracy; below it models are too sure of themselves. "
             "The lower panel says what share of the answers was given with which confidence.",
-            style.png(figure),
+            figure,
         )
     ]

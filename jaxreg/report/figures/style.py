@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from jaxreg.formatting import printable
+from jaxreg.report.figures.tips import Sheet, tell
 from jaxreg.report.layout import Line
 
 WIDTH = 6.6  # inches; 11 points at this width are 8 pixels on a phone of 375
@@ -48,16 +49,24 @@ MARKS: dict[str, dict[str, Any]] = {
     "bias": {"color": BIAS, "linestyle": (0, (5, 1.5)), "marker": "s"},
     "variance": {"color": VARIANCE, "linestyle": (0, (1.5, 1)), "marker": "^"},
 }
+SHADES = ["#b9cfe8", "#8fb3d9", "#6493c4", "#3f73aa", "#23548a", "#0f3765", "#06203f"]  # light to dark
+GAP = "#ececec"
+
+# In a page each has a name, and another colour on a dark ground: `--ink` and so on in templates/report.css.
+THEME = {
+    INK: "ink", "#000000": "ink", "#ffffff": "paper", QUIET: "quiet", WARN: "warn", GAP: "gap",
+    RC["grid.color"]: "grid",
+    BETTER_AREA: "better-area",
+    BIAS: "bias", BIAS_AREA: "bias-area", VARIANCE: "variance", DATA_AREA: "data-area", SEED_AREA: "seed-area",
+    **{shade: f"shade-{i}" for i, shade in enumerate(SHADES)},
+}  # fmt: skip
+AS_IT_IS = "as-it-is"  # the gid of what stands on a coloured ground, and keeps its colour on any page
 PATCH: dict[str, Any] = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 0.8}
 
 
-class Picture(NamedTuple):
-    """A figure: its file's name without suffix, words for those who can't see it, how to read it."""
-
-    name: str
-    alt: str
-    caption: str
-    png: bytes
+def themed(colour: str) -> str:
+    """A colour as a page has it."""
+    return f"var(--{THEME[colour]})" if colour in THEME else colour
 
 
 def label(name: str) -> str:
@@ -67,7 +76,8 @@ def label(name: str) -> str:
 
 def canvas(height: float, rows: int = 1, columns: int = 1, **kwargs: Any) -> tuple[Figure, np.ndarray]:
     """A figure of the common width and its axes [rows, columns]; not by pyplot, whose state is global."""
-    figure = Figure(figsize=(WIDTH, height))
+    figure = Sheet(figsize=(WIDTH, height))
+    figure.tips = []
     FigureCanvasAgg(figure)
     return figure, figure.subplots(rows, columns, squeeze=False, **kwargs)
 
@@ -85,6 +95,8 @@ def strength_axis(axes: Axes, line: Line, label: bool = True) -> None:
     """Ticks at the values trained; 0 on a logarithmic axis, and no limit, stand apart, the axis broken beside them."""
     labels = [text if _shown(line, i) else "" for i, text in enumerate(line.labels)]
     axes.set_xticks(line.positions, labels)
+    for place, text in zip(line.positions, line.labels, strict=True):
+        tell(axes, f"{line.short} = {text}", x=place, head=True)
     axes.margins(x=0.04)
     axes.grid(axis="x", visible=False)
     if label:

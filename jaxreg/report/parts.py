@@ -1,6 +1,6 @@
-"""What stands in a table of the report, before it is Markdown or HTML: nothing in it is markup, whoever wrote it.
+"""Tables and figures of the report, before they are Markdown or HTML; nothing in a table is markup, whoever wrote it.
 
-`jaxreg.report.markdown` and `jaxreg.report.html` write a table each in their own way.
+`jaxreg.report.markdown` and `jaxreg.report.html` write them each in their own way.
 """
 
 from __future__ import annotations
@@ -25,6 +25,19 @@ class Entry(NamedTuple):
 
 Table = list[dict[str, Entry]]  # its rows, from top to bottom; the keys are the titles of the columns
 ABSENT = Entry(NOTHING)
+
+
+class Picture(NamedTuple):
+    """A figure: its file's name without suffix, words for those who can't see it, how to read it; both are Markdown.
+
+    Without `svg`, an HTML page has the PNG in it.
+    """
+
+    name: str
+    alt: str
+    caption: str
+    png: bytes
+    svg: str = ""
 
 
 def columns(table: Table) -> list[str]:
