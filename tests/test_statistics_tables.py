@@ -64,7 +64,7 @@ def test_the_files_and_their_columns(run, tmp_path):
         "calibration": "cell expected_calibration_error low high chance".split(),
         "reliability": "cell bin confidence accuracy share".split(),
         "power": "measure cell difference splits_needed seeds_needed detectable_difference splits seeds comparisons "
-        "sd_split sd_seed sd_example".split(),
+        "sd_split sd_seed sd_example prior_freedom".split(),
     }
     for name, columns in expected.items():
         assert set(columns) == set(pd.read_csv(tmp_path / f"{name}.csv").columns), name
