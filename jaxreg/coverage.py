@@ -9,6 +9,7 @@ from jaxreg.errors import UserError, exit_code
 from jaxreg.flags import Parser
 
 PROG = "python -m jaxreg.coverage"
+SECTIONS = ("intervals", "comparisons")
 
 
 def parser(prog: str = PROG) -> Parser:
@@ -19,8 +20,9 @@ def parser(prog: str = PROG) -> Parser:
         type=int,
         default=1000,
         metavar="N",
-        help="of every design (default 1000, about half an hour on one core)",
+        help="of every design (default 1000, about an hour on one core)",
     )
+    made.add_argument("--only", choices=SECTIONS, help="one section of the page")
     return made
 
 
@@ -28,12 +30,12 @@ def main(arguments: Sequence[str] | None = None, prog: str = PROG) -> int:
     """The command, which was typed as `prog`: 0 done, 2 wrong input, 130 interrupted."""
 
     def command() -> None:
-        repetitions = parser(prog).read(arguments).repetitions
-        if repetitions < 2:
-            raise UserError(f"--repetitions: must be a whole number of at least 2, got {repetitions}.")
+        asked = parser(prog).read(arguments)
+        if asked.repetitions < 2:
+            raise UserError(f"--repetitions: must be a whole number of at least 2, got {asked.repetitions}.")
         from jaxreg.statistics import coverage  # SciPy and pandas, for which --help need not wait
 
-        coverage.main([f"--repetitions={repetitions}"])
+        coverage.main(asked.repetitions, asked.only)
 
     return exit_code(command)
 

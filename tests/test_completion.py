@@ -53,7 +53,7 @@ def test_flags_without_a_command_are_those_of_sweep(proposed):
     [
         ("report", {"--help"}),
         ("study", {"--help", "--notebook", "--regularizers", "--outliers", "--printed", "--cost"}),
-        ("coverage", {"--help", "--repetitions"}),
+        ("coverage", {"--help", "--only", "--repetitions"}),
     ],
 )
 def test_a_command_has_flags_of_its_own(command, flags, proposed):

@@ -11,7 +11,7 @@ score and of cross-entropy are normal integrals over a plane (three classes, one
 Gauss-Hermite quadrature. For 0-1 loss the truth is the mean over fresh models and examples. Models move in
 as many directions as f has components, times two: real networks in some 50 to 200, fewer where they are strongly
 regularised. A
-second cell, with other scale and spreads and half of its variation in common, gives differences.
+second cell, with other scale and spreads and half of its variation in common, gives differences; there may be more.
 
 Where the same images are dealt into splits more than once, they are S G independent "grains" X_g, G to a split, and
 each deal hands them out anew:
@@ -24,6 +24,7 @@ Of what is linear in W deals share that part, and a further deal can't lower it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -126,7 +127,9 @@ def _labels(random: np.random.Generator, examples: int) -> tuple[np.ndarray, np.
     return np.where(random.random(examples) < 1 - NOISE, kind, other), level[:, None] * np.eye(CLASSES)[kind]
 
 
-def draw(random: np.random.Generator, experiment: Experiment) -> tuple[np.ndarray, list[np.ndarray]]:
+def draw(
+    random: np.random.Generator, experiment: Experiment, cells: Sequence[LogitSpread] = CELLS
+) -> tuple[np.ndarray, list[np.ndarray]]:
     """Labels [example] and each cell's log-probabilities [model, example, class], by deal, split and seed."""
     label, centre = _labels(random, experiment.examples)
     f, g = random.standard_normal((2, experiment.examples, experiment.directions))
@@ -146,7 +149,7 @@ def draw(random: np.random.Generator, experiment: Experiment) -> tuple[np.ndarra
         return by_split, random.standard_normal((splits, experiment.seeds, *shape))
 
     common, found = matrices(), []
-    for cell in CELLS:
+    for cell in cells:
         w, u = (np.sqrt(COMMON) * x + np.sqrt(1 - COMMON) * y for x, y in zip(common, matrices(), strict=True))
         z = cell.scale * centre + cell.split * (f @ w) + cell.seed * (g @ u)
         z = z.reshape(-1, experiment.examples, CLASSES)
