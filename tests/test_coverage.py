@@ -56,10 +56,10 @@ def test_fewer_than_three_splits_have_no_interval_for_variance():
 
 def test_command_prints_the_page(capsys, monkeypatch):
     monkeypatch.setattr("jaxreg.statistics.coverage.FULL", (Experiment(3, 1, 20, 2), Experiment(3, 2, 20, 2)))
-    main(["--repetitions", "3"])
+    main(3, "intervals")
     printed = capsys.readouterr().out
     assert " 3 × 1, 20, 2 |" in printed and "| cross entropy variance, difference" in printed
-    assert "python -m jaxreg.coverage --repetitions 3 > docs/coverage.md" in printed
+    assert "python -m jaxreg.coverage --repetitions 3 --only intervals" in printed
     assert "nan" not in printed and "brier variance seed" in printed
 
 

@@ -135,7 +135,7 @@ def test_every_figure_has_a_name_and_says_its_values(folder: Path, root: ET.Elem
             x, y, w, h = (float(place.attrib[key]) for key in ("x", "y", "width", "height"))
             assert -10 < x < x + w < width + 10 and -10 < y < y + h < height + 10
             assert place.find("{*}title").text
-    said = [title.text for title in figures[0].iterfind(".//*[@class='tips']/{*}rect/{*}title")]
+    said = [title.text for title in figures[1].iterfind(".//*[@class='tips']/{*}rect/{*}title")]
     assert "L1 = 1e-5" in "\n".join(said)
     row = page.read(folder).loss("cross_entropy").loc["l1=1e-5"]
     assert any(f"L1 = 1e-5\nerror: {row['error']:.3f} (" in one and "from seeds: " in one for one in said)

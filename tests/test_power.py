@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from jaxreg.errors import UserError
+from jaxreg.statistics.comparisons import compare, moderated
 from jaxreg.statistics.intervals import Estimate, TwoWay
 from jaxreg.statistics.power import detectable, needed, outlook, review
 from jaxreg.statistics.spreads import PRIOR, Spread, read, spread
+from jaxreg.statistics.studies import Cells, Size, differences, losses
 
 EXAMPLES = 10_000
 
@@ -29,7 +31,32 @@ def test_detectable_difference_is_found_in_four_runs_of_five(splits, seeds, test
     assert (p < 0.05 / tests).mean() == pytest.approx(0.8, abs=0.025)
 
 
-spreads = st.builds(Spread, st.floats(1e-4, 0.1), st.floats(1e-4, 0.1), st.floats(1e-4, 1))
+@pytest.mark.slow
+@pytest.mark.parametrize(("seeds", "examples"), [(1, 10_000), (4, 1000)])
+def test_detectable_is_what_comparisons_find_in_four_runs_of_five(seeds, examples):
+    """Ten cells, one of them better by what is said to be detectable, by the rule that reports use."""
+    cells, runs = Cells((0.01,) * 11, (0.02,) * 11, 0.4), 300
+    size = Size(5, seeds, 1, examples)
+    drawn = [differences(losses(np.random.default_rng([4, run]), cells, size)) for run in range(runs)]
+    prior = np.median([one.prior for found in drawn[:50] for one in moderated(found, 0)])
+    spread = Spread(np.sqrt(2) * 0.01, np.sqrt(2) * 0.02, 0.4 * np.sqrt(1 + 1 / (5 * seeds)), prior=float(prior))
+    better = detectable(spread, 5, seeds, examples, 10)
+    found = 0
+    for family in drawn:
+        first = family[0].paired
+        family[0] = family[0]._replace(paired=first._replace(value=first.value - better))
+        found += compare([family], ["m"])["verdict"].iloc[0] == "lower"
+    assert found / runs == pytest.approx(0.8, abs=0.075)
+
+
+spreads = st.builds(
+    Spread,
+    st.floats(1e-4, 0.1),
+    st.floats(1e-4, 0.1),
+    st.floats(1e-4, 1),
+    anew=st.just(float("nan")),
+    prior=st.floats(0, 9),
+)
 
 
 @settings(max_examples=30)
@@ -38,7 +65,7 @@ def test_more_of_anything_detects_less(given_spread, splits, seeds, tests):
     base = detectable(given_spread, splits, seeds, EXAMPLES, tests)
     assert detectable(given_spread, splits + 1, seeds, EXAMPLES, tests) < base
     assert detectable(given_spread, splits, seeds, EXAMPLES, tests + 1) > base
-    times = Spread(*(3 * x for x in given_spread))
+    times = given_spread._replace(**{name: 3 * getattr(given_spread, name) for name in ("split", "seed", "example")})
     assert detectable(times, splits, seeds, EXAMPLES, tests) == pytest.approx(3 * base)
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from jaxreg.statistics.comparisons import COMPARED, UNDECIDED, Difference
-from jaxreg.statistics.intervals import Estimate
+from jaxreg.statistics.intervals import Between, Estimate
 from jaxreg.statistics.recommendation import PURPOSES, recommend
 from jaxreg.statistics.whole import MEASURES
 
@@ -36,7 +36,8 @@ def compared(cells: Verdicts) -> pd.DataFrame:
 
 def pair(cell: str, reference: str, value: float, error: float) -> Difference:
     same = np.ones(len(COMPARED))
-    return Difference(cell, reference, Estimate(value * same, error * same, same, same, 5), same)
+    between = Between(same, same, 4, 100, same, same)
+    return Difference(cell, reference, Estimate(value * same, error * same, same, same, 5, 1, between), same)
 
 
 def chosen(cells: Verdicts, pairs: list[Difference] | None = None, **whole: object) -> pd.DataFrame:

@@ -74,7 +74,7 @@ def test_the_files_and_their_columns(run, tmp_path):
         "calibration": "cell expected_calibration_error low high chance temperature".split(),
         "reliability": "cell bin confidence accuracy share".split(),
         "power": "measure cell difference splits_needed seeds_needed detectable_difference splits seeds comparisons "
-        "sd_split sd_seed sd_example".split(),
+        "sd_split sd_seed sd_example prior_freedom".split(),
         "recommendation": list(COLUMNS),
     }
     assert {path.name for path in tmp_path.iterdir()} == {f"{name}.csv" for name in expected} | {"examples.npz"}

@@ -18,7 +18,14 @@ import pandas as pd
 from jaxreg.axes import present, reference
 from jaxreg.files import write_csv, write_npz
 from jaxreg.statistics import calibration, data_size, power, selection, spreads
-from jaxreg.statistics.comparisons import COMPARED, UNDECIDED, Difference, against, compare_with_references
+from jaxreg.statistics.comparisons import (
+    COMPARED,
+    UNDECIDED,
+    Difference,
+    against,
+    compare_with_references,
+    moderated,
+)
 from jaxreg.statistics.decomposition import table
 from jaxreg.statistics.examples import examples
 from jaxreg.statistics.groups import CellMembers, Group, LogProbabilities, Predictions, counted, differences, grouped
@@ -231,9 +238,10 @@ def _power(
     apart, undecided = {}, {}
     rows = comparisons[comparisons["reference"] == plain]
     open_ones = rows[rows["verdict"] == UNDECIDED].set_index(["cell", "measure"])["difference"]
-    for d in found:
-        for index, measure in enumerate(COMPARED):
-            apart[d.cell, measure] = spreads.spread(d.paired, index, members, d.cell, plain, measure, examples)
+    for index, measure in enumerate(COMPARED):
+        for d, sure in zip(found, moderated(found, index), strict=True):
+            alone = spreads.spread(d.paired, index, members, d.cell, plain, measure, examples)
+            apart[d.cell, measure] = alone._replace(prior=sure.prior if sure else 0.0)
             if (d.cell, measure) in open_ones and measure in spreads.PRIOR:
                 undecided[d.cell, measure] = float(open_ones[d.cell, measure])
     where = max((group.design for group in groups), key=lambda d: len(d.order))

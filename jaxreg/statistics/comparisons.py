@@ -2,12 +2,19 @@
 
 Cells share training sets, seeds and test examples, so what these do to both cancels in the difference; its
 error comes from `jaxreg.statistics.intervals`, with the split as the unit (the seed where there is one split), and
-covers new training sets, seeds and test examples. The interval is for the one difference. The verdict uses the
-p-value after Holm's correction, so an interval may exclude 0 where the verdict is "not distinguishable".
+covers new training sets, seeds and test examples. How far units spread is learnt from all differences of a family
+(`jaxreg.statistics.moderation`), and p-values and intervals alike are of that: they are moderated. The interval is for
+the one difference. The verdict uses the p-value after Holm's correction, so an interval may exclude 0 where the
+verdict is "not distinguishable".
 
 What is corrected for depends on the reference. Against a reference fixed beforehand (the plain cell): all
 other cells, for each measure. Against the best cell, which was found in the same data: all pairs of cells, since
-the best could have been any of them; no choice made afterwards among pairs can then break the 5 %.
+the best could have been any of them; no choice made afterwards among pairs can then break the 5 %. For the same reason
+the families that are moderated do not depend on what is best: they are the pairs with the plain cell, and all others.
+
+A multivariate t distribution in the place of Holm's correction would use that differences share their reference. As
+each has a spread of its own, which decides how far its t goes, that gains little (`python -m jaxreg.coverage` has the
+figures), and only where the correlation is known.
 """
 
 from __future__ import annotations
@@ -19,7 +26,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from jaxreg.statistics.intervals import Estimate, p_value
+from jaxreg.statistics.intervals import Estimate
+from jaxreg.statistics.moderation import Mixture, moderate
 
 # The measures compared: their loss and part in `jaxreg.statistics.losses`.
 COMPARED = {
@@ -71,35 +79,45 @@ def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
     return adjusted
 
 
-def compare(differences: Sequence[Difference], measures: Sequence[str], tests: int | None = None) -> pd.DataFrame:
-    """A row for each difference and measure.
+def compare(
+    families: Sequence[Sequence[Difference]],
+    measures: Sequence[str],
+    tests: int | None = None,
+    reference: str | None = None,
+) -> pd.DataFrame:
+    """A row for each difference and measure, corrected for all of them.
 
     Args:
-        differences: of one family.
+        families: differences of which each tells how far the others of its family spread.
         measures: the names of the entries.
-        tests: how many differences the family has, if more than are given.
+        tests: how many differences are corrected for, if more than are given.
+        reference: whose differences have rows, if not all.
 
     Returns:
         `cell, reference, measure, difference, low, high, p, p_adjusted, verdict, gain`; `p` is for somebody who
         asks about this one pair alone; `gain` is how many times as many unpaired runs would give the same error
         (squared ratio of the errors).
     """
+    differences = [d for family in families for d in family]
     tables = []
     for index, measure in enumerate(measures):
-        p = [p_value(*(x[index] for x in d.paired[:3])) for d in differences]
+        sure = [one for family in families for one in moderated(family, index)]
+        p = [_p_value(d.paired, index, one) for d, one in zip(differences, sure, strict=True)]
         adjusted = holm(np.array(p), tests)
         rows = []
-        for d, p_alone, p_adjusted in zip(differences, p, adjusted, strict=True):
-            value, error = d.paired.value[index], d.paired.error[index]
-            low, high = d.paired.interval(index, LEVEL)
+        for d, one, p_alone, p_adjusted in zip(differences, sure, p, adjusted, strict=True):
+            if reference not in (None, d.reference):
+                continue
+            value, error = float(d.paired.value[index]), d.paired.error[index]
+            half = one.half_width(LEVEL) if one else 0.0 if error == 0 else np.nan
             rows.append(
                 {
                     "cell": d.cell,
                     "reference": d.reference,
                     "measure": measure,
                     "difference": value,
-                    "low": low,
-                    "high": high,
+                    "low": value - half,
+                    "high": value + half,
                     "p": p_alone,
                     "p_adjusted": p_adjusted,
                     "verdict": verdict(value, p_adjusted),
@@ -110,23 +128,38 @@ def compare(differences: Sequence[Difference], measures: Sequence[str], tests: i
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
+def moderated(family: Sequence[Difference], index: int) -> list[Mixture | None]:
+    """`jaxreg.statistics.moderation.moderate` of one measure."""
+    pairs = [{d.cell, d.reference} for d in family]
+    overlap = sum(bool(a & b) for a in pairs for b in pairs) / max(len(pairs), 1) - 1
+    return moderate([d.paired for d in family], index, overlap)
+
+
+def _p_value(paired: Estimate, index: int, sure: Mixture | None) -> float:
+    """Two-sided, of "the true value is 0"; nan where the error is not known."""
+    if sure:
+        return sure.p_value(paired.value[index])
+    return float(paired.value[index] == 0) if paired.error[index] == 0 else float("nan")
+
+
 def compare_with_references(
     differences: Sequence[Difference], cells: Sequence[str], plain: str | None, best: str | None
 ) -> pd.DataFrame:
-    """Against the plain cell, a family of its own; against the best, all pairs are the family."""
+    """Against the plain cell, corrected for these; against the best, for all pairs."""
     measures = list(COMPARED)
     tables = []
-    if plain is not None:
-        tables.append(compare(against(differences, plain, cells), measures))
+    with_plain = against(differences, plain, cells) if plain is not None else []
+    if with_plain:
+        tables.append(compare([with_plain], measures))
     if best is not None and best != plain:
-        pairs = [d if best not in (d.cell, d.reference) else against([d], best, cells)[0] for d in differences]
-        every = compare(pairs, measures, tests=len(cells) * (len(cells) - 1) // 2)
-        shown = every[every["reference"] == best] if not every.empty else every
-        order = {name: place for place, name in enumerate(cells)}
-        tables.append(shown.sort_values("cell", key=lambda names: names.map(order), kind="stable"))
+        others = [d for d in differences if plain not in (d.cell, d.reference)]
+        families = [[_from(d, best) for d in family] for family in (with_plain, others)]
+        shown = compare(families, measures, len(cells) * (len(cells) - 1) // 2, best)
+        if not shown.empty:
+            order = {name: place for place, name in enumerate(cells)}
+            tables.append(shown.sort_values("cell", key=lambda names: names.map(order), kind="stable"))
     columns = ["cell", "reference", "measure", "difference", "low", "high", "p", "p_adjusted", "verdict", "gain"]
-    filled = [x for x in tables if not x.empty]
-    return pd.concat(filled, ignore_index=True)[columns] if filled else pd.DataFrame(columns=columns)
+    return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
 
 
 def verdict(difference: float, p_adjusted: float) -> str:
@@ -138,11 +171,12 @@ def verdict(difference: float, p_adjusted: float) -> str:
 
 def against(differences: Sequence[Difference], reference: str, cells: Sequence[str]) -> list[Difference]:
     """The differences from `reference`, in the order of `cells`, turned round where need be."""
-    found = {}
-    for d in differences:
-        if d.reference == reference:
-            found[d.cell] = d
-        elif d.cell == reference:
-            turned = d.paired._replace(value=-d.paired.value)
-            found[d.reference] = Difference(d.reference, reference, turned, d.unpaired_error)
+    found = {d.cell: d for d in (_from(one, reference) for one in differences) if d.reference == reference}
     return [found[name] for name in cells if name in found]
+
+
+def _from(d: Difference, reference: str) -> Difference:
+    """The same difference, turned round if it is one of `reference` from something else."""
+    if d.cell != reference:
+        return d
+    return Difference(d.reference, reference, d.paired._replace(value=-d.paired.value), d.unpaired_error)

@@ -123,7 +123,7 @@ def contract(world: World, studies: int, seed: int = 0) -> pd.DataFrame:
         ]
         group = Group(own, Predictions(np.concatenate(cells), labels))
         pairs = [group.difference(name, REFERENCE) for name in names[1:]]
-        table = compare(pairs, list(COMPARED))
+        table = compare([pairs], list(COMPARED))
         found = recommend(table, pairs, REFERENCE, names).set_index("purpose")["cell"]
         wrong = False
         for purpose, (measure, _) in PURPOSES.items():

@@ -1,26 +1,26 @@
-"""Do the intervals cover? `python -m jaxreg.coverage > docs/coverage.md` repeats an experiment whose truth is known.
+"""Do the intervals cover? Of an experiment that is repeated and whose truth is known.
 
 The experiment is in `jaxreg.statistics.simulation`. Each repetition draws new splits, seeds and test examples, and asks
-for each 95 % interval whether it holds the truth.
+for each 95 % interval whether it holds the truth. The other sections of docs/coverage.md have modules of their own;
+`main` puts the page together.
 """
 
 from __future__ import annotations
 
-import argparse
-import platform
 import sys
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-import scipy
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from scipy import stats
 
 from jaxreg.formatting import fixed
+from jaxreg.statistics import contract_page, familywise_page
+from jaxreg.statistics.coverage_page import markdown, render, words
 from jaxreg.statistics.decomposition import SHARES
 from jaxreg.statistics.intervals import Estimate, TwoWay
 from jaxreg.statistics.losses import INDEX, LOSSES, MEASURES, sensitivity, terms
+from jaxreg.statistics.moderation import moderate
 from jaxreg.statistics.simulation import CELLS, CLASSES, NOISE, Experiment, design_of, draw, truth
 from jaxreg.statistics.sums import Design, sums_of
 from jaxreg.statistics.temperature import temperatures
@@ -100,7 +100,10 @@ def _once(
     by_measure.add(estimate[0][:, None], pseudo[0][:, None])
     first, change = by_cell.one(0), by_cell.difference(1, 0)
     ratios = [by_measure.ratio(*pair) for pair in shares]
-    return [*_pairs(first), *(pair for ratio in ratios for pair in _pairs(ratio)), *_pairs(change)]
+    sure = [moderate([change], index)[0] for index in range(len(MEASURES))]
+    halves = [one.half_width() if one else np.nan for one in sure]
+    alone = list(zip(change.value, halves, strict=True))
+    return [*_pairs(first), *(pair for ratio in ratios for pair in _pairs(ratio)), *alone]
 
 
 def _pairs(found: Estimate) -> list[tuple[float, float]]:
@@ -121,35 +124,51 @@ def percentages(tables: Mapping[Experiment, pd.DataFrame]) -> pd.DataFrame:
         rows = table.set_index("quantity")
         columns[title(experiment)] = 100 * rows["coverage"].where(rows["half_width"].notna())
     longest = max(columns.values(), key=len)
-    return pd.DataFrame(columns).reindex(longest.index).rename_axis(None).rename(index=_words)
+    return pd.DataFrame(columns).reindex(longest.index).rename_axis(None).rename(index=words)
 
 
 def page(tables: Mapping[Experiment, pd.DataFrame], repetitions: int) -> str:
-    """docs/coverage.md: what was simulated, how to read it, the tables of `cover`, how it was made."""
+    """The section: what was simulated, how to read it, the tables of `cover`, how it was made."""
     covered = percentages(tables)
     shown = max(tables, key=lambda one: (one.deals == 1, one.seeds > 1, one.splits == 5, one.examples))
     digits = {"truth": 4, "bias": 5, "spread": 5, "half_width": 5}
     rows = tables[shown].set_index("quantity")
     estimators = rows[list(digits)].apply(lambda column: column.map(lambda x: fixed(x, digits[str(column.name)])))
     estimators["bias"] += [f" ± {fixed(2 * error, 5)}" for error in rows["bias_error"]]
-    estimators = estimators.rename_axis(None)
     estimators.columns = pd.Index(["truth", "estimates less truth", "spread", "half width"])
-    return (
-        Environment(loader=PackageLoader("jaxreg.statistics"), undefined=StrictUndefined)
-        .get_template("coverage.md.j2")
-        .render(
-            repetitions=f"{repetitions:,}",
-            classes=CLASSES,
-            noise=fixed(100 * NOISE, 0),
-            chance=fixed(200 * np.sqrt(0.95 * 0.05 / repetitions), 1),
-            outside=_outside(covered),
-            coverage=_markdown(covered.map(lambda x: "" if np.isnan(x) else fixed(x, 1))),
-            shown=title(shown),
-            estimators=_markdown(estimators),
-            command=f"python -m jaxreg.coverage --repetitions {repetitions}",
-            versions=f"Python {platform.python_version()}, NumPy {np.__version__}, SciPy {scipy.__version__}",
-        )
+    return render(
+        "coverage.md.j2",
+        "intervals",
+        repetitions,
+        classes=CLASSES,
+        noise=fixed(100 * NOISE, 0),
+        chance=fixed(200 * np.sqrt(0.95 * 0.05 / repetitions), 1),
+        outside=_outside(covered),
+        coverage=markdown(covered.map(lambda x: "" if np.isnan(x) else fixed(x, 1))),
+        shown=title(shown),
+        estimators=markdown(estimators),
     )
+
+
+def intervals(repetitions: int) -> str:
+    """The section, from so many repetitions of every experiment."""
+    tables = {}
+    for experiment in FULL:
+        print(f"{title(experiment)} ...", file=sys.stderr, flush=True)
+        tables[experiment] = cover(experiment, repetitions)
+    return page(tables, repetitions)
+
+
+SECTIONS = {
+    "intervals": intervals,
+    "comparisons": familywise_page.section,
+    "recommendations": contract_page.section,
+}
+
+
+def main(repetitions: int, only: str | None = None) -> None:
+    """Prints the page, or only one of its `SECTIONS`."""
+    print("\n\n".join(make(repetitions) for name, make in SECTIONS.items() if only in (None, name)))
 
 
 def _outside(covered: pd.DataFrame) -> str:
@@ -165,28 +184,3 @@ def _outside(covered: pd.DataFrame) -> str:
         ends = " to ".join(dict.fromkeys(fixed(end, 1) for end in (found.min(), found.max())))
         listed.append(f"{quantity} {ends} ({found.index[0] if len(found) == 1 else f'{len(found)} designs'})")
     return f"All are {span}; outside {low} to {high}: {'; '.join(listed)}."
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
-
-
-def _markdown(table: pd.DataFrame) -> str:
-    return str(
-        table.rename(index=_words).to_markdown(disable_numparse=True, colalign=["left"] + ["right"] * table.shape[1])
-    )
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command: the full page, to be sent to a file."""
-    parser = argparse.ArgumentParser(prog="python -m jaxreg.coverage", description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--repetitions", type=int, default=1000, help="of every design (1000, about half an hour on one core)"
-    )
-    given = parser.parse_args(arguments)
-    tables = {}
-    for experiment in FULL:
-        print(f"{title(experiment)} ...", file=sys.stderr, flush=True)
-        tables[experiment] = cover(experiment, given.repetitions)
-    print(page(tables, given.repetitions))
-    return 0

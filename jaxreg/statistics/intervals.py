@@ -46,6 +46,17 @@ import numpy as np
 from scipy import stats
 
 
+class Between(NamedTuple):
+    """What the units' part of error^2 is made of: left max(mean_square - interaction, 0); [measure] each."""
+
+    mean_square: np.ndarray  # MS_unit / (U n)
+    interaction: np.ndarray  # MS_interaction / (U n)
+    freedom: int  # of MS_unit, in all deals together
+    examples: int  # n
+    left: np.ndarray  # what the deals together have left of one deal's
+    doubt: np.ndarray  # the variance of that
+
+
 class Estimate(NamedTuple):
     """A number of each measure with its standard error and degrees of freedom; [measure] each."""
 
@@ -54,8 +65,8 @@ class Estimate(NamedTuple):
     freedom: np.ndarray
     from_units: np.ndarray  # share of error^2 that more units would reduce; the rest, more examples
     units: int  # of a deal
-    deals: int = 1
-    left: np.ndarray | float = 1.0  # of the units' part of error^2, what the deals together have left of one deal's
+    deals: int
+    between: Between
 
     def interval(self, index: int = 0, level: float = 0.95) -> tuple[float, float]:
         return interval(self.value[index], self.error[index], self.freedom[index], level)
@@ -151,7 +162,8 @@ class TwoWay:
         value = total / examples
         from_examples = np.maximum(squares - examples * value**2, 0.0) / (examples - 1) / examples
         doubt = from_examples**2 / (examples - 1)
-        from_units, left = np.zeros_like(value), np.ones_like(value)
+        from_units, ms_unit, ms_rest, spread = np.zeros((4, *value.shape))
+        left = np.ones_like(value)
         sizes = [own.stop - own.start for own in self.deals]
         freedom = units - deals
         size = float(deals / sum(Fraction(1, own) for own in sizes))
@@ -182,7 +194,8 @@ class TwoWay:
         rounding = from_examples + from_units <= 16 * np.finfo(np.float64).eps * np.square(value) / examples
         from_examples, from_units = (np.where(rounding, 0.0, x) for x in (from_examples, from_units))
         square = from_examples + from_units
-        return Estimate(value, np.sqrt(square), square**2 / doubt, from_units / square, round(size), deals, left)
+        between = Between(ms_unit, ms_rest, freedom, examples, left, spread)
+        return Estimate(value, np.sqrt(square), square**2 / doubt, from_units / square, round(size), deals, between)
 
 
 def remaining(ratio: np.ndarray, deals: int, freedom: int) -> tuple[np.ndarray, np.ndarray]:
@@ -215,12 +228,3 @@ def interval(estimate: float, error: float, freedom: float, level: float = 0.95)
         return float(estimate), float(estimate)
     half = float(stats.t.ppf((1 + level) / 2, freedom)) * error
     return estimate - half, estimate + half
-
-
-def p_value(estimate: float, error: float, freedom: float) -> float:
-    """Two-sided, of "the true value is 0"; nan where the error is not known."""
-    if not np.isfinite(error):
-        return float("nan")
-    if error == 0:
-        return 1.0 if estimate == 0 else 0.0
-    return float(2 * stats.t.sf(abs(estimate / error), freedom))

@@ -4,10 +4,11 @@ The paired difference of two cells, with S splits, R seeds on each and n test ex
 
     split^2 / S + seed^2 / (S R) + example^2 / n
 
-and is tested with a t test of Satterthwaite's degrees of freedom (S - 1 for the first two terms). With one
-split the seeds are the units, R - 1 degrees of freedom, and nothing is said about other training sets. The level
-is 5 % divided by the number of cells compared, which is what Holm's correction asks of its first. Detectable is
-the true difference that such a test finds in 80 % of runs (noncentral t).
+and is tested as `jaxreg.statistics.moderation` does: the last term is known, the first two are estimated, with S - 1
+degrees of freedom and as many as the other cells of the sweep add. With one split the seeds are the units, R - 1
+degrees of freedom, and nothing is said about other training sets. The level is 5 % divided by the number of cells
+compared, which is what Holm's correction asks of its first. Detectable is the true difference that such a test finds in
+80 % of runs.
 
 Splits of D deals of the same data share examples: the first two terms are then multiplied by 1 - (1 - 1/D) rho
 (`jaxreg.statistics.intervals`), with D (S - 1) degrees of freedom. rho is known from runs with several deals alone;
@@ -21,6 +22,7 @@ beyond what the data hold it means more data, and seeds are what one can add.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,7 +30,8 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
-from jaxreg.statistics.spreads import COLUMNS, PRIOR, Spread, read
+from jaxreg.statistics.moderation import Mixture, posterior
+from jaxreg.statistics.spreads import COLUMNS, PRIOR, PRIOR_FREEDOM, Spread, read
 
 POWER, ALPHA = 0.8, 0.05
 MOST = 1000  # splits, seeds or deals; needing more is shown as inf
@@ -44,33 +47,39 @@ def detectable(spread: Spread, splits: int, seeds: int, examples: int, tests: in
         tests: cells compared with one reference.
         deals: of the same data into so many splits.
     """
-    error, freedom = _error(spread, splits, seeds, examples, deals)
-    if not error > 0:
-        return float("nan")
-    critical = float(stats.t.isf(ALPHA / max(tests, 1) / 2, freedom))
-    # The far tail adds nothing at 80 % power.
-    shift = optimize.brentq(lambda delta: _found(critical, freedom, delta) - POWER, 0.0, 10 * critical + 10)
-    return float(shift) * error
-
-
-def _found(critical: float, freedom: float, shift: float) -> float:
-    """P(T > critical) of the noncentral t: the normal chance averaged over the estimated error."""
-    chances = (np.arange(400) + 0.5) / 400
-    scale = np.sqrt(stats.chi2.ppf(chances, freedom) / freedom)
-    return float(stats.norm.sf(critical * scale - shift).mean())
-
-
-def _error(spread: Spread, splits: int, seeds: int, examples: int, deals: int) -> tuple[float, float]:
-    """Standard error and degrees of freedom of the mean paired difference."""
     units = splits if splits > 1 else seeds
     if units < 2:
-        return float("nan"), float("nan")
-    models, freedom = _models(spread, splits, seeds), deals * (units - 1)
+        return float("nan")
+    sampled, models = spread.example**2 / examples, _models(spread, splits, seeds)
     if deals > 1:
         models *= 1 - (1 - 1 / deals) * spread.anew
-    sampled = spread.example**2 / examples
-    doubt = models**2 / freedom + sampled**2 / (examples - 1)
-    return float(np.sqrt(models + sampled)), float((models + sampled) ** 2 / doubt) if doubt > 0 else np.inf
+    if not models + sampled > 0:
+        return float("nan")
+    freedom = float(deals * (units - 1))
+    if tests > 1:  # the others say no more of a cell than it does itself
+        freedom += min(spread.prior, freedom)
+    # What may be estimated in the place of `models`, each as probable as the others.
+    estimated = models * stats.chi2.ppf((np.arange(400) + 0.5) / 400, freedom) / freedom
+    total = estimated + sampled
+    critical = np.sqrt(total) * np.interp(estimated / total, _SHARES, _critical(freedom, ALPHA / max(tests, 1)))
+
+    def found(delta: float) -> float:  # the far tail adds nothing at 80 % power
+        return float(stats.norm.cdf((delta - critical) / np.sqrt(models + sampled)).mean())
+
+    return float(
+        optimize.brentq(lambda delta: found(delta) - POWER, 0.0, critical.max() + 2 * np.sqrt(models + sampled))
+    )
+
+
+_SHARES = np.linspace(0, 1, 21)
+
+
+@lru_cache(maxsize=1024)
+def _critical(freedom: float, level: float) -> np.ndarray:
+    """Differences over their standard error that are just told, where units have each of `_SHARES` of its square."""
+    variances, weights = posterior(np.ones(1), np.array([freedom]))
+    errors = np.sqrt(1 - _SHARES[:, None] + _SHARES[:, None] * variances)
+    return np.array([Mixture(one, weights[0], 0.0).half_width(1 - level) for one in errors])
 
 
 def _models(spread: Spread, splits: int, seeds: int) -> float:
@@ -162,8 +171,8 @@ def review(
     Returns:
         First a row a measure, `cell` empty, with the median spread over cells; then a row an undecided difference.
         `measure, cell, difference, splits_needed, seeds_needed, detectable_difference, splits, seeds,
-        comparisons, sd_split, sd_seed, sd_example`; of several deals also `deals, deals_needed`, and the shares of the
-        squared error that more deals of the same data can lower (`share_deals`), that only more data can
+        comparisons, sd_split, sd_seed, sd_example, prior_freedom`; of several deals also `deals, deals_needed`, and the
+        shares of the squared error that more deals of the same data can lower (`share_deals`), that only more data can
         (`share_data`), and that only more test examples can (`share_examples`).
     """
     rows: list[dict[str, object]] = []
@@ -182,6 +191,7 @@ def review(
             "seeds": seeds,
             "comparisons": tests,
             **dict(zip(COLUMNS, spread, strict=False)),
+            PRIOR_FREEDOM: spread.prior,
         }
         if deals > 1:
             models = _models(spread, splits, seeds)
@@ -191,11 +201,13 @@ def review(
             found |= {"deals": deals, "deals_needed": more.deals, **dict(zip(names, shares.tolist(), strict=True))}
         rows.append(found)
 
+    priors: dict[str, float] = {}
     for measure in dict.fromkeys(measure for _, measure in spreads):
         table = np.array([spread for (_, name), spread in spreads.items() if name == measure])
         known = ~np.isnan(table).all(0)
-        middle = [float(np.nanmedian(table[:, i])) if known[i] else float("nan") for i in range(4)]
+        middle = [float(np.nanmedian(table[:, i])) if known[i] else float("nan") for i in range(table.shape[1])]
+        priors[measure] = Spread(*middle).prior
         row(measure, None, Spread(*middle), float("nan"))
     for (cell, measure), difference in undecided.items():
-        row(measure, cell, spreads[cell, measure], difference)
+        row(measure, cell, spreads[cell, measure]._replace(prior=priors[measure]), difference)
     return pd.DataFrame(rows)

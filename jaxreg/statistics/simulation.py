@@ -13,7 +13,7 @@ taken to be the same for all models, which is exact as their directions become m
 Models move in
 as many directions as f has components, times two: real networks in some 50 to 200, fewer where they are strongly
 regularised. A
-second cell, with other scale and spreads and half of its variation in common, gives differences.
+second cell, with other scale and spreads and half of its variation in common, gives differences; there may be more.
 
 Where the same images are dealt into splits more than once, they are S G independent "grains" X_g, G to a split, and
 each deal hands them out anew:

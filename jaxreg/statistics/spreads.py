@@ -14,6 +14,7 @@ from jaxreg.statistics.intervals import Estimate
 
 _COLUMNS = {"test_cross_entropy": ("test_cross_entropy", 1), "test_error": ("test_accuracy", -1)}
 COLUMNS = ("sd_split", "sd_seed", "sd_example")  # of power.csv
+PRIOR_FREEDOM = "prior_freedom"  # another, which runs of earlier versions have not
 
 
 class Spread(NamedTuple):
@@ -24,13 +25,15 @@ class Spread(NamedTuple):
     example: float  # between test examples, of the mean over models
     # Share of the models' variance that another deal of the same data draws anew; nan where there is one deal.
     anew: float = float("nan")
+    prior: float = 0.0  # degrees of freedom that the other differences add, see `jaxreg.statistics.moderation`
 
 
 # Medians over cells of L1 and L2 against none: the first rows of reports/bias-variance/power.csv, whose four seeds a
-# split tell splits and seeds apart. In reports/l1-l2, with one seed, the two together are 0.025 and 0.007.
+# split tell splits and seeds apart. In reports/l1-l2, with one seed, the two together are 0.025 and 0.007; of its ten
+# cells are the degrees of freedom that others add.
 PRIOR: Mapping[str, Spread] = {
-    "test_cross_entropy": Spread(0.006, 0.026, 0.44),
-    "test_error": Spread(0.0003, 0.007, 0.09),
+    "test_cross_entropy": Spread(0.006, 0.026, 0.44, prior=2.4),
+    "test_error": Spread(0.0003, 0.007, 0.09, prior=1.3),
 }
 
 
@@ -49,7 +52,7 @@ def spread(
     column, sign = _COLUMNS.get(measure, (None, 1))
     count = int(paired.units)
     square = float(paired.error[index] ** 2)
-    left = float(np.broadcast_to(paired.left, paired.value.shape)[index])
+    left = float(paired.between.left[index])
     models = square * float(paired.from_units[index]) * count / left
     example = float(np.sqrt(max(square - models * left / count, 0.0) * examples))
     anew = (1 - left) / (1 - 1 / paired.deals) if paired.deals > 1 else float("nan")
@@ -88,7 +91,7 @@ def read(folder: str | Path) -> dict[str, Spread]:
         table = pd.read_csv(file)
         rows = table[table["cell"].isna()]
         found = {
-            str(row["measure"]): Spread(*(row[name] for name in COLUMNS))
+            str(row["measure"]): Spread(*(row[name] for name in COLUMNS))._replace(prior=_known(row.get(PRIOR_FREEDOM)))
             for row in rows.to_dict("records")
             if np.isfinite(row["sd_example"])
         }
@@ -101,3 +104,7 @@ def read(folder: str | Path) -> dict[str, Spread]:
     if not found:
         raise UserError(f"{file} has no spreads: that run had one member a cell, or one cell.")
     return found
+
+
+def _known(freedom: float | None) -> float:
+    return 0.0 if freedom is None or not freedom > 0 else float(freedom)

@@ -49,7 +49,9 @@ def whole(
     pairs = []
     if reference in names:
         pairs = against(differences(groups, cells, predictions, [str(reference)]), str(reference), names)
-    table = compare(pairs, list(COMPARED)).rename(columns={"low": "difference_low", "high": "difference_high"})
+    table = compare([pairs] if pairs else [], list(COMPARED)).rename(
+        columns={"low": "difference_low", "high": "difference_high"}
+    )
     by_pair = {(str(row["cell"]), str(row["measure"])): row for row in table.to_dict("records")}
     diverged = {cell.name: cell.diverged for cell in cells}
     rows: list[dict[str, Any]] = []
