@@ -48,7 +48,8 @@ def _decision(results: Results, layout: Layout, scope: Scope) -> str:
         chosen.setdefault(row["cell"], []).append(PURPOSES[purpose])
     where = f"On {scope.examples}"
     if list(chosen) == [layout.base]:
-        text = f"**{where}, use {layout.called(layout.base)}**: {_why_none(results, layout, scope, rows)}"
+        base = "no regularisation" if layout.base_is_none else code(layout.base)
+        text = f"**{where}, use {base}**: {_why_none(results, layout, scope, rows)}"
     else:
         uses = [f"{layout.called(cell)} for {listing(wanted)}" for cell, wanted in chosen.items()]
         text = f"**{where}, use {listing(uses)}.**"
@@ -111,7 +112,7 @@ def _calibration(results: Results, layout: Layout, scope: Scope) -> str:
         f"{_divide(results, layout)}"
     )
     if known(best) and before - best > 0:
-        text += f"; the most that anything here takes off instead is {number(before - best, 2)}"
+        text += f"; the best cell here takes off {number(before - best, 2)} instead"
     row = results.advice("parts", "scaled_cross_entropy")
     if row is None:
         return f"{text}."
@@ -159,8 +160,10 @@ def _settle(results: Results, layout: Layout, most: int = 1) -> str:
     ways = {"splits_needed": "disjoint parts of this size", "seeds_needed": "seeds on each part"}
     needed = [f"{first[key]:.0f} {words}" for key, words in ways.items() if known(first.get(key))]
     cell, change = str(first["cell"]), results.change(layout.base, str(first["cell"]), "test_cross_entropy")
-    said = "" if change is None else f" ({change_text(change, '', 'test_cross_entropy')})"
-    what = f"**What would settle it**: {code(cell)} has the lowest mean{said}. "
+    said = "" if change is None else f", {change_text(change, '', 'test_cross_entropy')} in cross-entropy"
+    what = (
+        f"**What would settle it**: {code(cell)} has the lowest mean{said}, which may be chance among so many cells. "
+    )
     if not needed:
         return f"{what}To tell a difference of this size takes other data."
     return f"{what}To tell a difference of this size four times in five takes {' or '.join(needed)}."
@@ -185,7 +188,8 @@ def table(results: Results, layout: Layout) -> Table:
                     f"{MEASURES[found['other']]} {change_text(found, 'other_', found['other'])}" if chosen else NOTHING
                 )
         rows.append(row)
-    return rows if len(rows[0]) > 1 else []
+    chosen = results.recommendation
+    return rows if len(chosen) and (chosen["cell"] != layout.base).any() else []
 
 
 def why_both(results: Results, layout: Layout) -> str:
