@@ -10,7 +10,9 @@ import pytest
 
 import jaxreg
 from jaxreg.data.dataset import Dataset
-from jaxreg.errors import UserError
+from jaxreg.engine.progress import Silent
+from jaxreg.errors import Interrupted, UserError
+from jaxreg.replay import replay
 from jaxreg.report.page import write
 from jaxreg.spec import second_stage
 from jaxreg.spec.load import load
@@ -101,6 +103,39 @@ def test_the_same_command_trains_nothing_twice_and_a_smaller_one_forgets_the_sta
     assert not any((folder / name).exists() for name in ("whole.csv", "second_stage.csv"))
     assert {file.name for file in (folder / "members").iterdir()} == set(before)
     assert "On all" not in write(folder).read_text().split("## Caveats")[0]
+
+
+class Stopped(Silent):
+    """Ctrl-C when the second stage begins."""
+
+    def announce(self, text: str) -> None:
+        if text.startswith("second stage"):
+            raise KeyboardInterrupt
+
+
+def test_one_that_was_stopped_goes_on(both: dict[str, Path], dataset: Dataset, tmp_path: Path):
+    with pytest.raises(Interrupted, match="The same command goes on from there"):
+        jaxreg.run(sweep(second_stage=2), out=tmp_path / "run", dataset=dataset, progress=Stopped())
+    jaxreg.run(sweep(second_stage=2), out=tmp_path / "run", dataset=dataset)
+    jaxreg.run(sweep(second_stage=2), out=both["with"], dataset=dataset)
+    for name in ("whole.csv", "recommendation.csv", "decomposition.csv"):
+        assert (tmp_path / "run" / name).read_bytes() == (both["with"] / name).read_bytes()
+
+
+def test_its_members_can_be_replayed(both: dict[str, Path], dataset: Dataset):
+    jaxreg.run(sweep(second_stage=2), out=both["with"], dataset=dataset)
+    name = read(both["with"]).second_stage["member"].iloc[-1]
+    assert replay(both["with"], name, dataset=dataset).same
+
+
+def test_what_counts_is_answered_alone(both: dict[str, Path], dataset: Dataset):
+    jaxreg.run(sweep(second_stage=2), out=both["with"], dataset=dataset, purpose="accuracy")
+    answer = (both["with"] / "report.md").read_text().split("## Answer")[1].split("## Caveats")[0]
+    assert "Calibration" not in answer and "probabilities" not in answer
+    everything = write(both["with"], "cross_entropy").read_text().split("## Answer")[1].split("## Caveats")[0]
+    assert "Calibration" in everything
+    with pytest.raises(UserError, match="purpose: must be one of cross_entropy, brier, accuracy"):
+        jaxreg.run(sweep(), out=both["with"], dataset=dataset, purpose="recall")
 
 
 def test_accuracies_on_everything_are_those_of_its_predictions(both: dict[str, Path], dataset: Dataset):
