@@ -106,7 +106,10 @@ def test_the_page_says_what_more_data_would_change(tmp_path, monkeypatch):
     line = next(line for line in said.splitlines() if line.startswith("**L1**"))
     law = made[made["axis"] == "l1"].iloc[0]
     assert f"to the power of {estimate(law.slope, law.slope_low, law.slope_high, signed=True)}" in line
-    assert "\u22121, which is not in that interval" in line and "For 2,000 images, as many as all splits" in line
+    assert (
+        "\u22121, which is not in that interval" in line
+        and "For the 2,000 images of all splits together, in as many" in line
+    )
     assert re.search("Left out of this: with 125( and 250)? images the best is the largest tried", said)
     assert "**From 400 to 500 images** the best cell's cross-entropy changes by \u2212" in said
     assert not re.search(r"nan|inf\b|None", said)

@@ -46,11 +46,15 @@ def _axis(results: Results, axis: str) -> str:
     )
     if known(slope[1]) and known(slope[2]):
         there = "is" if slope[1] <= -1 <= slope[2] else "is not"
-        text += f"That of a penalty beside the mean loss should fall as 1/n: \u22121, which {there} in that interval."
+        text += (
+            f"As 1/n, as theory has it for a penalty beside the mean loss, is \u22121, which {there} in that interval."
+        )
     if edges:
         text += f" Left out of this: {listing(edges)}."
     for row in (row for row in rows if row["position"] == BY_LAW):
-        text += f" For {_count(row)} {are}, as many as all splits have together, the line says {_strength(row)}."
+        text += (
+            f" For the {_count(row)} {are} of all splits together, in as many steps, the line says {_strength(row)}."
+        )
     return text
 
 

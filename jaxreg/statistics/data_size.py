@@ -10,11 +10,11 @@ where the best is (s^2 / t^2) / n exactly.
 
 Intervals are for other training sets (units: splits) and other test examples. That of an optimum are the strengths at
 which the parabola's slope can't be told from 0 (Fieller 1954: a ratio whose denominator, the curvature, is
-uncertain), cut off where the grid ends. That of the law is the jackknife over units, the best strengths looked for
-anew without each; test examples add what they add to its linear approximation. Nothing has to be independent:
-training sets of different n are nested in the same units. In no interval is what a parabola misses of a curve that is
-steeper on one side: up to half a step of the grid (as in ridge regression), at every n about as much, so that the
-slope keeps.
+uncertain), no further than the next strength that is told to be worse than the best, or the end of the grid. That of
+the law is the jackknife over units, the best strengths looked for anew without each; test examples add what they add
+to its linear approximation. Nothing has to be independent: training sets of different n are nested in the same units.
+In no interval is what a parabola misses of a curve that is steeper on one side: up to half a step of the grid (as in
+ridge regression), at every n about as much, so that the slope keeps.
 """
 
 from __future__ import annotations
@@ -107,10 +107,16 @@ def optimum_interval(losses: TwoWay, curve: Curve, found: Optimum) -> tuple[floa
     x = np.log([curve.strengths[i] for i in found.window])
     tried = np.linspace(least, most, POINTS)
     first, second = _coefficients(x)
+    # Of a curve with one valley, the optimum lies between the strengths that are told to be worse than the best.
+    apart = losses.differences(found.best)
+    worse = (apart.value > stats.t.ppf(0.975, apart.freedom) * apart.error)[list(curve.cells)]
+    strengths, middle = np.log(curve.strengths), found.window[1]
+    least = float(max(strengths[:middle][worse[:middle]], default=least))
+    most = float(min(strengths[middle + 1 :][worse[middle + 1 :]], default=most))
     slope = losses.combined([curve.cells[i] for i in found.window], first + (2 * tried[:, None] - x[0] - x[1]) * second)
     told = np.abs(slope.value) > stats.t.ppf(0.975, slope.freedom) * slope.error
     below, above = tried[told & (tried < found.log)], tried[told & (tried > found.log)]
-    return float(max(below, default=least)), float(min(above, default=most))
+    return max([least, *below]), min([most, *above])
 
 
 def law(losses: TwoWay, curves: Sequence[Curve], optima: Sequence[Optimum], further: int) -> Law | None:
