@@ -89,7 +89,7 @@ def _figure(results: Results, layout: Layout, lines: Sequence[Line], loss: str) 
     suffix = "-".join(line.axis for line in lines)
     names = " and ".join(AXES[line.axis].short for line in lines)
     caption = (
-        f"Top: mean test {LOSS_NAMES[loss]} as the sum of its parts; the dark line is their total, the error. "
+        f"Top: mean test {LOSS_NAMES[loss]} as the sum of its parts; the line with dots is their total, the error. "
         "The best strength and the strongest within one standard error (1 SE) of it are marked."
     )
     if paired:
