@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jaxreg.statistics import groups
+from jaxreg.statistics import decomposition, groups
 from jaxreg.statistics.analysis import analyse
 
 EXAMPLES, CLASSES = 400, 10
@@ -54,7 +54,8 @@ def peak(splits: int) -> int:
 
 @pytest.mark.slow
 def test_forty_times_as_many_members_need_about_the_same_memory(monkeypatch):
-    monkeypatch.setattr(groups, "_BLOCK_BYTES", 2**20)
+    for module in (groups, decomposition):
+        monkeypatch.setattr(module, "_BLOCK_BYTES", 2**20)
     few, many = peak(4), peak(160)
     assert many < 1.5 * few + 2**20
 

@@ -135,14 +135,15 @@ def test_an_axis_crossed_with_l1_is_a_map_of_the_report(axis, run):
 
 
 def test_no_limit_stands_beyond_the_largest_value_of_a_line(tmp_path):
-    from matplotlib.figure import Figure
     from written_runs import write_run
+
+    from jaxreg.report.figures.style import canvas
 
     cells = [("plain", {"max_norm": "off"}), *((f"max_norm={limit}", {"max_norm": limit}) for limit in (1.0, 3.0))]
     (line,) = arrange(read(write_run(tmp_path, cells=cells, grid="max_norm"))).lines
     assert line.cells == ("max_norm=1.0", "max_norm=3.0", "plain") and line.labels == ("1", "3", "off")
     assert line.positions == (0.0, math.log10(3), math.log10(3) + 1)
-    axes = Figure().subplots()
+    axes = canvas(3)[1][0, 0]
     strength_axis(axes, line)
     assert [label.get_text() for label in axes.get_xticklabels()] == ["1", "3", "off"]
 

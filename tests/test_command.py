@@ -107,7 +107,7 @@ def test_wrong_input(words, said, capsys):
 
 
 def test_ctrl_c_ends_with_130(monkeypatch, capsys):
-    def stop(words):
+    def stop(repetitions, only):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("jaxreg.statistics.coverage.main", stop)
@@ -117,9 +117,9 @@ def test_ctrl_c_ends_with_130(monkeypatch, capsys):
 
 def test_coverage_hands_its_flag_on(monkeypatch):
     asked = []
-    monkeypatch.setattr("jaxreg.statistics.coverage.main", asked.append)
-    assert coverage.main(["--repetitions", "3"]) == coverage.main([]) == 0
-    assert asked == [["--repetitions=3"], ["--repetitions=1000"]]
+    monkeypatch.setattr("jaxreg.statistics.coverage.main", lambda *given: asked.append(given))
+    assert coverage.main(["--repetitions", "3", "--only", "recommendations"]) == coverage.main([]) == 0
+    assert asked == [(3, "recommendations"), (1000, None)]
 
 
 def test_as_a_module_it_imports_nothing_slow_for_its_overview():

@@ -131,9 +131,9 @@ def test_its_members_can_be_replayed(both: dict[str, Path], dataset: Dataset):
 def test_what_counts_is_answered_alone(both: dict[str, Path], dataset: Dataset):
     jaxreg.run(sweep(second_stage=2), out=both["with"], dataset=dataset, purpose="accuracy")
     answer = (both["with"] / "report.md").read_text().split("## Answer")[1].split("## Caveats")[0]
-    assert "Calibration" not in answer and "probabilities" not in answer
+    assert "Temperature" not in answer and "probabilities" not in answer
     everything = write(both["with"], "cross_entropy").read_text().split("## Answer")[1].split("## Caveats")[0]
-    assert "Calibration" in everything
+    assert "emperature scaling" in everything
     with pytest.raises(UserError, match="purpose: must be one of cross_entropy, brier, accuracy"):
         jaxreg.run(sweep(), out=both["with"], dataset=dataset, purpose="recall")
 

@@ -11,14 +11,14 @@ from jaxreg.store.results import Results
 Row = dict[str, Any]
 PURPOSES = {
     "cross_entropy": "probabilities",
-    "scaled_cross_entropy": "probabilities that get a temperature",
+    "scaled_cross_entropy": "probabilities with temperature scaling",
     "brier": "probabilities, by Brier score",
     "accuracy": "labels",
 }
 SHOWN = ("cross_entropy", "accuracy", "scaled_cross_entropy")
 MEASURES = {
     "test_cross_entropy": "cross-entropy",
-    "test_scaled_cross_entropy": "cross-entropy after one temperature",
+    "test_scaled_cross_entropy": "temperature-scaled cross-entropy",
     "test_brier": "Brier score",
     "test_error": "accuracy",
 }

@@ -12,6 +12,7 @@ from jaxreg.report.advice import change as change_text
 from jaxreg.report.layout import Layout
 from jaxreg.report.markdown import code
 from jaxreg.report.parts import Entry, Table
+from jaxreg.report.summaries import guessing
 from jaxreg.statistics.comparisons import UNDECIDED
 from jaxreg.store.results import Results
 
@@ -60,27 +61,35 @@ def _decision(results: Results, layout: Layout, scope: Scope) -> str:
 
 def _why_none(results: Results, layout: Layout, scope: Scope, rows: dict[str, Row]) -> str:
     if scope.name == "parts":
-        return "nothing tried is told better, whatever one cares about."
+        return "nothing that was tried is significantly better, in probabilities or in labels."
     told = [cell for purpose in rows for cell in listed(results.advice("parts", purpose), "better")]
-    if not told:
-        return "nothing tried is told better on a part of them."
     names = [code(cell) for cell in dict.fromkeys(told)]
-    return (
-        f"{listing(names)}, told better on a part of them, {'is' if len(names) == 1 else 'are'} not better on all, nor "
-        "at a strength scaled by the sizes."
-    )
+    if names:
+        return (
+            f"{listing(names)}, significantly better on parts of them, {'is' if len(names) == 1 else 'are'} not better "
+            "on all, nor at a strength scaled by the sizes."
+        )
+    tried = results.whole[(results.whole["measure"] == "test_cross_entropy") & results.whole["difference"].notna()]
+    said = "nothing that was tried is significantly better on parts of them"
+    if tried.empty:
+        return f"{said}."
+    best = str(tried.sort_values("difference")["cell"].iloc[0])
+    row = results.of_whole(best, "test_cross_entropy") or {}
+    change = {"difference": row["difference"], "low": row["difference_low"], "high": row["difference_high"]}
+    most = f"the lowest mean, {code(best)}'s, is {change_text(change, '', 'test_cross_entropy')} in cross-entropy away"
+    return f"{said}. Of what was trained on all, {most}{'' if row['verdict'] == 'lower' else ', which may be chance'}."
 
 
 def _details(results: Results, scope: Scope, row: Row) -> str:
     """What the recommended cell gains and costs, and which are as good."""
     gain = f"{MEASURES[row['measure']]} {change_text(row, '', row['measure'])}"
     price = change_text(row, "other_", row["other"])
-    sure = ", told" if row.get("other_verdict") not in (UNDECIDED, None) else ", not told from no change"
+    sure = ", significant" if row.get("other_verdict") not in (UNDECIDED, None) else ", not significant"
     text = f"{code(row['cell'])}: {gain}; {MEASURES[row['other']]} {price}{sure if price != NOTHING else ''}"
     if scope.name == "whole":
         own = results.of_whole(row["cell"], row["measure"])
-        sure = "told better here too" if own and own["verdict"] == "lower" else "here better in the mean"
-        text += f" (told better on a part of them as {code(row['told_by'])}, {sure})"
+        sure = "significantly better here too" if own and own["verdict"] == "lower" else "here better in the mean"
+        text += f" (significantly better on parts of them as {code(row['told_by'])}, {sure})"
     as_good = listed(row, "as_good")
     return f"{text}{f'; within one standard error of it: {listing([code(c) for c in as_good])}' if as_good else ''}."
 
@@ -91,11 +100,11 @@ def _quoted(results: Results, layout: Layout, scope: Scope) -> str:
     wrong, loss, after = (results.of_whole(layout.base, measure) for measure in measures)
     if scope.name != "whole" or wrong is None or loss is None:
         return ""
-    rest = f", {number(after['mean'])} after one temperature" if after else ""
+    rest = f" ({number(after['mean'])} with temperature scaling)" if after else ""
     who = "No regularisation" if layout.base_is_none else code(layout.base)
     return (
-        f"{who} has an accuracy of {fixed(100 * (1 - wrong['mean']), 1)} % and a cross-entropy of "
-        f"{number(loss['mean'])}{rest} there ({count(int(wrong['seeds']), 'seed')})."
+        f"{who}, on all of them: accuracy {fixed(100 * (1 - wrong['mean']), 1)} %, cross-entropy "
+        f"{number(loss['mean'])}{rest}; {count(int(wrong['seeds']), 'seed')}."
     )
 
 
@@ -105,20 +114,26 @@ def _calibration(results: Results, layout: Layout, scope: Scope) -> str:
     before, after = raw.get(layout.base), scaled.get(layout.base)
     if not (known(before) and known(after)) or "cross_entropy" not in purposes(results):
         return ""
+    base = "no regularisation" if layout.base_is_none else code(layout.base)
     best = raw.drop(labels=[layout.base]).min()
+    lead = (
+        "Temperature scaling gains more than any penalty" if before - after > before - best else "Temperature scaling"
+    )
     text = (
-        f"**Calibration is apart**: one temperature, fitted on other test {results.examples_are} than it is scored on, "
-        f"takes {layout.called(layout.base)} from {number(before)} to {number(after)} and changes no label"
-        f"{_divide(results, layout)}"
+        f"**{lead}**: with logits divided by one number{_divide(results, layout)}, fitted on other "
+        f"{results.examples_are} than it is scored on, {base} has {number(after)} instead of {number(before)} in "
+        f"cross-entropy on {scope.examples}, with the same labels"
     )
     if known(best) and before - best > 0:
-        text += f"; the best cell here takes off {number(before - best, 2)} instead"
+        text += f"; the best cell here gains {number(before - best, 2)}"
     row = results.advice("parts", "scaled_cross_entropy")
     if row is None:
         return f"{text}."
     if row["cell"] == layout.base:
-        return f"{text}. After it nothing is told better than {layout.called(layout.base)}."
-    return f"{text}. After it {code(row['cell'])} is still told better, by {number(abs(row['difference']), 2)}."
+        return f"{text}. With it, nothing is significantly better than {base}."
+    return (
+        f"{text}. With it, {code(row['cell'])} is still significantly better, by {number(abs(row['difference']), 2)}."
+    )
 
 
 def _divide(results: Results, layout: Layout) -> str:
@@ -126,14 +141,15 @@ def _divide(results: Results, layout: Layout) -> str:
     if "temperature" not in found:
         return ""
     own = found.loc[found["cell"] == layout.base, "temperature"]
-    return f" (its logits divided by {number(float(own.iloc[0]), 3)})" if len(own) and known(own.iloc[0]) else ""
+    return f" ({number(float(own.iloc[0]), 3)} on average)" if len(own) and known(own.iloc[0]) else ""
 
 
 def _avoid(results: Results, layout: Layout) -> str:
     rows = [results.advice("parts", purpose) for purpose in purposes(results)]
     better = {cell for row in rows for cell in listed(row, "better")}
     worse = {cell for row in rows for cell in listed(row, "worse")} - better
-    if not worse:
+    lost = dict.fromkeys(results.sound["cell"][guessing(results)])
+    if not worse and not lost:
         return ""
     usual = {
         line.cells[i]
@@ -141,10 +157,11 @@ def _avoid(results: Results, layout: Layout) -> str:
         for i, label in enumerate(line.labels)
         if line.axis in ("l1", "l2") and value_text(label) == value_text(KERAS_DEFAULT)
     }
-    in_order = [cell for cell in results.cells if cell in worse]
+    in_order = [cell for cell in results.cells if cell in worse or cell in lost]
     shown = [code(cell) + " (Keras's default strength)" * (cell in usual) for cell in in_order[:8]]
     more = f" and {len(in_order) - 8} more" if len(in_order) > 8 else ""
-    return f"**Avoid** {listing(shown) if not more else ', '.join(shown) + more}: told worse, and better in nothing."
+    named = ", ".join(shown) + more if more else listing(shown)
+    return f"**Avoid** {named}: significantly worse, or with networks that learned nothing."
 
 
 def _settle(results: Results, layout: Layout, most: int = 1) -> str:
@@ -157,16 +174,23 @@ def _settle(results: Results, layout: Layout, most: int = 1) -> str:
     if rows.empty:
         return ""
     first = rows.to_dict("records")[0]
-    ways = {"splits_needed": "disjoint parts of this size", "seeds_needed": "seeds on each part"}
+    held = results.loss("cross_entropy")["splits"].max()
+    ways = {
+        "splits_needed": f"disjoint parts of this size, of which there are {held:.0f}",
+        "seeds_needed": "seeds on each",
+    }
     needed = [f"{first[key]:.0f} {words}" for key, words in ways.items() if known(first.get(key))]
     cell, change = str(first["cell"]), results.change(layout.base, str(first["cell"]), "test_cross_entropy")
-    said = "" if change is None else f", {change_text(change, '', 'test_cross_entropy')} in cross-entropy"
-    what = (
-        f"**What would settle it**: {code(cell)} has the lowest mean{said}, which may be chance among so many cells. "
-    )
+    said = ""
+    if change is not None:
+        said = (
+            f", {change_text(change, '', 'test_cross_entropy')} in cross-entropy: corrected for the number of cells, "
+        )
+        said += f"p = {number(change['p_adjusted'], 2)}"
+    what = f"**What would settle it**: {code(cell)} has the lowest mean{said}. "
     if not needed:
         return f"{what}To tell a difference of this size takes other data."
-    return f"{what}To tell a difference of this size four times in five takes {' or '.join(needed)}."
+    return f"{what}To tell a difference of this size four times in five takes {', or '.join(needed)}."
 
 
 def table(results: Results, layout: Layout) -> Table:

@@ -144,7 +144,8 @@ def subtitle(results: Results) -> str:
         said += f" {text(members['architecture'].iloc[0])}"
     if "trained_on" in members and members["trained_on"].notna().any():
         sizes = [f"{int(size):,}" for size in sorted(members["trained_on"].unique())]
-        said += f", trained on {listing(sizes)} {results.examples_are}"
+        name = (results.record.get("data") or {}).get("name")
+        said += f", trained on {listing(sizes)} {results.examples_are}{f' of {text(name)}' if name else ''}"
     if "epochs" in members and members["epochs"].nunique() == 1:
         epochs = count(int(members["epochs"].iloc[0]), "epoch")
         several = "train_examples" in members and members["train_examples"].nunique() > 1

@@ -56,3 +56,9 @@ def diverged(results: Results) -> pd.DataFrame:
     """How many members of each cell diverged, of how many: `diverged`, `members`."""
     groups = results.members.groupby("cell", sort=False)["diverged_at"]
     return pd.DataFrame({"diverged": groups.count(), "members": groups.size()}).reindex(results.cells)
+
+
+def guessing(results: Results) -> pd.Series:
+    """Whether each sound member puts every test example into one class, or might as well."""
+    classes = results.classes["class"].nunique() if "class" in results.classes else 0
+    return results.sound["test_accuracy"] < (1.2 / classes if classes > 1 else 0.0)

@@ -18,7 +18,7 @@ from jaxreg.store.results import Results
 
 TITLES = {
     "test_cross_entropy": "Cross-entropy",
-    "test_scaled_cross_entropy": "after one temperature",
+    "test_scaled_cross_entropy": "temperature-scaled",
     "test_error": "Accuracy, points",
     "bias_cross_entropy": "Bias",
     "variance_cross_entropy": "Variance",
@@ -150,7 +150,7 @@ def cells(results: Results) -> Table:
             "Cell": _cell(cell),
             "Members": Entry(str(total) if kept == total else f"{kept} of {total}", order=kept),
             "Test cross-entropy": _interval(part, "error"),
-            "after one temperature": _interval(after, "error"),
+            "temperature-scaled": _interval(after, "error"),
             "Bias": _interval(part, "bias"),
             "Variance": _interval(part, "variance"),
         }

@@ -39,8 +39,8 @@ FULL = tuple(
 )  # fmt: skip
 
 
-def cover(experiment: Experiment, repetitions: int, seed: int = 0) -> pd.DataFrame:
-    """How often the intervals of an experiment hold the truth.
+def cover(experiment: Experiment, repetitions: int, seed: int = 0, scaled: bool = True) -> pd.DataFrame:
+    """How often the intervals of an experiment hold the truth; of temperatures too, if `scaled`, in twice the time.
 
     Returns:
         A row for each quantity that the experiment can estimate: `quantity` (loss, term, and "difference" between
@@ -62,13 +62,14 @@ def cover(experiment: Experiment, repetitions: int, seed: int = 0) -> pd.DataFra
     labels = [*names, *shares, *(f"{name}, difference" for name in names)]
     values, halves = [], []
     for repetition in range(repetitions):
-        found = _once(np.random.default_rng([seed, repetition]), experiment, where, list(shares.values()))
+        random = np.random.default_rng([seed, repetition])
+        found = _once(random, experiment, where, list(shares.values()), scaled)
         values.append([value for value, _ in found])
         halves.append([half for _, half in found])
     value, half = np.array(values), np.array(halves)
     rows = []
     for i, label in enumerate(labels):
-        if np.isnan(right[i]):
+        if np.isnan(right[i]) or (label.startswith("scaled") and not scaled):
             continue
         rows.append(
             {
@@ -85,14 +86,18 @@ def cover(experiment: Experiment, repetitions: int, seed: int = 0) -> pd.DataFra
 
 
 def _once(
-    random: np.random.Generator, experiment: Experiment, where: Design, shares: Sequence[Sequence[int]]
+    random: np.random.Generator,
+    experiment: Experiment,
+    where: Design,
+    shares: Sequence[Sequence[int]],
+    scaled: bool,
 ) -> list[tuple[float, float]]:
     """Value and half width of everything that `cover` lists, from one experiment."""
     label, cells = draw(random, experiment)
     both = []
     for cell in cells:
-        sums = sums_of(cell, "log_probabilities", where, label, temperatures(cell, label))
-        both.append(terms(sums, label, where, sensitivity([(sums, label)], where)))
+        sums = sums_of(cell, "log_probabilities", where, label, temperatures(cell, label) if scaled else None)
+        both.append(terms(sums, label, where, sensitivity([(sums, label)], where) if scaled else None))
     estimate, pseudo = (np.stack(x) for x in zip(*both, strict=True))
     by_cell = TwoWay(2, len(MEASURES), where.units, where.deals)
     by_cell.add(estimate, pseudo)

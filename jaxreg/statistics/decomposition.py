@@ -70,7 +70,7 @@ def blocks(examples: int, models: int, classes: int) -> Iterator[slice]:
 def some(examples: int, models: int, classes: int, most: int = 2000) -> Iterator[slice]:
     """`blocks` of every so many of the examples, `most` of them or fewer: enough for a derivative of a mean."""
     step = -(-examples // most)
-    for block in blocks(-(-examples // step), models, classes):
+    for block in blocks(-(-examples // step), 16 * models, classes):  # sums are several arrays of that size
         yield slice(block.start * step, block.stop * step, step)
 
 

@@ -33,7 +33,8 @@ class StoredPredictions:
         """Those of some members, by number, for a block of examples: "row example class"."""
         rows, examples = at
         start, stop, step = examples.indices(self.shape[1])
-        return np.stack([self._read(self._files[row], start, stop)[::step] for row in rows])
+        # A copy where there is a step: a view would hold all that was read of each member.
+        return np.stack([np.ascontiguousarray(self._read(self._files[row], start, stop)[::step]) for row in rows])
 
     def _read(self, file: Path, start: int, stop: int) -> np.ndarray:
         # Not a memory map: of 10,000 members in 250 blocks, making maps would take minutes.

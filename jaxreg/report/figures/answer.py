@@ -1,4 +1,4 @@
-"""The answer as a picture: what each cell changes in cross-entropy, after one temperature, and in accuracy."""
+"""The answer as a picture: what each cell changes in cross-entropy, after temperature scaling, and in accuracy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from jaxreg.store.results import Results
 
 PANELS = {
     "test_cross_entropy": ("Cross-entropy", 1.0, -1),
-    "test_scaled_cross_entropy": ("after one temperature", 1.0, -1),
+    "test_scaled_cross_entropy": ("temperature-scaled", 1.0, -1),
     "test_error": ("Accuracy, points", -100.0, 1),
 }  # title, factor, and which way is better
 MOST_ROWS = 40
@@ -47,7 +47,7 @@ def changes(results: Results, layout: Layout) -> list[Picture]:
         picture(
             "answer",
             f"The change of each cell against {base} in {', '.join(PANELS[m][0].lower() for m in tables)}.",
-            f"Change against {base}, member paired with member, with 95 % intervals. **Filled: told from no change** "
+            f"Change against {base}, member paired with member, with 95 % intervals. **Filled: significant** "
             "after correction for the number of cells; open: may be chance. The shaded side is better. Arrows: beyond "
             "the panel." + (f" The {MOST_ROWS} of most interest." if len(results.cells) - 1 > MOST_ROWS else ""),
             figure,
@@ -89,7 +89,7 @@ def _tell(axes: Axes, heights: np.ndarray, rows: pd.DataFrame, measure: str) -> 
     for height, (cell, row) in zip(heights, rows.iterrows(), strict=True):
         if np.isfinite(row["difference"]):
             low, high = sorted((factor * row["low"], factor * row["high"]))
-            told = "told" if row["verdict"] != UNDECIDED else "may be chance"
+            told = "significant" if row["verdict"] != UNDECIDED else "may be chance"
             said = f"{estimate(factor * row['difference'], low, high, signed=True)}, {told}"
             tips.tell(axes, f"{cell}: {title[0].lower()}{title[1:]} {said}", y=float(height))
 
