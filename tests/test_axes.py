@@ -143,7 +143,7 @@ def test_no_limit_stands_beyond_the_largest_value_of_a_line(tmp_path):
     (line,) = arrange(read(write_run(tmp_path, cells=cells, grid="max_norm"))).lines
     assert line.cells == ("max_norm=1.0", "max_norm=3.0", "plain") and line.labels == ("1", "3", "off")
     assert line.positions == (0.0, math.log10(3), math.log10(3) + 1)
-    axes = canvas(3)[1][0, 0]
+    axes = canvas(3.0)[1][0, 0]
     strength_axis(axes, line)
     assert [label.get_text() for label in axes.get_xticklabels()] == ["1", "3", "off"]
 

@@ -112,6 +112,9 @@ def test_the_page_says_what_more_data_would_change(tmp_path, monkeypatch):
     )
     assert re.search("Left out of this: with 125( and 250)? images the best is the largest tried", said)
     assert "**From 400 to 500 images** the best cell's cross-entropy changes by \u2212" in said
+    wrong, gained = read(folder).loss("zero_one")["error"], made[made["trained_on"] == 500].iloc[0]
+    points = 100 * (wrong[gained.cell] - wrong[gained.none])
+    assert re.search(f"; in wrong answers, from .* to {estimate(points, None, None, signed=True)} points", said)
     assert not re.search(r"nan|inf\b|None", said)
 
 

@@ -89,7 +89,11 @@ def _last_step(results: Results) -> list[str]:
     text = f"**From {_count(first)} to {_count(last)} {results.examples_are}** {listing(changes)}."
     if both:
         gains = [estimate(row["gain"], row.get("gain_low"), row.get("gain_high"), signed=True) for row in (first, last)]
-        text += f" What the best changes against none goes from {gains[0]} to {gains[1]}."
+        text += f" What the best changes against none goes from {gains[0]} to {gains[1]}"
+        wrong = results.loss("zero_one")["error"]
+        points = [100 * float(wrong[row["cell"]] - wrong[row["none"]]) for row in (first, last)]
+        words = [f"{estimate(change, None, None, signed=True)} points" for change in points if known(change)]
+        text += f"; in wrong answers, from {' to '.join(words)}." if len(words) == 2 else "."
     return [text]
 
 

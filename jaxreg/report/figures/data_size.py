@@ -55,16 +55,17 @@ def data_size(results: Results) -> list[Picture]:
         panel.set_xticks(ticks, labels, rotation=35, ha="right", rotation_mode="anchor")
         panel.xaxis.set_minor_locator(NullLocator())
         panel.set_xlabel(f"Training {results.examples_are}")
+    open_ones = " and no penalty (open)" if none else ""
     names = listing([AXES[axis].short for axis in swept])
     return [
         picture(
             "data-size",
             f"The best strength of {names}, and error, bias and variance, against the number of training "
             f"{results.examples_are}.",
-            "Left: the best strength, between those tried, with 95 % intervals and the line fitted to it (dashed where "
-            "it goes on; open: all splits together). An arrow: the optimum lies beyond what was tried, or none is "
-            f"best. Right: the best cell at each number (filled){' and no penalty (open)' if none else ''}. Every "
-            f"member takes as many steps: those on fewer {results.examples_are} go over them more often.",
+            "Left: the best strength, between those tried by a parabola, with 95 % intervals and the line fitted to it "
+            "(dashed where it goes on; open: all splits together). An arrow: the optimum lies beyond what was "
+            f"tried, or none is best. Right: the best cell at each number (filled){open_ones}. Every member takes as "
+            f"many steps: those on fewer {results.examples_are} go over them more often.",
             figure,
         )
     ]
