@@ -61,7 +61,8 @@ def _decision(results: Results, layout: Layout, scope: Scope) -> str:
 
 def _why_none(results: Results, layout: Layout, scope: Scope, rows: dict[str, Row]) -> str:
     if scope.name == "parts":
-        return "nothing that was tried is significantly better, in probabilities or in labels."
+        both = ", in probabilities or in labels" if {"cross_entropy", "accuracy"} <= set(rows) else ""
+        return f"nothing that was tried is significantly better{both}."
     told = [cell for purpose in rows for cell in listed(results.advice("parts", purpose), "better")]
     names = [code(cell) for cell in dict.fromkeys(told)]
     if names:
