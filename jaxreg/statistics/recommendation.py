@@ -71,8 +71,7 @@ def recommend(
         all that are told so, each joined by "; ". Differences are nan where `cell` is the reference.
     """
     on_parts = _table(comparisons[comparisons["reference"] == reference])
-    close = {cell: _within_one_error(pairs, cell) for cell in candidates}
-    rows = [_on_parts(name, on_parts, reference, candidates, close) for name in PURPOSES]
+    rows = [_on_parts(name, on_parts, pairs, reference, candidates) for name in PURPOSES]
     if whole is not None and len(whole):
         renamed = whole.drop(columns=["low", "high"])
         on_all = _table(renamed.rename(columns={"difference_low": "low", "difference_high": "high"}))
@@ -95,23 +94,19 @@ def _told(table: Table, cell: str, measure: str, word: str) -> bool:
     return table.get((cell, measure), {}).get("verdict") == word
 
 
-def _within_one_error(pairs: Sequence[Difference], best: str) -> Mapping[str, Mapping[str, bool]]:
-    """By cell and measure, whether it is worse than `best` by no more than one standard error of that difference."""
-    found = {}
+def _within_one_error(pairs: Sequence[Difference], best: str, measure: str) -> set[str]:
+    """The cells that are worse than `best` by no more than one standard error of that difference."""
+    index, found = list(COMPARED).index(measure), set()
     for pair in pairs:
         if best in (pair.cell, pair.reference):
             one, sign = (pair.cell, 1) if pair.reference == best else (pair.reference, -1)
-            close = sign * pair.paired.value <= pair.paired.error
-            found[one] = dict(zip(COMPARED, map(bool, close), strict=True))
+            if sign * pair.paired.value[index] <= pair.paired.error[index]:
+                found.add(one)
     return found
 
 
 def _on_parts(
-    name: str,
-    table: Table,
-    reference: str,
-    candidates: Sequence[str],
-    close: Mapping[str, Mapping[str, Mapping[str, bool]]],
+    name: str, table: Table, pairs: Sequence[Difference], reference: str, candidates: Sequence[str]
 ) -> dict[str, object]:
     purpose = PURPOSES[name]
     others = [cell for cell in candidates if cell != reference]
@@ -119,7 +114,8 @@ def _on_parts(
     worse = [cell for cell in others if _told(table, cell, purpose.measure, "higher")]
     free = [cell for cell in better if not _told(table, cell, purpose.other, "higher")] or better
     best = min(free, key=lambda cell: table[cell, purpose.measure]["difference"], default=None)
-    as_good = [] if best is None else [c for c in better if close[best].get(c, {}).get(purpose.measure)]
+    close = set() if best is None else _within_one_error(pairs, best, purpose.measure)
+    as_good = [cell for cell in better if cell in close]
     return _row("parts", name, table, reference, best, best, as_good, better, worse)
 
 
