@@ -72,6 +72,12 @@ def estimate(
     return f"{fixed(value, places, signed)} ({fixed(low, places, signed)} to {fixed(high, places, signed)})"
 
 
+def difference(change: Mapping[str, Any], points: bool = False) -> str:
+    """A change with its interval, `−0.021 (−0.031 to −0.010)`; a share in `points` of a hundred, and called so."""
+    text = estimate(change["difference"], change["low"], change["high"], signed=True, percent=points)
+    return text.replace(" (", " points (", 1) if points else text
+
+
 def swapped(change: dict[str, Any]) -> dict[str, Any]:
     """The same comparison read from the other end: a change of error as a change of accuracy."""
     words = {"lower": "higher", "higher": "lower"}

@@ -74,8 +74,7 @@ def test_what_has_no_price_comes_first_and_a_price_is_said():
 
 
 def on_all(cells: Verdicts) -> pd.DataFrame:
-    table = compared(cells).rename(columns={"low": "difference_low", "high": "difference_high"})
-    return table.assign(low=0.0, high=1.0, mean=0.5).drop(columns="reference")
+    return compared(cells).assign(mean=0.5, mean_low=0.0, mean_high=1.0).drop(columns="reference")
 
 
 @pytest.mark.parametrize(

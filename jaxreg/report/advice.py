@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from jaxreg.formatting import NOTHING, estimate, known, swapped
+from jaxreg.formatting import difference, swapped
 from jaxreg.report.layout import Layout
 from jaxreg.store.results import Results
 
@@ -62,13 +62,8 @@ def listed(row: Row | None, column: str) -> list[str]:
     return [cell for cell in cells.split("; ") if cell] if isinstance(cells, str) else []
 
 
-def change(row: Row, prefix: str, measure: str) -> str:
-    """`−0.021 (−0.031 to −0.010)`, of an error as accuracy in points."""
-    found = {key: row.get(f"{prefix}{key}") for key in ("difference", "low", "high")} | {"verdict": ""}
-    if not known(found["difference"]):
-        return NOTHING
-    if measure != "test_error":
-        return estimate(found["difference"], found["low"], found["high"], signed=True)
-    found = swapped(found)
-    text = estimate(found["difference"], found["low"], found["high"], signed=True, percent=True)
-    return text.replace(" (", " points (", 1)
+def change_text(row: Row, measure: str, prefix: str = "") -> str:
+    """The change in a measure, whose columns may have a prefix; an error as accuracy in points."""
+    found = {key: row[f"{prefix}{key}"] for key in ("difference", "low", "high")} | {"verdict": ""}
+    points = measure == "test_error"
+    return difference(swapped(found) if points else found, points)

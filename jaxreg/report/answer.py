@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from jaxreg.axes import AXES
 from jaxreg.formatting import NOTHING, count, fixed, known, listing, number, value_text
-from jaxreg.report.advice import MEASURES, PURPOSES, Row, Scope, listed, purposes, scopes
-from jaxreg.report.advice import change as change_text
+from jaxreg.report.advice import MEASURES, PURPOSES, Row, Scope, change_text, listed, purposes, scopes
 from jaxreg.report.layout import Layout
 from jaxreg.report.markdown import code
 from jaxreg.report.parts import Entry, Table
@@ -49,8 +48,7 @@ def _decision(results: Results, layout: Layout, scope: Scope) -> str:
         chosen.setdefault(row["cell"], []).append(PURPOSES[purpose])
     where = f"On {scope.examples}"
     if list(chosen) == [layout.base]:
-        base = "no regularisation" if layout.base_is_none else code(layout.base)
-        text = f"**{where}, use {base}**: {_why_none(results, layout, scope, rows)}"
+        text = f"**{where}, use {layout.base_in_words}**: {_why_none(results, layout, scope, rows)}"
     else:
         uses = [f"{layout.called(cell)} for {listing(wanted)}" for cell, wanted in chosen.items()]
         text = f"**{where}, use {listing(uses)}.**"
@@ -76,15 +74,14 @@ def _why_none(results: Results, layout: Layout, scope: Scope, rows: dict[str, Ro
         return f"{said}."
     best = str(tried.sort_values("difference")["cell"].iloc[0])
     row = results.of_whole(best, "test_cross_entropy") or {}
-    change = {"difference": row["difference"], "low": row["difference_low"], "high": row["difference_high"]}
-    most = f"the lowest mean, {code(best)}'s, is {change_text(change, '', 'test_cross_entropy')} in cross-entropy away"
+    most = f"the lowest mean, {code(best)}'s, is {change_text(row, 'test_cross_entropy')} in cross-entropy away"
     return f"{said}. Of what was trained on all, {most}{'' if row['verdict'] == 'lower' else ', which may be chance'}."
 
 
 def _details(results: Results, scope: Scope, row: Row) -> str:
     """What the recommended cell gains and costs, and which are as good."""
-    gain = f"{MEASURES[row['measure']]} {change_text(row, '', row['measure'])}"
-    price = change_text(row, "other_", row["other"])
+    gain = f"{MEASURES[row['measure']]} {change_text(row, row['measure'])}"
+    price = change_text(row, row["other"], "other_")
     sure = ", significant" if row.get("other_verdict") not in (UNDECIDED, None) else ", not significant"
     text = f"{code(row['cell'])}: {gain}; {MEASURES[row['other']]} {price}{sure if price != NOTHING else ''}"
     if scope.name == "whole":
@@ -102,9 +99,9 @@ def _quoted(results: Results, layout: Layout, scope: Scope) -> str:
     if scope.name != "whole" or wrong is None or loss is None:
         return ""
     rest = f" ({number(after['mean'])} with temperature scaling)" if after else ""
-    who = "No regularisation" if layout.base_is_none else code(layout.base)
+    who = layout.base_in_words
     return (
-        f"{who}, on all of them: accuracy {fixed(100 * (1 - wrong['mean']), 1)} %, cross-entropy "
+        f"{who[:1].upper()}{who[1:]}, on all of them: accuracy {fixed(100 * (1 - wrong['mean']), 1)} %, cross-entropy "
         f"{number(loss['mean'])}{rest}; {count(int(wrong['seeds']), 'seed')}."
     )
 
@@ -115,17 +112,14 @@ def _calibration(results: Results, layout: Layout, scope: Scope) -> str:
     before, after = raw.get(layout.base), scaled.get(layout.base)
     if not (known(before) and known(after)) or "cross_entropy" not in purposes(results):
         return ""
-    base = "no regularisation" if layout.base_is_none else code(layout.base)
-    best = raw.drop(labels=[layout.base]).min()
-    lead = (
-        "Temperature scaling gains more than any penalty" if before - after > before - best else "Temperature scaling"
-    )
+    base, best = layout.base_in_words, raw.drop(labels=[layout.base]).min()
+    lead = "Temperature scaling gains more than any penalty" if after < best else "Temperature scaling"
     text = (
         f"**{lead}**: with logits divided by one number{_divide(results, layout)}, fitted on other "
         f"{results.examples_are} than it is scored on, {base} has {number(after)} instead of {number(before)} in "
         f"cross-entropy on {scope.examples}, with the same labels"
     )
-    if known(best) and before - best > 0:
+    if known(best) and best < before:
         text += f"; the best cell here gains {number(before - best, 2)}"
     row = results.advice("parts", "scaled_cross_entropy")
     if row is None:
@@ -165,16 +159,16 @@ def _avoid(results: Results, layout: Layout) -> str:
     return f"**Avoid** {named}: significantly worse, or with networks that learned nothing."
 
 
-def _settle(results: Results, layout: Layout, most: int = 1) -> str:
+def _settle(results: Results, layout: Layout) -> str:
     """What it would take to tell the most promising of what is open."""
     row = results.advice("parts", "cross_entropy")
     if row is None or row["cell"] != layout.base or "cell" not in results.power:
         return ""
     rows = results.power[(results.power["measure"] == "test_cross_entropy") & results.power["cell"].notna()]
-    rows = rows[rows["difference"] < 0].sort_values("difference")[:most]
+    rows = rows[rows["difference"] < 0].sort_values("difference")
     if rows.empty:
         return ""
-    first = rows.to_dict("records")[0]
+    first = rows.iloc[0]
     held = results.loss("cross_entropy")["splits"].max()
     ways = {
         "splits_needed": f"disjoint parts of this size, of which there are {held:.0f}",
@@ -185,9 +179,9 @@ def _settle(results: Results, layout: Layout, most: int = 1) -> str:
     said = ""
     if change is not None:
         said = (
-            f", {change_text(change, '', 'test_cross_entropy')} in cross-entropy: corrected for the number of cells, "
+            f", {change_text(change, 'test_cross_entropy')} in cross-entropy: corrected for the number of cells, "
+            f"p = {number(change['p_adjusted'], 2)}"
         )
-        said += f"p = {number(change['p_adjusted'], 2)}"
     what = f"**What would settle it**: {code(cell)} has the lowest mean{said}. "
     if not needed:
         return f"{what}To tell a difference of this size takes other data."
@@ -208,9 +202,9 @@ def table(results: Results, layout: Layout) -> Table:
             name = Entry(found["cell"], code=True) if chosen or not layout.base_is_none else Entry("none")
             row[f"Use, on {scope.examples}"] = name
             if scope.name == "parts":
-                row["Change"] = Entry(change_text(found, "", found["measure"]))
+                row["Change"] = Entry(change_text(found, found["measure"]))
                 row["Price"] = Entry(
-                    f"{MEASURES[found['other']]} {change_text(found, 'other_', found['other'])}" if chosen else NOTHING
+                    f"{MEASURES[found['other']]} {change_text(found, found['other'], 'other_')}" if chosen else NOTHING
                 )
         rows.append(row)
     chosen = results.recommendation

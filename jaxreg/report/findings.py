@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jaxreg.formatting import count, estimate, fixed, known, listing, number, swapped
+from jaxreg.formatting import count, difference, estimate, fixed, known, listing, number, swapped
 from jaxreg.report.layout import Layout
 from jaxreg.report.markdown import code
 from jaxreg.statistics.comparisons import UNDECIDED
@@ -41,9 +41,7 @@ def changed(results: Results, layout: Layout) -> str:
 
 def _difference(change: Row, points: bool = False) -> str:
     """`-0.0005 (-0.0023 to +0.0012)`, with a reason where a clear interval is no finding."""
-    text = estimate(change["difference"], change["low"], change["high"], signed=True, percent=points)
-    if points:
-        text = text.replace(" (", " points (", 1)
+    text = difference(change, points)
     if change["verdict"] == UNDECIDED and known(change["low"]) and change["low"] * change["high"] > 0:
         text = text.replace(")", ", before correction for the number of cells)")
     return text
@@ -123,11 +121,13 @@ def turned(results: Results, layout: Layout) -> list[str]:
 def detectable(results: Results) -> str:
     """What difference such a design finds four times in five."""
     found = []
-    for measure, words in (("test_cross_entropy", "{} in cross-entropy"), ("test_error", "{} points of accuracy")):
-        rows = results.power[results.power["measure"] == measure] if "measure" in results.power else results.power
-        limits = rows.get("detectable_difference", rows.iloc[:, :0].sum(axis=1)).dropna()
-        if len(limits):
-            found.append(words.format(number(float(limits.iloc[0]) * (100 if measure == "test_error" else 1), 2)))
+    for measure, words, scale in (
+        ("test_cross_entropy", "in cross-entropy", 1),
+        ("test_error", "points of accuracy", 100),
+    ):
+        if {"measure", "detectable_difference"} <= set(results.power):
+            limits = results.power.loc[results.power["measure"] == measure, "detectable_difference"].dropna()
+            found += [f"{number(scale * float(limit), 2)} {words}" for limit in limits[:1]]
     text = f"Four times in five, such runs tell a difference of {listing(found)} or more." if found else ""
     if "cell" in results.power and results.power["cell"].notna().any():
         text += " What is open, and what telling differences of these sizes four times in five would take:"

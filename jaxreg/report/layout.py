@@ -75,6 +75,11 @@ class Layout(NamedTuple):
     products: tuple[Product, ...]
     lists: tuple[CellList, ...]
 
+    @property
+    def base_in_words(self) -> str:
+        """The base cell as what the others are set against: no regularisation, or its name as code."""
+        return "no regularisation" if self.base_is_none else code(self.base)
+
     def called(self, cell: str | None) -> str:
         """A cell in a sentence: `none` where it is no regularisation, else its name as code."""
         return "none" if cell == self.base and self.base_is_none else code(cell)

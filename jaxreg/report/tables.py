@@ -31,18 +31,16 @@ RULE_NAMES = {"best": "best", "one_standard_error": "1 SE"}
 
 def changes(results: Results, cell: str, reference: str | None, measures: Iterable[str]) -> dict[str, Entry]:
     """The paired differences of a cell, bold where told from 0; an error rate as accuracy in points."""
-    shown = {}
-    for measure in measures:
-        change, points = results.change(reference, cell, measure), measure == "test_error"
-        if change is None:
-            shown[TITLES[measure]] = ABSENT
-            continue
-        change = swapped(change) if points else change
-        shown[TITLES[measure]] = estimated(
-            change["difference"], change["low"], change["high"],
-            signed=True, percent=points, bold=change["verdict"] != UNDECIDED,
-        )  # fmt: skip
-    return shown
+    return {TITLES[measure]: _change(results.change(reference, cell, measure), measure) for measure in measures}
+
+
+def _change(row: dict[str, Any] | None, measure: str) -> Entry:
+    if row is None or not known(row["difference"]):
+        return ABSENT
+    points = measure == "test_error"
+    row = swapped(row) if points else row
+    bold = row["verdict"] != UNDECIDED
+    return estimated(row["difference"], row["low"], row["high"], signed=True, percent=points, bold=bold)
 
 
 def _cell(name: str) -> Entry:
@@ -87,14 +85,7 @@ def whole(results: Results, layout: Layout) -> Table:
             if measure != "test_error":
                 row[TITLES[measure]] = _of(one["mean"], 4)
         for measure, one in found.items():
-            change = {key: one.get(f"difference_{key}", one.get(key)) for key in ("low", "high")}
-            change |= {"difference": one.get("difference"), "verdict": one.get("verdict")}
-            points = measure == "test_error"
-            change = swapped(change) if points and known(change["difference"]) else change
-            row[f"Change: {titles[measure][0].lower()}{titles[measure][1:]}"] = estimated(
-                change["difference"], change["low"], change["high"], signed=True, percent=points,
-                bold=change["verdict"] in ("lower", "higher"),
-            )  # fmt: skip
+            row[f"Change: {titles[measure][0].lower()}{titles[measure][1:]}"] = _change(one, measure)
         rows.append(row)
     return rows
 

@@ -73,8 +73,7 @@ def recommend(
     on_parts = _table(comparisons[comparisons["reference"] == reference])
     rows = [_on_parts(name, on_parts, pairs, reference, candidates) for name in PURPOSES]
     if whole is not None and len(whole):
-        renamed = whole.drop(columns=["low", "high"])
-        on_all = _table(renamed.rename(columns={"difference_low": "low", "difference_high": "high"}))
+        on_all = _table(whole)
         for row in list(rows):
             told = [cell for cell in str(row["better"]).split("; ") if cell]
             related = {cell: list((kin or {}).get(cell, [cell])) for cell in told}

@@ -16,7 +16,7 @@ from jaxreg.statistics.groups import Group, LogProbabilities, Predictions, count
 from jaxreg.statistics.losses import INDEX
 
 MEASURES = ("test_cross_entropy", "test_scaled_cross_entropy", "test_brier", "test_error")
-_COMPARISON = ("difference", "difference_low", "difference_high", "p", "p_adjusted", "verdict")
+_COMPARISON = ("difference", "low", "high", "p", "p_adjusted", "verdict")
 
 
 def whole(
@@ -36,9 +36,9 @@ def whole(
         reference: the cell that the others are compared with.
 
     Returns:
-        `cell, seeds, diverged, measure, mean, low, high`, and of every cell but the reference `difference` with its
-        interval, `p`, `p_adjusted` and `verdict` as in comparisons.csv: the family is all cells here. Empty where no
-        member was trained on everything.
+        `cell, seeds, diverged, measure, mean, mean_low, mean_high`, and of every cell but the reference `difference,
+        low, high, p, p_adjusted, verdict` as in comparisons.csv: the family is all cells here. Empty where no member
+        was trained on everything.
     """
     cells = counted(members, member_ids, on_all=True)
     predictions = Predictions(log_probabilities, labels)
@@ -49,9 +49,7 @@ def whole(
     pairs = []
     if reference in names:
         pairs = against(differences(groups, cells, predictions, [str(reference)]), str(reference), names)
-    table = compare([pairs] if pairs else [], list(COMPARED)).rename(
-        columns={"low": "difference_low", "high": "difference_high"}
-    )
+    table = compare([pairs] if pairs else [], list(COMPARED))
     by_pair = {(str(row["cell"]), str(row["measure"])): row for row in table.to_dict("records")}
     diverged = {cell.name: cell.diverged for cell in cells}
     rows: list[dict[str, Any]] = []
@@ -72,4 +70,4 @@ def whole(
 def _score(group: Group, cell: str, measure: str) -> dict[str, float]:
     found = group.by_measure[group.names.index(cell)].one(INDEX[COMPARED[measure]])
     low, high = found.interval()
-    return {"mean": float(found.value[0]), "low": low, "high": high}
+    return {"mean": float(found.value[0]), "mean_low": low, "mean_high": high}

@@ -42,7 +42,7 @@ OPTIONAL = {
     "reliability": ["cell", "bin", "confidence", "accuracy", "share"],
     "power": ["measure"],
     "second_stage": ["member", "cell", "split", "seed", "test_accuracy", "diverged_at"],
-    "whole": ["cell", "seeds", "measure", "mean", "low", "high", "difference", "verdict"],
+    "whole": ["cell", "seeds", "measure", "mean", "mean_low", "difference", "low", "high", "verdict"],
     "recommendation": ["scope", "purpose", "measure", "cell", "difference", "low", "high", "better", "worse"],
     "data_size": ["axis", "trained_on", "cell", "none", "position", "optimum", "low", "high", "gain", "slope"],
 }
