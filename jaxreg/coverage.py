@@ -39,7 +39,7 @@ def replicate(one: Path, other: Path) -> str:
     runs = [read(folder) for folder in (one, other)]
     names = []
     for run in runs:
-        cells = run.members.drop_duplicates("cell").set_index("cell")
+        cells = run.sound.drop_duplicates("cell").set_index("cell")
         points = {str(cell): dict(row) for cell, row in cells[present(cells)].iterrows()}
         names.append(reference(points))
     if names[0] is None or names[0] != names[1]:

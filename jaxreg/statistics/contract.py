@@ -20,12 +20,12 @@ import pandas as pd
 from jaxtyping import Float, Int
 
 from jaxreg.statistics.comparisons import COMPARED, compare
+from jaxreg.statistics.decomposition import decompose
 from jaxreg.statistics.groups import CellMembers, Group, Predictions
 from jaxreg.statistics.losses import INDEX
 from jaxreg.statistics.recommendation import PURPOSES, recommend
 from jaxreg.statistics.simulation import Experiment, LogitSpread, draw, truth
 from jaxreg.statistics.sums import lse
-from jaxreg.statistics.temperature import temperatures
 
 DESIGN = Experiment(splits=5, seeds=1, examples=1000, directions=50)
 REFERENCE = "plain"
@@ -72,9 +72,10 @@ def discriminants() -> World:
         return labels, [np.stack([_discriminant(*own, x, share) for own in trained]) for share in SHRINKAGES]
 
     labels, cells = study(np.random.default_rng(1), _TRUTH_SETS, _TRUTH_EXAMPLES)
-    found = np.array([[_score(model, labels) for model in models] for models in cells]).mean(1)
-    names = (REFERENCE, *(f"shrinkage={share:g}" for share in SHRINKAGES[1:]))
-    return World(names, dict(zip(MEASURES, found.T, strict=True)), study)
+    sets = np.arange(_TRUTH_SETS)
+    tables = [decompose(one, labels, sets, 0 * sets, "log_probabilities").set_index("loss")["error"] for one in cells]
+    truths = {name: np.array([errors[loss] for errors in tables]) for name, (loss, _) in MEASURES.items()}
+    return World((REFERENCE, *(f"shrinkage={share:g}" for share in SHRINKAGES[1:])), truths, study)
 
 
 def _discriminant(x: np.ndarray, labels: np.ndarray, tested: np.ndarray, share: float) -> np.ndarray:
@@ -88,19 +89,6 @@ def _discriminant(x: np.ndarray, labels: np.ndarray, tested: np.ndarray, share: 
     return z - lse(z)[:, None]
 
 
-def _score(log_p: np.ndarray, labels: np.ndarray) -> list[float]:
-    """One model's scores in each of `MEASURES`."""
-    (scaled, _), each = temperatures([log_p], labels).scaled(log_p[None]), np.arange(len(labels))
-    p = np.exp(log_p)
-    scores = {
-        ("cross_entropy", "error"): -log_p[each, labels].mean(),
-        ("scaled_cross_entropy", "error"): -scaled[0, each, labels].mean(),
-        ("brier", "error"): (np.square(p).sum(-1) - 2 * p[each, labels] + 1).mean(),
-        ("zero_one", "error"): (log_p.argmax(-1) != labels).mean(),
-    }
-    return [float(scores[measure]) for measure in MEASURES.values()]
-
-
 def contract(world: World, studies: int, seed: int = 0) -> pd.DataFrame:
     """What the rule recommends in so many studies of a world, held against the truth: a row a purpose.
 
@@ -111,14 +99,13 @@ def contract(world: World, studies: int, seed: int = 0) -> pd.DataFrame:
         where it is so for any purpose.
     """
     names = world.cells
-    pairs_of = np.arange(DESIGN.splits)
     counts = {purpose: np.zeros(5) for purpose in PURPOSES}
     anywhere = 0
     for study in range(studies):
         labels, cells = world.study(np.random.default_rng([seed, study]))
-        members = tuple((str(split), "0") for split in pairs_of)
+        members, splits = tuple((str(split), "0") for split in range(DESIGN.splits)), DESIGN.splits
         own = [
-            CellMembers(name, tuple(DESIGN.splits * i + pairs_of), members, (0,) * DESIGN.splits, 0)
+            CellMembers(name, tuple(range(splits * i, splits * (i + 1))), members, (0,) * splits, 0)
             for i, name in enumerate(names)
         ]
         group = Group(own, Predictions(np.concatenate(cells), labels))

@@ -165,8 +165,8 @@ def together(tables: Mapping[str, pd.DataFrame]) -> tuple[str, str] | None:
     if len(cells) > MOST_CELLS or len(tables["members"]) > MOST_MEMBERS:
         return "members", f"it has more than {MOST_MEMBERS} members, or more than {MOST_CELLS} cells"
     for name, made in tables.items():
+        known = {*cells, *(added if name in ("second_stage", "whole", "recommendation") else ())}
         for column in ("cell", "reference", "none"):
-            known = {*cells, *(added if name in ("second_stage", "whole", "recommendation") else ())}
             if column in made and (strangers := set(made[column].dropna()) - known):
                 return name, f"it has a cell {brief(min(strangers))} that members.csv has not"
     if strangers := set(tables["history"]["member"]) - set(tables["members"]["member"]):
