@@ -30,7 +30,7 @@ class Axis:
     scale: Literal["linear", "log"] | None  # how a figure spaces its values; None: they stand side by side
     number: Callable[[Any], float]  # the number that orders a value; infinite: no limit
     stronger: Literal[-1, 0, 1]  # regularises more: the larger number (1), the smaller (-1); neither is ordered (0)
-    falls: bool  # stands beside the mean loss, as a prior would: its best strength falls about as 1 / examples
+    falls: bool  # stands beside the mean loss, as a prior would: its best strength falls with more examples
     condition: bool  # a condition of the data, under which one chooses, and never a choice itself
     traced: bool  # a new value is not a new program, unless it switches something on that costs time
 

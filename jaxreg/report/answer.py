@@ -65,8 +65,8 @@ def _why_none(results: Results, layout: Layout, scope: Scope, rows: dict[str, Ro
     names = [code(cell) for cell in dict.fromkeys(told)]
     if names:
         return (
-            f"{listing(names)}, significantly better on parts of them, {'is' if len(names) == 1 else 'are'} not better "
-            "on all, nor at a strength scaled by the sizes."
+            f"{listing(names)}, significantly better on parts of them, {'is' if len(names) == 1 else 'are'} on all of "
+            "them, also at a strength scaled by the sizes, either not better or significantly worse in something else."
         )
     tried = results.whole[(results.whole["measure"] == "test_cross_entropy") & results.whole["difference"].notna()]
     said = "nothing that was tried is significantly better on parts of them"
@@ -221,8 +221,8 @@ def why_both(results: Results, layout: Layout) -> str:
     text += f"; what to use on {whole.examples} is decided on all of them."
     if falls:
         text += (
-            " A penalty stands beside the mean loss, so that its best strength falls about as 1 / examples: what was "
-            f"best on a part was trained here at its own strength and at smaller ones ({listing(falls)})."
+            " A penalty stands beside the mean loss, so that its best strength falls as the examples become more: what "
+            f"was best on a part was trained here at its own strength and at smaller ones ({listing(falls)})."
         )
     return f"{text} Intervals cover other seeds and other test {results.examples_are}, of this one training set."
 

@@ -1,7 +1,8 @@
 """Who is trained on the whole training set once the parts have been told apart: the second stage of a sweep.
 
-A penalty stands beside the mean loss, so that as a prior it weighs as many times more as there are more examples: the
-best strength falls about as 1 / examples. What was best on a part is therefore trained on the whole set at its own
+A penalty stands beside the mean loss, so that as a prior it weighs as many times more as there are more examples, and
+the best strength would fall as 1 / examples. How fast it does depends on more than that: with the number of steps held,
+reports/data-size finds it to fall faster. What was best on a part is therefore trained on the whole set at its own
 strength and at the one scaled by the sizes, 1 / splits of it; and where that is no value of the grid at a tenth too,
 which is one as a rule.
 """
