@@ -51,6 +51,13 @@ def test_a_grid_has_a_second_stage_and_a_file_only_where_it_asks_for_one():
         load(flags={"grid": "l1", "splits": 1, "second_stage": 2})
 
 
+def test_its_members_are_bounded_too():
+    with pytest.raises(
+        UserError, match="--second-stage: is about 700000 members, and a sweep has at most"
+    ):
+        load(flags={"grid": "l1,l2", "second_stage": 100_000}, mark="--")
+
+
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory, dataset: Dataset) -> dict[str, Path]:
     """The same sweep without and with a second stage."""

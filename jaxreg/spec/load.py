@@ -27,7 +27,7 @@ from jaxreg.spec.checked import Place, nearest, unknown
 from jaxreg.spec.grid import at, cell_name, default_values, parse, plain, points, size
 from jaxreg.spec.limits import DEPTH, FILE_BYTES, KEY_PARTS, MOST_CELLS, MOST_MEMBERS, MOST_RUNS_IN_A_ROW, too_deep
 from jaxreg.spec.members import number
-from jaxreg.spec.second_stage import USUAL_SEEDS
+from jaxreg.spec.second_stage import USUAL_SEEDS, most_cells
 from jaxreg.spec.settings import EarlyStopping, Settings
 from jaxreg.spec.sweep import Cell, Run, Sweep, SweepFile, spelled_path
 from jaxreg.spec.typed import with_values_of_grid
@@ -133,6 +133,10 @@ def read(tables: Mapping[str, Any], place: Place | None = None) -> Sweep:
         raise UserError(
             f"{place('seeds')}: {count(len(ordered), 'cell')} of {count(asked // len(ordered), 'member')} each are "
             f"{asked} members, and a sweep has at most {MOST_MEMBERS}. Give fewer splits, seeds or cells."
+        )
+    if (later := most_cells(sweep) * sweep.second_stage) > MOST_MEMBERS:
+        raise UserError(
+            f"{place('second_stage')}: is about {later} members, and a sweep has at most {MOST_MEMBERS}. Give less."
         )
     return sweep
 
