@@ -52,9 +52,7 @@ def test_a_grid_has_a_second_stage_and_a_file_only_where_it_asks_for_one():
 
 
 def test_its_members_are_bounded_too():
-    with pytest.raises(
-        UserError, match="--second-stage: is about 700000 members, and a sweep has at most"
-    ):
+    with pytest.raises(UserError, match="--second-stage: is about 700000 members, and a sweep has at most"):
         load(flags={"grid": "l1,l2", "second_stage": 100_000}, mark="--")
 
 
