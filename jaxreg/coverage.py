@@ -9,7 +9,7 @@ from jaxreg.errors import UserError, exit_code
 from jaxreg.flags import Parser
 
 PROG = "python -m jaxreg.coverage"
-SECTIONS = ("intervals", "comparisons")
+SECTIONS = ("intervals", "comparisons", "settling")
 
 
 def parser(prog: str = PROG) -> Parser:

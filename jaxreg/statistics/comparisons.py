@@ -99,7 +99,7 @@ def compare(
     tables = []
     for index, measure in enumerate(measures):
         sure = [one for family in families for one in moderated(family, index)]
-        p = [_p_value(d.paired, index, one) for d, one in zip(differences, sure, strict=True)]
+        p = [p_value(d.paired, index, one) for d, one in zip(differences, sure, strict=True)]
         adjusted = holm(np.array(p), tests)
         rows = []
         for d, one, p_alone, p_adjusted in zip(differences, sure, p, adjusted, strict=True):
@@ -132,7 +132,7 @@ def moderated(family: Sequence[Difference], index: int) -> list[Mixture | None]:
     return moderate([d.paired for d in family], index, overlap)
 
 
-def _p_value(paired: Estimate, index: int, sure: Mixture | None) -> float:
+def p_value(paired: Estimate, index: int, sure: Mixture | None) -> float:
     """Two-sided, of "the true value is 0"; nan where the error is not known."""
     if sure:
         return sure.p_value(paired.value[index])

@@ -15,7 +15,7 @@ import pandas as pd
 from scipy import stats
 
 from jaxreg.formatting import fixed
-from jaxreg.statistics import familywise_page
+from jaxreg.statistics import familywise_page, settling_page
 from jaxreg.statistics.coverage_page import markdown, render, words
 from jaxreg.statistics.decomposition import SHARES
 from jaxreg.statistics.intervals import Estimate, TwoWay
@@ -153,7 +153,7 @@ def intervals(repetitions: int) -> str:
     return page(tables, repetitions)
 
 
-SECTIONS = {"intervals": intervals, "comparisons": familywise_page.section}
+SECTIONS = {"intervals": intervals, "comparisons": familywise_page.section, "settling": settling_page.section}
 
 
 def main(repetitions: int, only: str | None = None) -> None:
