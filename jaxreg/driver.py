@@ -7,26 +7,21 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol, runtime_checkable
-
-import pandas as pd
 
 from jaxreg import __version__
 from jaxreg.circumstances import circumstances, versions
 from jaxreg.data.dataset import Dataset
 from jaxreg.engine.progress import Progress
-from jaxreg.files import write_csv
 from jaxreg.formatting import count, duration
-from jaxreg.spec.members import Member, members
+from jaxreg.spec.members import Member, first_look, members
 from jaxreg.spec.sweep import Sweep
 from jaxreg.store.folder import Folder
 from jaxreg.store.identity import key
 from jaxreg.store.members import SMALL_WEIGHT, Damaged, MemberResult, MemberState
 from jaxreg.store.on_disk import OnDisk
-from jaxreg.store.predictions import StoredPredictions
-from jaxreg.store.tables import PREDICTIONS_LIMIT, rows_of, write_members, write_predictions
 
 
 @runtime_checkable  # so that the tests can check arguments by their annotations
@@ -72,10 +67,11 @@ class Driver:
         self.sweep, self.dataset, self.folder = sweep, dataset, folder
         self.progress, self.keep_state = progress, keep_state
         self.store = folder.members
-        self.members = members(sweep)
+        self._may_be = members(sweep)
+        self.members = [member for member in self._may_be if first_look(member, sweep) == 1]
         self.second_stage: list[Member] = []  # besides those of the sweep
-        self.keys = {member.id: key(member, sweep, dataset.digest) for member in self.members}
-        self._followed = {member.predecessor for member in self.members}
+        self.keys = {member.id: key(member, sweep, dataset.digest) for member in self._may_be}
+        self._followed = {member.predecessor for member in self._may_be}
         self.finished = {member.id for member in self.members if self._whole(member)}
         earlier = folder.about() or {}
         noted = earlier.pop("files", None) or {}
@@ -90,12 +86,28 @@ class Driver:
             "data": {"name": dataset.name, "digest": dataset.digest},
             "small_weight_threshold": SMALL_WEIGHT,
         }
+        self._trained = False
         self._began, self._spent_before = began, _number(self.about.get("run_seconds"))
 
     @property
     def everybody(self) -> list[Member]:
         """All members, those of the second stage last."""
         return [*self.members, *self.second_stage]
+
+    def coming(self, look: int, cells: Collection[str]) -> list[Member]:
+        """Whom these cells, and those that they start from, train for a look."""
+        wanted, after = set(cells), {cell.name: cell.after for cell in self.sweep.cells}
+        for name in cells:
+            while (name := after[name] or "") and name not in wanted:
+                wanted.add(name)
+        later = (member for member in self._may_be if first_look(member, self.sweep) == look)
+        return [member for member in later if member.cell.name in wanted]
+
+    def take_on(self, more: Sequence[Member]) -> None:
+        """Takes on members of a further look, to be trained and kept with those before."""
+        taken = {member.id for member in [*self.members, *more]}
+        self.members = [member for member in self._may_be if member.id in taken]
+        self.finished |= {member.id for member in more if self._whole(member)}
 
     def add(self, more: Sequence[Member]) -> None:
         """Takes on the members of a second stage, to be trained and kept like the others."""
@@ -127,7 +139,7 @@ class Driver:
         missing = [member for member in self.everybody if member.id not in self.finished]
         if not missing:
             return
-        if self.finished:
+        if self.finished and not self._trained:
             there = f"{len(self.finished)} of {count(len(self.everybody), 'member')}"
             self.progress.announce(f"{there} are in {self.folder.path} already: going on from there")
         begun = [m.id for m in missing if (s := self._state(m.id)) and len(s.history) <= m.settings.epochs]
@@ -135,7 +147,7 @@ class Driver:
         states = OnDisk(begun, self._state)
         weights = OnDisk([name for name in self.finished if name in self._followed], self._weights)
         earlier = {name: _number(self.about.get(name)) for name in ("compile_seconds", "train_seconds")}
-        at_work = trainer()
+        at_work, self._trained = trainer(), True
         for done in at_work.train(missing, weights, states):
             facts = at_work.facts()
             self.about |= facts | {name: spent + facts[name] for name, spent in earlier.items()}
@@ -171,27 +183,9 @@ class Driver:
                 f"kept: {duration(seconds)}. --keep-state keeps it from now on."
             )
 
-    def write_tables(self, with_predictions: bool) -> StoredPredictions:
-        """Writes members.csv, history.csv and, up to a size or where asked for, predictions.npz; the predictions."""
-        keys, labels = [self.keys[member.id] for member in self.members], self.dataset.test.targets
-        predictions, path = self.store.predictions(keys), self.folder.path
-        if with_predictions or predictions.size <= PREDICTIONS_LIMIT:
-            write_predictions(path, self.members, labels, predictions)
-        else:
-            self.folder.remove("predictions.npz", self._noted)
-        write_members(path, self.members, keys, self.store, self.dataset.signature)
-        if not self.sweep.second_stage:
-            self.folder.remove("second_stage.csv", self._noted)
-        return predictions
-
-    def on_everything(self) -> tuple[pd.DataFrame, StoredPredictions]:
-        """Rows and predictions of all members on the whole training set; writes those of the second stage."""
-        wanted = [member for member in self.everybody if member.split == "all"]
-        keys = [self.keys[member.id] for member in wanted]
-        rows, _ = rows_of(wanted, keys, self.store, self.dataset.signature)
-        added = rows["member"].isin([member.id for member in self.second_stage])
-        write_csv(self.folder.path / "second_stage.csv", rows[added])
-        return rows, self.store.predictions(keys)
+    def remove(self, table: str) -> None:
+        """Removes a table that no longer belongs to the run, if it is as it was written."""
+        self.folder.remove(table, self._noted)
 
     @property
     def kept(self) -> str:

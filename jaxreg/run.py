@@ -7,12 +7,11 @@ run.decomposition            # a DataFrame
 
 from __future__ import annotations
 
+import math
 import time
 from base64 import b64encode
-from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -25,16 +24,12 @@ from jaxreg.errors import Failure, Interrupted, UserError
 from jaxreg.flags import WHAT_COUNTS
 from jaxreg.formatting import brief
 from jaxreg.report import page
-from jaxreg.spec import second_stage
 from jaxreg.spec.load import load
 from jaxreg.spec.sweep import Sweep
 from jaxreg.store.folder import Folder
 from jaxreg.store.lock import locked
 from jaxreg.store.members import Damaged
 from jaxreg.store.results import read_table
-
-if TYPE_CHECKING:
-    from jaxreg.statistics.analysis import Analysis
 
 
 class Run:
@@ -106,6 +101,8 @@ def run(
     keep_state: bool = False,
     with_predictions: bool = False,
     purpose: str | None = None,
+    difference: float = 0.0,
+    budget: float = math.inf,
 ) -> Run:
     """Trains what a sweep asks for and writes its report.
 
@@ -123,6 +120,8 @@ def run(
         keep_state: keep each member's weights, optimizer and patience, so that more epochs can go on from there.
         with_predictions: write predictions.npz however large it is.
         purpose: what counts, cross_entropy, brier or accuracy, which the report then answers alone.
+        difference: with `settle`, the smallest gain that is worth a run: nats, or a share of the labels.
+        budget: with `settle`, seconds from now after which no further round begins.
 
     Raises:
         UserError: the sweep, the data or the folder is not fit.
@@ -134,6 +133,10 @@ def run(
     command = command or f"jaxreg.run({sweep.name if isinstance(sweep, Sweep) else str(sweep)!r})"
     if not isinstance(sweep, Sweep):
         sweep = load(sweep) if str(sweep).endswith(".toml") else load(flags={"grid": str(sweep)})
+    if not sweep.settle and (difference or budget < math.inf):
+        raise UserError("difference, budget: are of a sweep that settles. Give settle too: --settle, or settle = 4.")
+    if not (0 <= difference < math.inf and budget >= 0):
+        raise UserError(f"difference, budget: must be 0 or more, got {difference} and {budget}.")
     began = time.perf_counter()
     progress = progress or Silent()
     folder = Folder(Path(out) if out is not None else Path("reports") / sweep.name)
@@ -146,6 +149,9 @@ def run(
 
         return Trainer(sweep, dataset, block, devices, progress, keep_state)
 
+    from jaxreg.conclude import conclude  # pandas' and SciPy's part of the start, which wrong input need not wait for
+    from jaxreg.settle import settle, wanted
+
     with locked(folder.path, command):
         folder.prepare()
         driver = Driver(sweep, dataset, folder, progress, command, began, keep_state)
@@ -153,8 +159,12 @@ def run(
         for warning in sweep.warnings:
             progress.warn(warning)
         try:
-            driver.train(trainer)
-            _analyse(driver, with_predictions, trainer)
+            looks = look = None
+            if sweep.settle:
+                looks, look = settle(driver, trainer, wanted(purpose, difference, budget), began)
+            else:
+                driver.train(trainer)
+            conclude(driver, trainer, with_predictions, looks, look)
         except KeyboardInterrupt:
             raise Interrupted(f"interrupted: {driver.kept}\nThe same command goes on from there.") from None
         except (OSError, MemoryError, Damaged) as error:
@@ -162,47 +172,6 @@ def run(
         finally:
             progress.close()
     return Run(folder.path)
-
-
-def _analyse(driver: Driver, with_predictions: bool, trainer: Callable[[], AnyTrainer]) -> None:
-    """From members to the report, by way of a second stage where the sweep asks for one."""
-    from jaxreg.statistics import analysis
-
-    driver.progress.announce("analysing")
-    started, path, dataset = time.perf_counter(), driver.folder.path, driver.dataset
-    predictions = driver.write_tables(with_predictions)
-    tables = analysis.analyse(
-        read_table(path / "members.csv"),
-        predictions,
-        dataset.test.targets,
-        [member.id for member in driver.members],
-        dataset.test.inputs,
-        dataset.picture,
-        dataset.class_names,
-    )
-    trained = time.perf_counter()
-    tables = _second_stage(driver, tables, trainer)
-    analysis.write(tables, path)
-    driver.end(started + time.perf_counter() - trained)
-    page.write(path)
-
-
-def _second_stage(driver: Driver, tables: Analysis, trainer: Callable[[], AnyTrainer]) -> Analysis:
-    """Trains on the whole training set what the splits speak for, and concludes what to use there."""
-    if not driver.sweep.second_stage or tables.candidates is None:
-        return tables
-    from jaxreg.statistics.whole import whole
-
-    kin = second_stage.kin(driver.sweep, tables.worth_training_on_all)
-    driver.add(second_stage.members(driver.sweep, [cell for cells in kin.values() for cell in cells]))
-    cells = dict.fromkeys(member.cell.name for member in driver.second_stage)
-    if cells:
-        driver.progress.announce(f"second stage, on all of the training set: {', '.join(cells)}")
-    driver.train(trainer)
-    rows, predictions = driver.on_everything()
-    driver.progress.announce("writing the report")
-    found = whole(rows, predictions, driver.dataset.test.targets, list(rows["member"]), tables.candidates.reference)
-    return tables.concluded(found, {name: [cell.name for cell in cells] for name, cells in kin.items()})
 
 
 def _fault(error: BaseException) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import sys
 from collections.abc import Sequence
@@ -14,12 +13,12 @@ from jaxreg.axes import AXES, Axis
 from jaxreg.errors import UserError, exit_code, printed
 from jaxreg.flags import WHAT_COUNTS, Parser
 from jaxreg.formatting import brief, shortest, value_text
-from jaxreg.spec.limits import MOST_BLOCK, MOST_DEVICES, whole
+from jaxreg.spec.limits import MOST_BLOCK, MOST_DEVICES
 from jaxreg.spec.load import load
-from jaxreg.spec.second_stage import USUAL_SEEDS
+from jaxreg.spec.second_stage import USUAL_LOOKS, USUAL_SEEDS
 from jaxreg.spec.settings import Settings
 from jaxreg.spec.sweep import Sweep
-from jaxreg.spec.typed import token, tokens
+from jaxreg.spec.typed import budget, counted, gain, token, tokens, with_negatives
 
 PROG = "python -m jaxreg.sweep"
 DESCRIPTION = """\
@@ -45,6 +44,7 @@ COUNTS = {
     "second_stage": f"seeds on the whole training set of what the parts speak for (default {USUAL_SEEDS} with --grid)",
     "seed": "of the splits, the initial weights and the batch order (default 0)",
 }
+LOOKS = "looks at most until it is settled, with a further deal of what is open before each but the first (0: one)"
 RECIPE = {
     "epochs": ("N", "passes over the training examples of a split"),
     "hidden": ("LIST", "widths of the hidden layers"),
@@ -72,11 +72,11 @@ def main(argv: Sequence[str] | None = None, prog: str = PROG) -> int:
 
 
 def _command(arguments: list[str], prog: str) -> int:
-    given = vars(parser(prog).read(_with_negatives(arguments)))
-    block, devices = (_count(name, given.pop(name), most) for name, most in MOST_OF.items())
+    given = vars(parser(prog).read(with_negatives(arguments)))
+    block, devices = (counted(name, given.pop(name), most) for name, most in MOST_OF.items())
     file, out, dry, like, quiet = (given.pop(name) for name in ("file", "out", "dry_run", "like", "quiet"))
     keep_state, with_predictions, member = (given.pop(name) for name in ("keep_state", "predictions", "replay"))
-    purpose = given.pop("for")
+    purpose, least, longest = given.pop("for"), gain(given.pop("difference")), budget(given.pop("budget"))
     flags = {name: _value(name, text) for name, text in given.items() if text is not None}
     if member is not None:
         return _replay(member, out if file is None and not flags else None, block, devices, dry)
@@ -108,6 +108,8 @@ def _command(arguments: list[str], prog: str) -> int:
             keep_state=keep_state,
             with_predictions=with_predictions,
             purpose=purpose,
+            difference=least,
+            budget=longest,
         )
     finally:
         shown.close()
@@ -175,11 +177,21 @@ def parser(prog: str = PROG) -> Parser:
     for name, axis in AXES.items():
         axes.add_argument(_flag(name), metavar="LIST", help=f"{axis.help} (default {usual_values(axis)})")
     counts = made.add_argument_group("repetition")
-    for name, meaning in COUNTS.items():
-        counts.add_argument(_flag(name), metavar="N", help=meaning)
     counts.add_argument(
         "--no-full", action="store_const", const="0", dest="second_stage", help="no second stage: --second-stage 0"
     )
+    for name, meaning in COUNTS.items():
+        counts.add_argument(_flag(name), metavar="N", help=meaning)
+    counts.add_argument(
+        "--settle",
+        action="store_const",
+        const=str(USUAL_LOOKS),
+        dest="settle",
+        help=f"go on until the recommendation is settled, with {USUAL_LOOKS} looks at most: --looks {USUAL_LOOKS}",
+    )
+    counts.add_argument("--looks", metavar="N", dest="settle", help=LOOKS)
+    counts.add_argument("--difference", metavar="GAIN", help="with --settle: the smallest gain that is worth a run")
+    counts.add_argument("--budget", metavar="TIME", help="with --settle: no further round after so long, such as 10m")
     recipe = made.add_argument_group("recipe")
     for name, (metavar, meaning) in RECIPE.items():
         usual = getattr(Settings(), name)
@@ -215,17 +227,6 @@ def usual_values(axis: Axis) -> str:
     return ",".join("-".join(map(shortest, v)) if isinstance(v, tuple) else value_text(v) for v in axis.values)
 
 
-def _with_negatives(arguments: list[str]) -> list[str]:
-    """Joins a flag to a value that starts with a minus, which argparse would take for a flag."""
-    joined: list[str] = []
-    for text in arguments:
-        if re.match(r"-([\d.]|inf|nan)", text) and joined and re.fullmatch(r"--[\w-]+", joined[-1]):
-            joined[-1] += f"={text}"
-        else:
-            joined.append(text)
-    return joined
-
-
 def _flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
@@ -234,14 +235,7 @@ def _value(name: str, text: str) -> Any:
     """What was typed, as a sweep file would hold it. What makes no sense stays text."""
     if name in AXES or name == "hidden":
         return tokens(text)
-    return token(text) if name in {**COUNTS, **RECIPE} else text
-
-
-def _count(name: str, text: str | None, most: int) -> int | None:
-    number = None if text is None else token(text)
-    if number is not None and (type(number) is not int or not 1 <= number <= most):
-        raise UserError(f"--{name}: must be {whole(1, most)}, got {brief(number)}.")
-    return number
+    return token(text) if name in {**COUNTS, **RECIPE, "settle": ""} else text
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from jaxreg.statistics.familywise import (
     with_models,
 )
 from jaxreg.statistics.simulation import Experiment
-from jaxreg.statistics.studies import Cells, Size, differences, losses
+from jaxreg.statistics.studies import Cells, Size, differences, layout, losses
 
 CHANCE = 3 * np.sqrt(0.05 * 0.95)
 
@@ -42,7 +42,7 @@ def test_no_more_than_one_study_in_twenty_tells_what_is_not_so(scenario):
 
 def test_a_rate_is_that_of_its_rule():
     """Where examples add nothing and are not to be told from units, the first rule and that of each alone are one."""
-    scenario = Scenario("a pair", Cells((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 1e-3), Size(6))
+    scenario = Scenario("a pair", Cells((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 1e-3, 1e-3), Size(6))
     table = error_rates(scenario, 300).set_index("rule")
     assert set(table.index) == set(RULES)
     assert table.loc["t, Holm", "found"] == pytest.approx(0.5, abs=0.01)
@@ -73,22 +73,22 @@ def test_levels_of_the_multivariate_t_are_those_of_drawn_ones(freedom):
 
 
 def test_losses_spread_as_asked():
-    cells, size = Cells((0.3, 0.1), (0.2, 0.4), 2.0), Size(4, 3, 1, 1000)
+    cells, size = Cells((0.3, 0.1), (0.2, 0.4), 2.0, 3.0), Size(4, 3, 1, 1000)
     drawn = [losses(np.random.default_rng([1, i]), cells, size) for i in range(1500)]
     unit = np.array([x.mean(4) for x in drawn])  # [study, cell, deal, split, seed]
-    interaction = 2.0**2 / 2 / 1000  # of a mean over examples
+    interaction = 3.0**2 / 2 / 1000  # of a mean over examples
     for cell in (0, 1):
         mine = unit[:, cell, 0]
         assert mine.var(2, ddof=1).mean() == pytest.approx(cells.seed[cell] ** 2 + interaction, rel=0.05)
         between = cells.split[cell] ** 2 + (cells.seed[cell] ** 2 + interaction) / 3
         assert mine.mean(2).var(1, ddof=1).mean() == pytest.approx(between, rel=0.06)
-    apart = np.array([differences(x)[0].paired.value[0] for x in drawn])
-    expected = sum(cells.split[c] ** 2 / 4 + cells.seed[c] ** 2 / 12 for c in (0, 1)) + 2.0**2 / 1000 * (1 + 1 / 12)
+    apart = np.array([differences(layout(x))[0].paired.value[0] for x in drawn])
+    expected = sum(cells.split[c] ** 2 / 4 + cells.seed[c] ** 2 / 12 for c in (0, 1)) + (2.0**2 + 3.0**2 / 12) / 1000
     assert apart.var() == pytest.approx(expected, rel=0.12)
 
 
 def test_deals_share_what_images_do():
-    cells, size = Cells((1.0, 1.0), (0.0, 0.0), 1e-9), Size(4, 1, 3)
+    cells, size = Cells((1.0, 1.0), (0.0, 0.0), 1e-9, 1e-9), Size(4, 1, 3)
     means = np.array([losses(np.random.default_rng([2, i]), cells, size, 0.6)[0].mean((1, 2, 3)) for i in range(1500)])
     assert means.var(1, ddof=1).mean() == pytest.approx(0.4 / 4, rel=0.1)  # drawn anew
     assert means.mean(1).var() == pytest.approx((0.6 + 0.4 / 3) / 4, rel=0.12)

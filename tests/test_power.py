@@ -14,7 +14,7 @@ from jaxreg.statistics.comparisons import compare, moderated
 from jaxreg.statistics.intervals import Estimate, TwoWay
 from jaxreg.statistics.power import detectable, needed, outlook, review
 from jaxreg.statistics.spreads import PRIOR, Spread, read, spread
-from jaxreg.statistics.studies import Cells, Size, differences, losses
+from jaxreg.statistics.studies import Cells, Size, differences, layout, losses
 
 EXAMPLES = 10_000
 
@@ -35,11 +35,11 @@ def test_detectable_difference_is_found_in_four_runs_of_five(splits, seeds, test
 @pytest.mark.parametrize(("seeds", "examples"), [(1, 10_000), (4, 1000)])
 def test_detectable_is_what_comparisons_find_in_four_runs_of_five(seeds, examples):
     """Ten cells, one of them better by what is said to be detectable, by the rule that reports use."""
-    cells, runs = Cells((0.01,) * 11, (0.02,) * 11, 0.4), 300
+    cells, runs = Cells((0.01,) * 11, (0.02,) * 11, 0.2, 0.8), 300
     size = Size(5, seeds, 1, examples)
-    drawn = [differences(losses(np.random.default_rng([4, run]), cells, size)) for run in range(runs)]
+    drawn = [differences(layout(losses(np.random.default_rng([4, run]), cells, size))) for run in range(runs)]
     prior = np.median([one.prior for found in drawn[:50] for one in moderated(found, 0)])
-    spread = Spread(np.sqrt(2) * 0.01, np.sqrt(2) * 0.02, 0.4 * np.sqrt(1 + 1 / (5 * seeds)), prior=float(prior))
+    spread = Spread(np.sqrt(2) * 0.01, np.sqrt(2) * 0.02, np.sqrt(0.2**2 + 0.8**2 / (5 * seeds)), prior=float(prior))
     better = detectable(spread, 5, seeds, examples, 10)
     found = 0
     for family in drawn:
@@ -60,8 +60,9 @@ spreads = st.builds(
 
 
 @settings(max_examples=30)
-@given(spreads, st.integers(2, 8), st.integers(1, 4), st.integers(2, 20))  # one alone learns from no other's spread
+@given(spreads, st.integers(2, 8), st.integers(1, 4), st.integers(2, 20))
 def test_more_of_anything_detects_less(given_spread, splits, seeds, tests):
+    """One comparison alone may need a larger difference than two, which tell each other's spread."""
     base = detectable(given_spread, splits, seeds, EXAMPLES, tests)
     assert detectable(given_spread, splits + 1, seeds, EXAMPLES, tests) < base
     assert detectable(given_spread, splits, seeds, EXAMPLES, tests + 1) > base

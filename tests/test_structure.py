@@ -24,6 +24,7 @@ LAYERS = (
     {"store", "completion", "decomposition"},
     {"engine", "report", "coverage"},
     {"driver"},
+    {"settle", "conclude"},
     {"run", "replay"},
     {"sweep"},
     {"spec.reference"},  # writes documents from the command line's flags: nothing imports it

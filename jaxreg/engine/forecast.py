@@ -55,7 +55,7 @@ def plan(sweep: Sweep, data: Signature) -> Plan:
     wanted = number(sweep)
     steps, state, groups = 0.0, 0, set()
     # How many members of a cell train on how many examples: counted, since there may be very many.
-    on_splits = sweep.deals * sweep.splits * sweep.seeds
+    on_splits = sweep.most_deals * sweep.splits * sweep.most_seeds
     parts = [(data.train_examples // sweep.splits, on_splits), (data.train_examples, sweep.full_seeds)]
     later = most_cells(sweep) * sweep.second_stage
     everything = (data.train_examples, later / len(sweep.cells))  # as if every cell had its share of it
@@ -83,9 +83,9 @@ def plan(sweep: Sweep, data: Signature) -> Plan:
 
 def forecast(sweep: Sweep, plan: Plan, data: Signature) -> str:
     """The members, a line for each cell, and the programs, memory and time they need."""
-    repeats = f"{count(sweep.splits, 'split')} x {count(sweep.seeds, 'seed')}"
-    repeats = repeats if sweep.deals == 1 else f"{count(sweep.deals, 'deal')} x {repeats}"
-    ids = [f"split{_range(sweep.deals * sweep.splits)}/seed{_range(sweep.seeds)}"]
+    repeats = f"{count(sweep.splits, 'split')} x {count(sweep.most_seeds, 'seed')}"
+    repeats = repeats if sweep.most_deals == 1 else f"{count(sweep.most_deals, 'deal')} x {repeats}"
+    ids = [f"split{_range(sweep.most_deals * sweep.splits)}/seed{_range(sweep.most_seeds)}"]
     if sweep.full_seeds:
         repeats += f", {count(sweep.full_seeds, 'seed')} on the whole training set"
         ids.append(f"all/seed{_range(sweep.full_seeds)}")
@@ -98,6 +98,11 @@ def forecast(sweep: Sweep, plan: Plan, data: Signature) -> str:
     total, programs = count(plan.members, "member"), count(plan.programs, "program")
     later = [f"then about {count(plan.second_stage, 'member')} on all of the training set, of what these speak for"]
     later = later if plan.second_stage else []
+    if sweep.settle:
+        first = len(sweep.cells) * (sweep.splits * sweep.seeds + sweep.full_seeds)
+        later.insert(
+            0, f"at most: {first} for the first of {count(sweep.settle, 'look')}, then the cells that are open"
+        )
     lines = [
         f"{sweep.name}: {count(len(sweep.cells), 'cell')}, each {repeats}: {total}",
         *cells,

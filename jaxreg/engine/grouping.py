@@ -79,7 +79,7 @@ def learner(settings: Settings, signature: Signature, train_examples: int) -> Le
 def prepare(members: Sequence[Member], sweep: Sweep, dataset: Dataset) -> dict[ProgramGroup, list[MemberData]]:
     """Every member with its rows, by group, groups of predecessors first."""
     labels, signature = dataset.train.targets, dataset.signature
-    splits = [rows for deal in range(sweep.deals) for rows in split_rows(labels, sweep.splits, sweep.seed, deal)]
+    splits = [rows for deal in range(sweep.most_deals) for rows in split_rows(labels, sweep.splits, sweep.seed, deal)]
     everything = np.arange(labels.size)
     cells = {cell.name: cell for cell in sweep.cells}
     inputs = cache(lambda noise: corrupt(dataset, 0.0, noise, sweep.seed).train.inputs)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from jaxreg.axes import AXES
 from jaxreg.formatting import NOTHING, count, fixed, known, listing, number, value_text
+from jaxreg.report import looks
 from jaxreg.report.advice import MEASURES, PURPOSES, Row, Scope, change_text, listed, purposes, scopes
 from jaxreg.report.layout import Layout
 from jaxreg.report.markdown import code
@@ -160,7 +161,9 @@ def _avoid(results: Results, layout: Layout) -> str:
 
 
 def _settle(results: Results, layout: Layout) -> str:
-    """What it would take to tell the most promising of what is open."""
+    """Whether it is settled; else what it would take to tell the most promising of what is open."""
+    if said := looks.settled(results, layout):
+        return said
     row = results.advice("parts", "cross_entropy")
     if row is None or row["cell"] != layout.base or "cell" not in results.power:
         return ""

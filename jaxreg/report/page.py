@@ -19,7 +19,7 @@ from jaxreg.errors import UserError
 from jaxreg.files import write_bytes, write_text
 from jaxreg.formatting import count, listing, value_text
 from jaxreg.reading import read as read_bytes
-from jaxreg.report import answer, figures, findings, tables
+from jaxreg.report import answer, figures, findings, looks, tables
 from jaxreg.report.caveats import LOOKED_FOR, caveats
 from jaxreg.report.data_size import more_data
 from jaxreg.report.html import Page
@@ -101,6 +101,7 @@ def content(results: Results, layout: Layout, pictures: dict[str, list[Picture]]
         comparisons=[(cell, table) for cell in references if (table := tables.comparisons(results, cell))],
         cells=tables.cells(results),
         small=f"Small weights: below {value_text(threshold)} in size. " if threshold else "",
+        looks=looks.table(results),
         power=tables.power(results),
         power_is=findings.detectable(results),
         outlook=findings.outlook(results),
@@ -137,7 +138,8 @@ def subtitle(results: Results) -> str:
     on_splits = members[members["split"] != "all"]
     if len(on_splits):
         deals = results.deals
-        parts += [count(deals, "deal")] if deals > 1 else []
+        most = "up to " if len(results.looks) > 1 else ""
+        parts += [f"{most}{count(deals, 'deal')}"] if deals > 1 else []
         parts += [count(on_splits["split"].nunique() // deals, "split"), count(on_splits["seed"].nunique(), "seed")]
     said = " \u00d7 ".join(parts) + f": {count(len(members), 'network')}"
     if "architecture" in members and members["architecture"].nunique() == 1:

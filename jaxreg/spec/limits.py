@@ -15,6 +15,7 @@ MOST_WEIGHTS = 100_000_000  # between the hidden layers of one network
 MOST_CELLS = 10_000
 MOST_MEMBERS = 100_000
 MOST_RUNS_IN_A_ROW = 100  # each after the one before
+MOST_LOOKS = 50  # of a sweep that settles
 MOST_BLOCK, MOST_DEVICES = 10_000, 1024  # of --block and --devices
 FILE_BYTES = 1_000_000  # of a sweep file
 KEY_PARTS = 8  # of a dotted key
@@ -24,6 +25,7 @@ LIMITS: Mapping[str, int] = {
     "cells of a sweep": MOST_CELLS,
     "members of a sweep": MOST_MEMBERS,
     "runs in a row, each `after` the one before": MOST_RUNS_IN_A_ROW,
+    "looks of a sweep that settles": MOST_LOOKS,
     "hidden layers of a network": MOST_LAYERS,
     "units of a hidden layer": MOST_UNITS,
     "weights between the hidden layers of a network": MOST_WEIGHTS,

@@ -2,7 +2,7 @@
 
 This is the only place where a sweep is checked. A sweep file (TOML) holds, all of it optional:
 
-    name, seed, splits, deals, seeds, full_seeds, second_stage, curve_images, grid, data, test     at the top
+    name, seed, splits, deals, seeds, settle, full_seeds, second_stage, curve_images, grid, data, test     at the top
     [recipe]    any field of Settings: what every cell starts from
     [axes]      values of an axis: l1 = [0, 1e-5]. One value on an axis outside the grid holds it there
     [[run]]     a cell of its own: name, after, and any field of Settings; beside a grid or without one
@@ -13,24 +13,23 @@ Paths are relative to the current folder.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxreg import reading
 from jaxreg.axes import AXES
 from jaxreg.errors import UserError
-from jaxreg.formatting import brief, count, printable
-from jaxreg.spec.checked import Place, nearest, unknown
+from jaxreg.formatting import brief, count
+from jaxreg.spec.checked import Place, unknown
 from jaxreg.spec.grid import at, cell_name, default_values, parse, plain, points, size
-from jaxreg.spec.limits import DEPTH, FILE_BYTES, KEY_PARTS, MOST_CELLS, MOST_MEMBERS, MOST_RUNS_IN_A_ROW, too_deep
+from jaxreg.spec.limits import MOST_CELLS, MOST_MEMBERS, MOST_RUNS_IN_A_ROW
 from jaxreg.spec.members import number
 from jaxreg.spec.second_stage import USUAL_SEEDS, most_cells
 from jaxreg.spec.settings import EarlyStopping, Settings
 from jaxreg.spec.sweep import Cell, Run, Sweep, SweepFile, spelled_path
-from jaxreg.spec.typed import with_values_of_grid
+from jaxreg.spec.sweep_file import tables_of
+from jaxreg.spec.typed import axes_named, with_values_of_grid
 
 __all__ = ["Cell", "EarlyStopping", "Settings", "Sweep", "load", "read"]
 
@@ -52,12 +51,12 @@ def load(file: str | Path | None = None, flags: Mapping[str, Any] | None = None,
         inside = spelled_path(path)
         return inside if file is None else f"{file} {inside}" if path else str(file)
 
-    tables = _tables(Path(file)) if file is not None else {}
+    tables = tables_of(Path(file)) if file is not None else {}
     SweepFile.read(tables, in_file)  # tables are tables, whatever the flags put in them
     flags = with_values_of_grid(flags or {}, mark)
     if "grid" in flags:  # the file's cells give way, and its values of axes that the new grid leaves out
         tables.pop("run", None)
-        kept = _axes_named(flags["grid"])
+        kept = axes_named(flags["grid"])
         tables["axes"] = {axis: v for axis, v in tables.get("axes", {}).items() if axis in kept}
     if file is None and "grid" in flags and flags.get("splits") != 1:
         flags.setdefault("second_stage", USUAL_SEEDS)
@@ -100,6 +99,10 @@ def read(tables: Mapping[str, Any], place: Place | None = None) -> Sweep:
         raise UserError(
             f"{where}: with splits = 1 every deal would be the whole training set again. Raise splits, as in {more}, "
             "or leave deals out."
+        )
+    if top.settle and top.deals > 1:
+        raise UserError(
+            f"{place('deals')}: with settle = {top.settle} deals are added until it is settled. Leave one out."
         )
     terms = parse(top.grid, place("grid")) if top.grid is not None else ()
     swept = list(dict.fromkeys(axis for term in terms for axis in term))
@@ -206,39 +209,6 @@ def _check(cells: Sequence[Cell], place: Place) -> None:
                     "Give both the same hidden layers, width, batch_norm and biases."
                 )
             last = by_name[after]
-
-
-# Dotted keys cost tomllib the cube of their parts.
-_PART = r"""(?:(?<![\w-])[\w-]+|"[^"\n]*"|'[^'\n]*')"""
-DOTTED = re.compile(rf"(?:{_PART}[ \t]*\.[ \t]*){{{KEY_PARTS}}}")
-
-
-def _tables(file: Path) -> dict[str, Any]:
-    deep = f"{file}: has tables or lists more than {DEPTH} deep in one another, which no sweep file has."
-    try:
-        text = reading.read(file, FILE_BYTES).decode()
-        if DOTTED.search(text):
-            raise UserError(f"{file}: has a key of more than {KEY_PARTS} parts, which no sweep file has.")
-        tables = tomllib.loads(text)
-    except FileNotFoundError:
-        named = _axes_named(str(file))
-        others = sorted(str(path) for path in Path("sweeps").glob("*.toml"))
-        hint = f" Did you mean --grid {file}?" if named <= set(AXES) else nearest(str(file), others)
-        listed = f" There are: {', '.join(others)}." if others else ""
-        raise UserError(f"{file}: there is no such sweep file.{hint}{listed}") from None
-    except OSError as error:
-        raise UserError(f"{file}: can't be read ({error.strerror}). A sweep file is a TOML file.") from None
-    except ValueError as error:  # of TOML, of UTF-8, and of numbers of more than 4,300 digits
-        raise UserError(f"{file}: is not valid TOML: {printable(str(error)[:200])}") from None
-    except RecursionError:
-        raise UserError(deep) from None
-    if too_deep(tables):
-        raise UserError(deep)
-    return tables
-
-
-def _axes_named(expression: Any) -> set[str]:
-    return {axis.strip() for axis in re.split(r"[,*]", str(expression))}
 
 
 def _name(text: Any) -> str:

@@ -41,25 +41,32 @@ class Member:
 
 
 def number(sweep: Sweep) -> int:
-    """How many `members` there are, without making one."""
-    return len(sweep.cells) * (sweep.deals * sweep.splits * sweep.seeds + sweep.full_seeds)
+    """How many `members` there are at most, without making one."""
+    return len(sweep.cells) * (sweep.most_deals * sweep.splits * sweep.most_seeds + sweep.full_seeds)
 
 
 def members(sweep: Sweep) -> tuple[Member, ...]:
-    """All members, by cell, split and seed; a cell that starts from another comes after it."""
-    splits: list[int | Literal["all"]] = [*range(sweep.deals * sweep.splits), "all"]
+    """All members that there may be, by cell, split and seed; a cell that starts from another comes after it."""
+    splits: list[int | Literal["all"]] = [*range(sweep.most_deals * sweep.splits), "all"]
     found = [
         Member(cell, split, seed, _deal(split, sweep))
         for cell in _in_order(sweep.cells)
         for split in splits
-        for seed in range(sweep.full_seeds if split == "all" else sweep.seeds)
+        for seed in range(sweep.full_seeds if split == "all" else sweep.most_seeds)
     ]
     assert len({member.id for member in found}) == len(found), "cells have unique names"
     return tuple(found)
 
 
+def first_look(member: Member, sweep: Sweep) -> int:
+    """The look, from 1, which a member is trained for; 1 for all where a sweep does not settle."""
+    if not sweep.settle or member.split == "all":
+        return 1
+    return 1 + (member.seed // sweep.seeds if sweep.splits == 1 else member.split // sweep.splits)
+
+
 def _deal(split: int | Literal["all"], sweep: Sweep) -> int | Literal["all"] | None:
-    if sweep.deals == 1:
+    if sweep.most_deals == 1:
         return None
     return "all" if split == "all" else split // sweep.splits
 

@@ -19,6 +19,8 @@ from jaxreg.spec.sweep import Cell, Sweep
 
 USUAL_SEEDS = 3
 """Of a grid that is given without a sweep file."""
+USUAL_LOOKS = 4
+"""Of a sweep that settles, unless it says: with Pocock's boundaries half of the trainings, see docs/coverage.md."""
 TENTH = 0.1
 
 
@@ -37,7 +39,7 @@ def kin(sweep: Sweep, chosen: Iterable[str]) -> dict[str, list[Cell]]:
 
 def members(sweep: Sweep, cells: Iterable[Cell]) -> list[Member]:
     """Members on the whole set: each cell once, from as many seeds as the sweep asks for."""
-    deal: Literal["all"] | None = "all" if sweep.deals > 1 else None
+    deal: Literal["all"] | None = "all" if sweep.most_deals > 1 else None
     unique = {cell.name: cell for cell in cells}.values()
     return [Member(cell, "all", seed, deal) for cell in unique for seed in range(sweep.second_stage)]
 

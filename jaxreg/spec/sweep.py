@@ -11,6 +11,7 @@ from jaxreg.axes import AXES, STRENGTHS, unregularised
 from jaxreg.formatting import spelled
 from jaxreg.spec.checked import Checked
 from jaxreg.spec.grid import value_of
+from jaxreg.spec.limits import MOST_LOOKS, whole
 from jaxreg.spec.settings import Count, CountFromZero, Settings
 
 NAME = "a name of letters, digits and . + = , - _, such as l1-strong"
@@ -41,6 +42,8 @@ class SweepFile(Checked):
     splits: Count = 5
     deals: Count = 1  # how often the same images are dealt into that many splits
     seeds: Count = 1
+    # Looks at most, with a further deal (of one split: with further seeds) before each.
+    settle: Annotated[CountFromZero, Field(le=MOST_LOOKS, description=whole(0, MOST_LOOKS))] = 0
     full_seeds: CountFromZero = 0  # members that each cell trains besides, on the whole training set
     second_stage: CountFromZero = 0  # seeds, on the whole training set, of what was best on the splits
     curve_images: Count = 2000  # test images behind a point of a learning curve; the end is measured on all
@@ -56,6 +59,16 @@ class Sweep(SweepFile):
     """A whole sweep, checked and resolved into cells. Made by `load` or `read`."""
 
     cells: tuple[Cell, ...]
+
+    @property
+    def most_deals(self) -> int:
+        """Deals that there may be, once all looks are made."""
+        return self.settle if self.settle and self.splits > 1 else self.deals
+
+    @property
+    def most_seeds(self) -> int:
+        """Seeds that there may be on each split, once all looks are made."""
+        return self.settle * self.seeds if self.settle and self.splits == 1 else self.seeds
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from jaxreg.axes import AXES
 from jaxreg.errors import UserError
+from jaxreg.formatting import brief
+from jaxreg.spec.limits import whole
 
 
 def token(text: str) -> Any:
@@ -63,3 +66,44 @@ def with_values_of_grid(flags: Mapping[str, Any], mark: str) -> dict[str, Any]:
         if axis in flags:
             raise UserError(f"{mark}grid: gives values of {axis}, which are given beside it too. Give them once.")
     return {**flags, **{axis: given for axis, given in values.items() if axis in AXES}, "grid": grid}
+
+
+def axes_named(expression: Any) -> set[str]:
+    """The names that stand in a grid, axes or not."""
+    return {axis.strip() for axis in re.split(r"[,*]", str(expression))}
+
+
+def gain(text: str | None) -> float:
+    """--difference; 0 where nothing is given."""
+    least = 0.0 if text is None else token(text)
+    if type(least) not in (int, float) or not 0 <= least < 1e6:
+        raise UserError(f"--difference: must be a number such as 0.01, of nats or of labels, got {brief(least)}.")
+    return float(least)
+
+
+def budget(text: str | None) -> float:
+    """--budget in seconds; no limit where nothing is given."""
+    found = re.fullmatch(r"(?:(\d{1,5})h)?(?:(\d{1,5})m)?(?:(\d{1,5})s)?", text or "")
+    if text is not None and (found is None or not text):
+        raise UserError(f"--budget: must be a time such as 10m, 90s or 1h30m, got {brief(text)}.")
+    hours, minutes, seconds = (float(one or 0) for one in found.groups()) if found and text else (0.0, 0.0, math.inf)
+    return 3600 * hours + 60 * minutes + seconds
+
+
+def counted(name: str, text: str | None, most: int) -> int | None:
+    """The value of a flag that is a whole number from 1 to `most`; None where it is not given."""
+    number = None if text is None else token(text)
+    if number is not None and (type(number) is not int or not 1 <= number <= most):
+        raise UserError(f"--{name}: must be {whole(1, most)}, got {brief(number)}.")
+    return number
+
+
+def with_negatives(arguments: list[str]) -> list[str]:
+    """Joins a flag to a value that starts with a minus, which argparse would take for a flag."""
+    joined: list[str] = []
+    for text in arguments:
+        if re.match(r"-([\d.]|inf|nan)", text) and joined and re.fullmatch(r"--[\w-]+", joined[-1]):
+            joined[-1] += f"={text}"
+        else:
+            joined.append(text)
+    return joined

@@ -17,7 +17,8 @@ import pandas as pd
 
 from jaxreg.axes import present, reference
 from jaxreg.files import write_csv, write_npz
-from jaxreg.statistics import calibration, data_size, power, selection, spreads
+from jaxreg.statistics import calibration, classes, data_size, power, selection, spreads
+from jaxreg.statistics.boundaries import Look
 from jaxreg.statistics.comparisons import (
     COMPARED,
     UNDECIDED,
@@ -29,7 +30,7 @@ from jaxreg.statistics.comparisons import (
 from jaxreg.statistics.decomposition import table
 from jaxreg.statistics.examples import examples
 from jaxreg.statistics.groups import CellMembers, Group, LogProbabilities, Predictions, counted, differences, grouped
-from jaxreg.statistics.losses import INDEX, LOSSES, PARTS
+from jaxreg.statistics.losses import LOSSES, PARTS
 from jaxreg.statistics.recommendation import recommend
 from jaxreg.statistics.whole import whole
 
@@ -56,6 +57,7 @@ class Analysis:
     whole: pd.DataFrame
     recommendation: pd.DataFrame
     data_size: pd.DataFrame
+    looks: pd.DataFrame = field(default_factory=pd.DataFrame)
     examples: dict[str, np.ndarray] = field(default_factory=dict)
     candidates: Candidates | None = None
 
@@ -83,6 +85,7 @@ def analyse(
     test_inputs: np.ndarray | None = None,
     picture: tuple[int, ...] | None = None,
     class_names: Sequence[str] | None = None,
+    look: Look | None = None,
 ) -> Analysis:
     """All tables of a run.
 
@@ -96,20 +99,21 @@ def analyse(
         picture: the shape in which an input is a picture, such as (28, 28) or (32, 32, 3); without it (or without
             the inputs) examples.npz has no pixels.
         class_names: a name a class, for classes.csv.
+        look: which one this is at a study that is looked at again and again.
     """
     predictions = Predictions(log_probabilities, labels)
     cells = counted(members, member_ids)
     groups = grouped(cells, predictions)
     settings = members.drop_duplicates("cell").set_index("cell")
     settings = settings[present(settings)]
-    group = _candidates(groups, cells)
     named = [name for group in groups for name in group.names]
     plain = reference({cell.name: dict(settings.loc[cell.name]) for cell in cells if cell.pairs})
+    group = _candidates(groups, cells, plain if look else None)
     choices = _choices(group, settings, plain, members)
     best = None if choices.empty else str(choices[choices["axis"] == "all"]["cell"].iloc[0])
     references = list(dict.fromkeys(name for name in (plain, best) if name is not None))
     pairs = differences(groups, cells, predictions, references)
-    comparisons = compare_with_references(pairs, named, plain, best)
+    comparisons = compare_with_references(pairs, named, plain, best, look)
     sure = _calibration(groups, predictions)
     candidates = None
     if group is not None and plain is not None:
@@ -119,7 +123,7 @@ def analyse(
         decomposition=_decomposition(groups, cells, settings),
         comparisons=comparisons,
         choices=choices,
-        classes=_classes(groups, predictions.labels, class_names),
+        classes=classes.table(groups, predictions.labels, class_names),
         calibration=sure[0],
         reliability=sure[1],
         power=_power(pairs, comparisons, members, groups, plain, len(predictions.labels)),
@@ -145,10 +149,14 @@ def write(analysis: Analysis, folder: str | Path) -> None:
             write_npz(folder / f"{table_field.name}.npz", content)
 
 
-def _candidates(groups: Sequence[Group], cells: Sequence[CellMembers]) -> Group | None:
-    """The group that may be chosen from: that of the cells without a diverged member, where there is one."""
+def _candidates(groups: Sequence[Group], cells: Sequence[CellMembers], plain: str | None) -> Group | None:
+    """The group that may be chosen from: that of `plain`, else that of the cells without a diverged member."""
     whole = {cell.name for cell in cells if not cell.diverged}
-    return max(groups, key=lambda g: (len(whole.intersection(g.names)), len(g.design.order)), default=None)
+
+    def rank(group: Group) -> tuple[bool, int, int]:
+        return plain in group.names, len(whole.intersection(group.names)), len(group.design.order)
+
+    return max(groups, key=rank, default=None)
 
 
 def _decomposition(groups: Sequence[Group], cells: Sequence[CellMembers], settings: pd.DataFrame) -> pd.DataFrame:
@@ -188,19 +196,6 @@ def _data_size(group: Group | None, settings: pd.DataFrame, members: pd.DataFram
     on_splits = members[members["split"].astype(str) != "all"]
     examples = {str(cell): int(n) for cell, n in on_splits.groupby("cell")["trained_on"].first().items()}
     return data_size.table(group.scores.losses, group.design.splits, group.names, settings, examples, plain)
-
-
-def _classes(groups: Sequence[Group], labels: np.ndarray, names: Sequence[str] | None) -> pd.DataFrame:
-    rows = []
-    for group in groups:
-        for cell, terms in zip(group.names, group.terms, strict=True):
-            for label in np.unique(labels):
-                means = terms[:, labels == label].mean(1, dtype=np.float64)
-                name = {} if names is None else {"class_name": names[label]}
-                for loss in LOSSES:
-                    parts = {part: means[INDEX[loss, part]] for part in PARTS}
-                    rows.append({"cell": cell, "class": label} | name | {"loss": loss} | parts)
-    return pd.DataFrame(rows)
 
 
 def _calibration(groups: Sequence[Group], predictions: Predictions) -> tuple[pd.DataFrame, pd.DataFrame]:

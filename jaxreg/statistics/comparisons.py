@@ -26,6 +26,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from jaxreg.statistics.boundaries import Look
 from jaxreg.statistics.intervals import Estimate
 from jaxreg.statistics.moderation import Mixture, moderate
 
@@ -84,6 +85,7 @@ def compare(
     measures: Sequence[str],
     tests: int | None = None,
     reference: str | None = None,
+    look: Look | None = None,
 ) -> pd.DataFrame:
     """A row for each difference and measure, corrected for all of them.
 
@@ -92,6 +94,7 @@ def compare(
         measures: the names of the entries.
         tests: how many differences are corrected for, if more than are given.
         reference: whose differences have rows, if not all.
+        look: which one this is, where the study was looked at before: p-values and intervals are repeated ones then.
 
     Returns:
         `cell, reference, measure, difference, low, high, p, p_adjusted, verdict, gain`; `p` is for somebody who
@@ -99,17 +102,19 @@ def compare(
         (squared ratio of the errors).
     """
     differences = [d for family in families for d in family]
+    level = LEVEL if look is None else 1 - look.level(1 - LEVEL)
     tables = []
     for index, measure in enumerate(measures):
         sure = [one for family in families for one in moderated(family, index)]
-        p = [_p_value(d.paired, index, one) for d, one in zip(differences, sure, strict=True)]
+        p = [p_value(d.paired, index, one) for d, one in zip(differences, sure, strict=True)]
+        p = p if look is None else [look.p_value(one) for one in p]
         adjusted = holm(np.array(p), tests)
         rows = []
         for d, one, p_alone, p_adjusted in zip(differences, sure, p, adjusted, strict=True):
             if reference not in (None, d.reference):
                 continue
             value, error = float(d.paired.value[index]), d.paired.error[index]
-            half = one.half_width(LEVEL) if one else 0.0 if error == 0 else np.nan
+            half = one.half_width(level) if one else 0.0 if error == 0 else np.nan
             rows.append(
                 {
                     "cell": d.cell,
@@ -135,7 +140,7 @@ def moderated(family: Sequence[Difference], index: int) -> list[Mixture | None]:
     return moderate([d.paired for d in family], index, overlap)
 
 
-def _p_value(paired: Estimate, index: int, sure: Mixture | None) -> float:
+def p_value(paired: Estimate, index: int, sure: Mixture | None) -> float:
     """Two-sided, of "the true value is 0"; nan where the error is not known."""
     if sure:
         return sure.p_value(paired.value[index])
@@ -143,18 +148,29 @@ def _p_value(paired: Estimate, index: int, sure: Mixture | None) -> float:
 
 
 def compare_with_references(
-    differences: Sequence[Difference], cells: Sequence[str], plain: str | None, best: str | None
+    differences: Sequence[Difference],
+    cells: Sequence[str],
+    plain: str | None,
+    best: str | None,
+    look: Look | None = None,
 ) -> pd.DataFrame:
-    """Against the plain cell, corrected for these; against the best, for all pairs."""
+    """Against the plain cell, corrected for these; against the best, for all pairs.
+
+    What an earlier look has told of the plain cell stays told.
+    """
     measures = list(COMPARED)
     tables = []
     with_plain = against(differences, plain, cells) if plain is not None else []
     if with_plain:
-        tables.append(compare([with_plain], measures))
+        found = compare([with_plain], measures, look=look)
+        if look is not None:
+            rows = zip(found["cell"], found["measure"], found["verdict"], strict=True)
+            found["verdict"] = [look.told.get(c, v) if measure == look.measure else v for c, measure, v in rows]
+        tables.append(found)
     if best is not None and best != plain:
         others = [d for d in differences if plain not in (d.cell, d.reference)]
         families = [[_from(d, best) for d in family] for family in (with_plain, others)]
-        shown = compare(families, measures, len(cells) * (len(cells) - 1) // 2, best)
+        shown = compare(families, measures, len(cells) * (len(cells) - 1) // 2, best, look)
         if not shown.empty:
             order = {name: place for place, name in enumerate(cells)}
             tables.append(shown.sort_values("cell", key=lambda names: names.map(order), kind="stable"))

@@ -15,7 +15,7 @@ import pandas as pd
 from scipy import stats
 
 from jaxreg.formatting import fixed
-from jaxreg.statistics import contract_page, familywise_page
+from jaxreg.statistics import contract_page, familywise_page, settling_page
 from jaxreg.statistics.coverage_page import markdown, render, words
 from jaxreg.statistics.decomposition import SHARES
 from jaxreg.statistics.intervals import Estimate, TwoWay
@@ -168,6 +168,7 @@ SECTIONS = {
     "intervals": intervals,
     "comparisons": familywise_page.section,
     "recommendations": contract_page.section,
+    "settling": settling_page.section,
 }
 
 

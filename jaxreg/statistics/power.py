@@ -4,8 +4,9 @@ The paired difference of two cells, with S splits, R seeds on each and n test ex
 
     split^2 / S + seed^2 / (S R) + example^2 / n
 
-and is tested as `jaxreg.statistics.moderation` does: the last term is known, the first two are estimated, with S - 1
-degrees of freedom and as many as the other cells of the sweep add. With one split the seeds are the units, R - 1
+and is tested as `jaxreg.statistics.moderation` does. The first two terms and `OWN` of the last, which is how examples
+differ from model to model, are estimated, with S - 1 degrees of freedom and as many as the other cells of the sweep
+add; the rest is as good as known. With one split the seeds are the units, R - 1
 degrees of freedom, and nothing is said about other training sets. The level is 5 % divided by the number of cells
 compared, which is what Holm's correction asks of its first. Detectable is the true difference that such a test finds in
 80 % of runs.
@@ -34,6 +35,7 @@ from jaxreg.statistics.moderation import Mixture, posterior
 from jaxreg.statistics.spreads import COLUMNS, PRIOR, PRIOR_FREEDOM, Spread, read
 
 POWER, ALPHA = 0.8, 0.05
+OWN = 0.8  # of the examples' part; 0.4 to 1 in the default sweep, more in cells near the reference
 MOST = 1000  # splits, seeds or deals; needing more is shown as inf
 
 
@@ -58,9 +60,9 @@ def detectable(spread: Spread, splits: int, seeds: int, examples: int, tests: in
     freedom = float(deals * (units - 1))
     if tests > 1:  # the others say no more of a cell than it does itself
         freedom += min(spread.prior, freedom)
-    # What may be estimated in the place of `models`, each as probable as the others.
-    estimated = models * stats.chi2.ppf((np.arange(400) + 0.5) / 400, freedom) / freedom
-    total = estimated + sampled
+    # What may be estimated of it, each as probable as the others.
+    estimated = (models + OWN * sampled) * stats.chi2.ppf((np.arange(400) + 0.5) / 400, freedom) / freedom
+    total = estimated + (1 - OWN) * sampled
     critical = np.sqrt(total) * np.interp(estimated / total, _SHARES, _critical(freedom, ALPHA / max(tests, 1)))
 
     def found(delta: float) -> float:  # the far tail adds nothing at 80 % power

@@ -2,7 +2,7 @@
 
 The loss of cell c on test example j, by the model of split s (of one deal) and seed r, is
 
-    mean_c + split_c A_cs + seed_c B_csr + image (C_0j + C_cj) / sqrt(2) + image D_csrj
+    split_c A_cs + seed_c B_csr + (image C_cj + model D_csrj) / sqrt(2)
 
 with independent standard normal A, B, C, D; what cells share cancels in differences and is left out. That is the
 two-way layout of units and examples of `jaxreg.statistics.intervals` without models, cheap enough for thousands of
@@ -30,7 +30,8 @@ class Cells(NamedTuple):
 
     split: Sequence[float]  # between training sets
     seed: Sequence[float]  # between seeds on one training set
-    image: float  # between test examples, of a difference of two cells
+    image: float  # between test examples, of the difference of two cells' means over all their models
+    model: float  # between test examples, of what is left of the difference of two single models
 
 
 class Size(NamedTuple):
@@ -61,17 +62,30 @@ def losses(
     split, seed = (np.array(x)[:, None, None] for x in (cells.split, cells.seed))
     by_seed = random.standard_normal((number, deals, splits, seeds))
     effect = (split * by_split)[..., None] + seed[..., None] * by_seed
-    image = cells.image * np.sqrt(EXAMPLES / examples) / np.sqrt(2)
+    image, model = (x * np.sqrt(EXAMPLES / examples) / np.sqrt(2) for x in (cells.image, cells.model))
     example = image * random.standard_normal((number, 1, 1, 1, EXAMPLES))
-    interaction = image * random.standard_normal((*effect.shape, EXAMPLES))
+    interaction = model * random.standard_normal((*effect.shape, EXAMPLES))
     return effect[..., None] + example + interaction
 
 
-def differences(losses: Float[np.ndarray, "cell deal split seed example"]) -> list[Difference]:
-    """Every cell minus the first, paired, as `jaxreg.statistics.groups` makes them of predictions."""
+def layout(losses: Float[np.ndarray, "cell deal split seed example"]) -> TwoWay:
+    """The sums from which `jaxreg.statistics.groups` makes comparisons; a series is a cell."""
     number, deals, splits, _, examples = losses.shape
     units = losses.mean(3).reshape(number, deals * splits, examples)
-    layout = TwoWay(number, 1, deals * splits, [slice(i * splits, (i + 1) * splits) for i in range(deals)])
-    layout.add(units.mean(1)[:, None], units[:, None])
-    names = [f"cell {i}" for i in range(number)]
-    return [Difference(names[i], names[0], layout.difference(i, 0), np.zeros(1)) for i in range(1, number)]
+    found = TwoWay(number, 1, deals * splits, [slice(i * splits, (i + 1) * splits) for i in range(deals)])
+    found.add(units.mean(1)[:, None], units[:, None])
+    return found
+
+
+def differences(found: TwoWay, cells: Sequence[int] | None = None, reference: int = 0) -> list[Difference]:
+    """Every cell minus one of them, paired.
+
+    Args:
+        found: of `layout`.
+        cells: which ones of the study the series of `found` are, if not all.
+        reference: a series.
+    """
+    number = found.sums.shape[1]
+    names = [f"cell {i}" for i in (range(number) if cells is None else cells)]
+    others = [i for i in range(number) if i != reference]
+    return [Difference(names[i], names[reference], found.difference(i, reference), np.zeros(1)) for i in others]

@@ -17,12 +17,12 @@ from jaxreg.errors import UserError
 from jaxreg.formatting import brief, value_text
 from jaxreg.spec.limits import MOST_CELLS, MOST_MEMBERS
 from jaxreg.spec.load import read
-from jaxreg.spec.members import members
+from jaxreg.spec.members import first_look, members
 
 TEXT = (
     "cell", "reference", "member", "split", "value", "class_name", "architecture", "axis", "rule", "tied", "loss",
     "measure", "verdict", "deal", "scope", "purpose", "told_by", "other", "other_verdict", "as_good", "better", "worse",
-    "none", "position",
+    "none", "position", "open", "leader", "ended",
 )  # fmt: skip
 FILLED = {
     "members": ("member", "cell", "split", "seed"), "history": ("member", "epoch"), "decomposition": ("cell", "loss"),
@@ -30,20 +30,20 @@ FILLED = {
     "calibration": ("cell",), "reliability": ("cell", "bin"), "power": ("measure",),
     "second_stage": ("member", "cell", "split", "seed"), "whole": ("cell", "seeds", "measure"),
     "recommendation": ("scope", "purpose", "measure", "cell"),
-    "data_size": ("axis", "trained_on"),
+    "data_size": ("axis", "trained_on"), "looks": ("look", "of", "measure", "tests", "members", "leader"),
 }  # fmt: skip
-WHOLE = ("seed", "epoch", "epochs", "trained_on", "class", "bin")
+WHOLE = ("seed", "epoch", "epochs", "trained_on", "class", "bin", "look", "of", "tests")
 KEYS = {
     "members": ["member"], "history": ["member", "epoch"], "decomposition": ["cell", "loss"],
     "comparisons": ["cell", "reference", "measure"], "choices": ["axis", "rule"], "classes": ["cell", "class", "loss"],
     "calibration": ["cell"], "reliability": ["cell", "bin"], "second_stage": ["member"], "whole": ["cell", "measure"],
     "recommendation": ["scope", "purpose"],
-    "data_size": ["axis", "trained_on"],
+    "data_size": ["axis", "trained_on"], "looks": ["look"],
 }  # fmt: skip
 LARGEST = 1e40  # of a number in a table: float32 ends before
 MOST_WHOLE = 10**12
 MOST_LETTERS = 500  # of a text in a table
-LISTS = ("tied", "as_good", "better", "worse")  # of cells, in one text
+LISTS = ("tied", "as_good", "better", "worse", "open")  # of cells, in one text
 MOST_CLASSES = 1000
 
 Text = Annotated[str, Field(strict=True)]
@@ -166,7 +166,7 @@ def together(tables: Mapping[str, pd.DataFrame]) -> tuple[str, str] | None:
         return "members", f"it has more than {MOST_MEMBERS} members, or more than {MOST_CELLS} cells"
     for name, made in tables.items():
         known = {*cells, *(added if name in ("second_stage", "whole", "recommendation") else ())}
-        for column in ("cell", "reference", "none"):
+        for column in ("cell", "reference", "none", "leader"):
             if column in made and (strangers := set(made[column].dropna()) - known):
                 return name, f"it has a cell {brief(min(strangers))} that members.csv has not"
     if strangers := set(tables["history"]["member"]) - set(tables["members"]["member"]):
@@ -184,14 +184,18 @@ def complete(tables: Mapping[str, pd.DataFrame], asked: Mapping[str, Any]) -> tu
     if not {"splits", "seeds", "recipe", "axes"} <= set(asked):
         return None  # not as a run writes it: there is nothing to hold the tables against
     try:
-        wanted = {m.id: (m.cell.name, str(m.split), m.seed) for m in members(read(asked))}
+        sweep = read(asked)
+        wanted = {m.id: (m.cell.name, str(m.split), m.seed) for m in members(sweep)}
+        surely = [m.id for m in members(sweep) if first_look(m, sweep) == 1]
     except UserError as error:
         return "run.json", f"its sweep: {error}"
     made = tables["members"]
     rows = zip(made["member"], zip(made["cell"], made["split"], made["seed"], strict=True), strict=True)
     found = dict(rows)
-    if missing := [name for name in wanted if name not in found]:
-        return "members", f"the row of {brief(missing[0])} is missing, and {len(missing) - 1} more of {len(wanted)}"
+    if missing := [name for name in surely if name not in found]:
+        return "members", f"the row of {brief(missing[0])} is missing, and {len(missing) - 1} more of {len(surely)}"
+    if "looks" in tables and len(made) != int(tables["looks"]["members"].iloc[-1]):
+        return "looks", f"its last row speaks of other members than the {len(made)} in members.csv"
     if strange := [name for name in found if found[name] != wanted.get(name)]:
         return "members", f"the row of {brief(strange[0])} belongs to no member of the sweep, or to another one"
     if "epochs" in made:

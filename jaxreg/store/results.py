@@ -44,6 +44,7 @@ OPTIONAL = {
     "second_stage": ["member", "cell", "split", "seed", "test_accuracy", "diverged_at"],
     "whole": ["cell", "seeds", "measure", "mean", "mean_low", "difference", "low", "high", "verdict"],
     "recommendation": ["scope", "purpose", "measure", "cell", "difference", "low", "high", "better", "worse"],
+    "looks": ["look", "of", "measure", "tests", "members", "open", "better", "worse", "leader", "ended"],
     "data_size": ["axis", "trained_on", "cell", "none", "position", "optimum", "low", "high", "gain", "slope"],
 }
 FILES = (*(f"{name}.csv" for name in (*NEEDED, *OPTIONAL)), "examples.npz")
@@ -67,6 +68,7 @@ class Results:
     whole: pd.DataFrame = field(default_factory=pd.DataFrame)
     recommendation: pd.DataFrame = field(default_factory=pd.DataFrame)
     data_size: pd.DataFrame = field(default_factory=pd.DataFrame)
+    looks: pd.DataFrame = field(default_factory=pd.DataFrame)
     examples: dict[str, np.ndarray] = field(default_factory=dict)
     record: dict[str, Any] = field(default_factory=dict)
 

@@ -1,0 +1,96 @@
+"""From members to the report: their tables, what they say, a second stage on all of the data, the page."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import pandas as pd
+
+from jaxreg.driver import AnyTrainer, Driver
+from jaxreg.files import write_csv
+from jaxreg.report import page
+from jaxreg.spec import second_stage
+from jaxreg.statistics import analysis
+from jaxreg.statistics.analysis import Analysis
+from jaxreg.statistics.boundaries import Look
+from jaxreg.statistics.whole import whole
+from jaxreg.store.predictions import StoredPredictions
+from jaxreg.store.results import read_table
+from jaxreg.store.tables import PREDICTIONS_LIMIT, rows_of, write_members, write_predictions
+
+
+def conclude(
+    driver: Driver,
+    trainer: Callable[[], AnyTrainer],
+    with_predictions: bool = False,
+    looks: pd.DataFrame | None = None,
+    look: Look | None = None,
+) -> None:
+    """Analyses the members of a driver, and writes the tables and the report.
+
+    Args:
+        driver: all of whose members are finished.
+        trainer: makes one, for a second stage where the sweep asks for it.
+        with_predictions: write predictions.npz however large it is.
+        looks, look: of a sweep that settles, as `jaxreg.settle.settle` gives them.
+    """
+    driver.progress.announce("analysing")
+    started, path, dataset = time.perf_counter(), driver.folder.path, driver.dataset
+    predictions = _write_members(driver, with_predictions)
+    tables = analysis.analyse(
+        read_table(path / "members.csv"),
+        predictions,
+        dataset.test.targets,
+        [member.id for member in driver.members],
+        dataset.test.inputs,
+        dataset.picture,
+        dataset.class_names,
+        look,
+    )
+    trained = time.perf_counter()
+    tables = _second_stage(driver, tables, trainer)
+    analysis.write(tables if looks is None else replace(tables, looks=looks), path)
+    driver.end(started + time.perf_counter() - trained)
+    page.write(path)
+
+
+def _write_members(driver: Driver, with_predictions: bool) -> StoredPredictions:
+    """Writes members.csv, history.csv and, up to a size or where asked for, predictions.npz; the predictions."""
+    keys, labels = [driver.keys[member.id] for member in driver.members], driver.dataset.test.targets
+    predictions, path = driver.store.predictions(keys), driver.folder.path
+    if with_predictions or predictions.size <= PREDICTIONS_LIMIT:
+        write_predictions(path, driver.members, labels, predictions)
+    else:
+        driver.remove("predictions.npz")
+    write_members(path, driver.members, keys, driver.store, driver.dataset.signature)
+    if not driver.sweep.second_stage:
+        driver.remove("second_stage.csv")
+    return predictions
+
+
+def _second_stage(driver: Driver, tables: Analysis, trainer: Callable[[], AnyTrainer]) -> Analysis:
+    """Trains on the whole training set what the splits speak for, and concludes what to use there."""
+    if not driver.sweep.second_stage or tables.candidates is None:
+        return tables
+    kin = second_stage.kin(driver.sweep, tables.worth_training_on_all)
+    driver.add(second_stage.members(driver.sweep, [cell for cells in kin.values() for cell in cells]))
+    cells = dict.fromkeys(member.cell.name for member in driver.second_stage)
+    if cells:
+        driver.progress.announce(f"second stage, on all of the training set: {', '.join(cells)}")
+    driver.train(trainer)
+    rows, predictions = _on_everything(driver)
+    driver.progress.announce("writing the report")
+    found = whole(rows, predictions, driver.dataset.test.targets, list(rows["member"]), tables.candidates.reference)
+    return tables.concluded(found, {name: [cell.name for cell in cells] for name, cells in kin.items()})
+
+
+def _on_everything(driver: Driver) -> tuple[pd.DataFrame, StoredPredictions]:
+    """Rows and predictions of all members on the whole training set; writes those of the second stage."""
+    wanted = [member for member in driver.everybody if member.split == "all"]
+    keys = [driver.keys[member.id] for member in wanted]
+    rows, _ = rows_of(wanted, keys, driver.store, driver.dataset.signature)
+    added = rows["member"].isin([member.id for member in driver.second_stage])
+    write_csv(driver.folder.path / "second_stage.csv", rows[added])
+    return rows, driver.store.predictions(keys)
