@@ -59,6 +59,7 @@ LONGER = {
     "tests/test_optimizers.py": "laws of each way to step, one after the other",
     "tests/test_report.py": "sentences of the report, many of them tables of cases",
     "tests/test_run.py": "one run, and all ways in which it may be stopped",
+    "tests/test_settle.py": "one study, and all ways in which it may be looked at",
     "tests/test_spec.py": "tables of wrong sweeps and what is said of them",
     "tests/test_strangers.py": "a table of folders that nobody should send",
     "tests/test_study.py": "thirteen conclusions, each with its cases",

@@ -68,6 +68,7 @@ def watched(began: float, flags: dict[str, Any], out: str, devices: int | None, 
 
     hardware.configure(devices)
     import jaxreg
+    from jaxreg import conclude
     from jaxreg.driver import Driver
     from jaxreg.engine import programs, training
     from jaxreg.report import page as report
@@ -96,7 +97,7 @@ def watched(began: float, flags: dict[str, Any], out: str, devices: int | None, 
     clock.around(programs.Ahead, "begun", lambda *_: "compile")
     clock.around(programs.Programs, "__call__", of_program)
     clock.around(Driver, "_keep", lambda *_: "save")
-    clock.around(Driver, "write_tables", lambda *_: "save")
+    clock.around(conclude, "_write_members", lambda *_: "save")
     clock.around(analysis, "analyse", lambda *_: "decompose")
     clock.around(report, "write", lambda *_: "report")
     try:
