@@ -134,10 +134,15 @@ def test_no_name_of_others_is_markup_on_a_page(folder: Path, ordinary: list[str]
         patch.setattr(painting, "painted", lambda figure, name: (b"", ""))  # drawn, and not painted
         try:
             strange = named(folder, place, names)
-        except UserError:  # two names that a table does not tell apart
+        except UserError:  # two names that a table does not tell apart, or one with a character of code 0
             assume(False)
     assert kinds(PARSER.parse(strange)) == ordinary
     assert not any(sign in strange for sign in "\u202e\x00\x1b\ud800\u2028\r")
+
+
+def test_a_character_of_code_0_in_a_table_is_refused(folder: Path) -> None:
+    with pytest.raises(UserError, match="character of code 0"):
+        named(folder, folder.parent / "nul", ["a", "b", "\x00", *"defghijkl"])
 
 
 def test_a_dollar_makes_no_formula_in_a_figure(folder: Path) -> None:

@@ -119,6 +119,8 @@ def table(name: str, made: pd.DataFrame) -> None:
             most = MOST_LETTERS * (MOST_CELLS if column in LISTS else 1)
             if made[column].str.len().max() > most:
                 raise ValueError(f"`{column}` has a text of more than {most} characters")
+            if made[column].str.contains("\0", regex=False).any():  # pandas finds no row by a text that ends with it
+                raise ValueError(f"`{column}` has a text with a character of code 0")
         elif column not in AXES:
             _numbers(brief(column)[1:-1], made[column], endless=name in ("power", "history"))
     for axis in present(made.columns):
