@@ -85,7 +85,9 @@ def replay(
 def _second_stage(sweep: Sweep) -> list[Member]:
     """All who may be in the second stage, whatever was best."""
     kin = second_stage.kin(sweep, [cell.name for cell in sweep.cells]) if sweep.second_stage else {}
-    return second_stage.members(sweep, [cell for cells in kin.values() for cell in cells])
+    stopped = [second_stage.at_best_epoch(sweep, cell.name) for cell in sweep.cells] if kin else []
+    every = [*(cell for cells in kin.values() for cell in cells), *(cell for cell in stopped if cell is not None)]
+    return second_stage.members(sweep, every)
 
 
 def _chain(member: Member, by_id: Mapping[str, Member]) -> list[Member]:

@@ -51,8 +51,23 @@ def test_a_grid_has_a_second_stage_and_a_file_only_where_it_asks_for_one():
         load(flags={"grid": "l1", "splits": 1, "second_stage": 2})
 
 
+def test_the_reference_at_its_best_epoch_is_a_row_and_never_recommended(both: dict[str, Path]):
+    results = read(both["with"], for_report=True)
+    stopped = second_stage.at_best_epoch(sweep(), "plain")
+    assert (
+        stopped is not None
+        and stopped.name == "early_stopping=3-best"
+        and stopped.settings.early_stopping.restore_best_weights
+    )
+    assert stopped.name in set(results.whole["cell"]) and stopped.name not in set(results.recommendation["cell"])
+    assert "no regularisation at its best epoch, chosen on a tenth of the training images" in write(
+        both["with"]
+    ).read_text(encoding="utf-8")
+    assert second_stage.at_best_epoch(load(flags={"grid": "l1,early_stopping"}), "plain") is None
+
+
 def test_its_members_are_bounded_too():
-    with pytest.raises(UserError, match="--second-stage: is about 700000 members, and a sweep has at most"):
+    with pytest.raises(UserError, match="--second-stage: is about 800000 members, and a sweep has at most"):
         load(flags={"grid": "l1,l2", "second_stage": 100_000}, mark="--")
 
 
@@ -78,10 +93,10 @@ def test_it_leaves_the_tables_of_the_design_as_they_are(both: dict[str, Path]):
 def test_its_members_are_on_everything_and_in_tables_of_their_own(both: dict[str, Path], dataset: Dataset):
     results = read(both["with"], for_report=True)
     added = results.second_stage
-    assert set(added["split"]) == {"all"} and set(added["trained_on"]) == {len(dataset.train.targets)}
+    assert set(added["split"]) == {"all"} and set(added["trained_on"]) == {len(dataset.train.targets), 180}
     best = results.choice("l1", "best")
     expected = second_stage.kin(sweep(), ["plain", best["cell"]])
-    names = list(dict.fromkeys(cell.name for cells in expected.values() for cell in cells))
+    names = list(dict.fromkeys(cell.name for cells in expected.values() for cell in cells)) + ["early_stopping=3-best"]
     assert list(dict.fromkeys(added["cell"])) == names and (added.groupby("cell").size() == 2).all()
     assert list(results.whole["measure"]) == list(MEASURES) * len(names)
     for cell, rows in added.groupby("cell"):

@@ -227,7 +227,21 @@ def why_both(results: Results, layout: Layout) -> str:
             " A penalty stands beside the mean loss, so that its best strength falls as the examples become more: what "
             f"was best on a part was trained here at its own strength and at smaller ones ({listing(falls)})."
         )
+    if (stopped := cell_at_best_epoch(results, layout)) is not None:
+        text += (
+            f" {code(stopped)} is {layout.base_in_words} at its best epoch, chosen on a tenth of the training "
+            f"{results.examples_are}: what early stopping does in the place of a penalty."
+        )
     return f"{text} Intervals cover other seeds and other test {results.examples_are}, of this one training set."
+
+
+def cell_at_best_epoch(results: Results, layout: Layout) -> str | None:
+    """The base cell with early stopping, on all of the data, where a second stage has trained it."""
+    rows = results.second_stage
+    if "early_stopping" not in rows or layout.base is None or _varies(results, "early_stopping"):
+        return None
+    found = rows.loc[rows["early_stopping"].notna() & (rows["early_stopping"].astype(str) != "off"), "cell"]
+    return None if found.empty else str(found.iloc[0])
 
 
 def _varies(results: Results, axis: str) -> bool:

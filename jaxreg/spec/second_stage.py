@@ -15,6 +15,7 @@ from typing import Literal
 from jaxreg.axes import AXES
 from jaxreg.spec.grid import cell_name, value_of
 from jaxreg.spec.members import Member
+from jaxreg.spec.settings import EarlyStopping
 from jaxreg.spec.sweep import Cell, Sweep
 
 USUAL_SEEDS = 3
@@ -22,6 +23,7 @@ USUAL_SEEDS = 3
 USUAL_LOOKS = 4
 """Of a sweep that settles, unless it says: with Pocock's boundaries half of the trainings, see docs/coverage.md."""
 TENTH = 0.1
+BEST_EPOCH = EarlyStopping(patience=3, restore_best_weights=True)
 
 
 def kin(sweep: Sweep, chosen: Iterable[str]) -> dict[str, list[Cell]]:
@@ -37,6 +39,20 @@ def kin(sweep: Sweep, chosen: Iterable[str]) -> dict[str, list[Cell]]:
     return found
 
 
+def at_best_epoch(sweep: Sweep, reference: str) -> Cell | None:
+    """The reference once more, back at its best epoch: what early stopping does in the place of a penalty.
+
+    The epoch is chosen on a tenth of the training examples, never on the test set. None where the sweep has early
+    stopping itself, or the reference starts from another cell.
+    """
+    by_name = {cell.name: cell for cell in sweep.cells}
+    if by_name[reference].after is not None or any(cell.settings.early_stopping for cell in sweep.cells):
+        return None
+    changes = {"train_examples": None, "early_stopping": BEST_EPOCH}
+    settings = by_name[reference].settings.model_copy(update=changes)
+    return Cell(name=cell_name(settings, sweep.recipe), settings=settings)
+
+
 def members(sweep: Sweep, cells: Iterable[Cell]) -> list[Member]:
     """Members on the whole set: each cell once, from as many seeds as the sweep asks for."""
     deal: Literal["all"] | None = "all" if sweep.most_deals > 1 else None
@@ -48,7 +64,9 @@ def most_cells(sweep: Sweep) -> int:
     """How many cells a second stage may well have, before it is known what is best: for --dry-run."""
     axes = {axis for term in (sweep.grid or "").split(",") for axis in term.split("*") if axis in AXES}
     choices = [3 if AXES[axis].falls else 1 for axis in axes if not AXES[axis].condition]
-    return min(1 + sum(choices), 1 + 3 * len(sweep.cells)) if sweep.second_stage else 0
+    most = min(1 + sum(choices), 1 + 3 * len(sweep.cells))
+    stops = any(cell.settings.early_stopping for cell in sweep.cells)
+    return most + (not stops) if sweep.second_stage else 0
 
 
 def _falling(cell: Cell) -> dict[str, float]:
