@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["Run", "Sweep", "UserError", "configure", "load", "run"]
+__all__ = ["Run", "Sweep", "UserError", "compare", "configure", "load", "run"]
 
 # Resolved when asked for: `python -m jaxreg.sweep --help` has no use for pandas, let alone JAX.
 _HOMES = {
     "Run": "run",
     "run": "run",
+    "compare": "compare",
     "Sweep": "spec.sweep",
     "load": "spec.load",
     "configure": "engine.devices",

@@ -17,7 +17,7 @@ from jaxreg.statistics.analysis import Analysis
 from jaxreg.statistics.boundaries import Look
 from jaxreg.statistics.whole import whole
 from jaxreg.store.predictions import StoredPredictions
-from jaxreg.store.results import read_table
+from jaxreg.store.reading_tables import read_table
 from jaxreg.store.tables import PREDICTIONS_LIMIT, rows_of, write_members, write_predictions
 
 

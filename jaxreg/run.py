@@ -29,7 +29,7 @@ from jaxreg.spec.sweep import Sweep
 from jaxreg.store.folder import Folder
 from jaxreg.store.lock import locked
 from jaxreg.store.members import Damaged
-from jaxreg.store.results import read_table
+from jaxreg.store.reading_tables import read_table
 
 
 class Run:

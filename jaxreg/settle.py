@@ -24,7 +24,7 @@ from jaxreg.statistics.groups import Predictions, counted, differences, grouped
 from jaxreg.statistics.recommendation import PURPOSES
 from jaxreg.statistics.sequential import Decision, decide, limit
 from jaxreg.statistics.spreads import spread
-from jaxreg.store.results import read_table
+from jaxreg.store.reading_tables import read_table
 from jaxreg.store.tables import rows_of
 
 LOOKS = "looks.csv"

@@ -153,7 +153,7 @@ def _replay(member: str, out: str | None, block: int | None, devices: int | None
 def _like(folder: Path) -> None:
     """Finds out whether an earlier run's spreads can be read."""
     from jaxreg.store import checks
-    from jaxreg.store.results import read_table
+    from jaxreg.store.reading_tables import read_table
 
     try:
         checks.table("power", read_table(folder / "power.csv", ["cell", "sd_split", "sd_seed", "sd_example"]))

@@ -26,7 +26,8 @@ LAYERS = (
     {"driver"},
     {"settle", "conclude"},
     {"run", "replay"},
-    {"sweep"},
+    {"compare"},
+    {"sweep", "report.__main__"},
     {"spec.reference"},  # writes documents from the command line's flags: nothing imports it
     {"study", "bench", "__main__"},
 )
@@ -107,7 +108,7 @@ def ours(file: Path) -> set[str]:
 
 
 def layer(module: str) -> int:
-    package = module if module == "spec.reference" else module.split(".")[0]
+    package = module if module in ("spec.reference", "report.__main__") else module.split(".")[0]
     (number,) = (number for number, names in enumerate(LAYERS) if package in names)
     return number
 

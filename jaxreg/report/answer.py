@@ -114,7 +114,7 @@ def _calibration(results: Results, layout: Layout, scope: Scope) -> str:
     if not (known(before) and known(after)) or "cross_entropy" not in purposes(results):
         return ""
     base, best = layout.base_in_words, raw.drop(labels=[layout.base]).min()
-    lead = "Temperature scaling gains more than any penalty" if after < best else "Temperature scaling"
+    lead = "Temperature scaling gains more than anything tried" if after < best else "Temperature scaling"
     text = (
         f"**{lead}**: with logits divided by one number{_divide(results, layout)}, fitted on other "
         f"{results.examples_are} than it is scored on, {base} has {number(after)} instead of {number(before)} in "
@@ -157,7 +157,7 @@ def _avoid(results: Results, layout: Layout) -> str:
     shown = [code(cell) + " (Keras's default strength)" * (cell in usual) for cell in in_order[:8]]
     more = f" and {len(in_order) - 8} more" if len(in_order) > 8 else ""
     named = ", ".join(shown) + more if more else listing(shown)
-    return f"**Avoid** {named}: significantly worse, or with networks that learned nothing."
+    return f"**Avoid** {named}: significantly worse, or with {results.models_are} that learned nothing."
 
 
 def _settle(results: Results, layout: Layout) -> str:

@@ -27,14 +27,14 @@ NO_HEADER = (
 KINDS = "biufU"  # of NumPy's types: numbers and text
 
 
-def read(file: Path) -> dict[str, np.ndarray]:
+def read(file: Path, most: int = MOST_BYTES) -> dict[str, np.ndarray]:
     """Every array of the file by name.
 
     Raises:
-        OSError, ValueError: it can't be read; is larger than `MOST_BYTES`, as it lies there or unpacked, or has more
+        OSError, ValueError: it can't be read; is larger than `most` bytes, as it lies there or unpacked, or has more
             than `MOST_ARRAYS` arrays; or an array is not of numbers or text, or not as long as its header says.
     """
-    content = reading.read(file, MOST_BYTES)
+    content = reading.read(file, most)
     if content.count(b"PK\1\2") > 10 * MOST_ARRAYS:  # entries, and what looks like one by chance
         raise ValueError(f"more than {MOST_ARRAYS} arrays")
     try:
@@ -42,8 +42,8 @@ def read(file: Path) -> dict[str, np.ndarray]:
             entries = archive.infolist()
             if len(entries) > MOST_ARRAYS or len(set(archive.namelist())) < len(entries):
                 raise ValueError(f"more than {MOST_ARRAYS} arrays, or two of one name")
-            if sum(entry.file_size for entry in entries) > MOST_BYTES:
-                raise ValueError(f"more than {MOST_BYTES:,} bytes unpacked")
+            if sum(entry.file_size for entry in entries) > most:
+                raise ValueError(f"more than {most:,} bytes unpacked")
             # No more than its size is read of an entry.
             return {entry.filename.removesuffix(".npy"): _array(archive.read(entry)) for entry in entries}
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error, lzma.LZMAError) as error:

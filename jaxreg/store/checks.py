@@ -59,6 +59,7 @@ class Data(BaseModel):
     digest: Text = ""
     examples_are: Word = "images"
     inputs_are: Word = "pixels"
+    models_are: Word = "networks"
 
 
 class Asked(BaseModel):
@@ -173,7 +174,7 @@ def together(tables: Mapping[str, pd.DataFrame]) -> tuple[str, str] | None:
                 return name, f"it has a cell {brief(min(strangers))} that members.csv has not"
     if strangers := set(tables["history"]["member"]) - set(tables["members"]["member"]):
         return "history", f"it has a member {brief(min(strangers))} that members.csv has not"
-    if tables["history"].empty:
+    if tables["history"].empty and "epochs" in tables["members"]:  # of models trained elsewhere nothing is known
         return "history", "it has no rows"
     parts = tables["decomposition"]
     if missing := [cell for cell in cells if cell not in set(parts.loc[parts["loss"] == "cross_entropy", "cell"])]:

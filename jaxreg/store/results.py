@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,13 +15,10 @@ from jaxreg import reading
 from jaxreg.errors import UserError
 from jaxreg.formatting import printable
 from jaxreg.store import arrays, checks
-from jaxreg.store.record import damaged, missing, read_record
+from jaxreg.store.reading_tables import read_table
+from jaxreg.store.record import damaged, read_record
 from jaxreg.store.tables import CALLED
 
-# Values as they were written.
-TEXT = dict.fromkeys(checks.TEXT, str)
-MOST_BYTES = 256_000_000  # of a table
-LONGEST_HEADER = 1 << 16
 # The columns without which a table can't be read at all; the report leaves out what else is missing.
 NEEDED = {
     "members": ["member", "cell", "split", "seed", "test_cross_entropy", "test_accuracy", "diverged_at"],
@@ -80,17 +76,25 @@ class Results:
     @property
     def examples_are(self) -> str:
         """What the report calls the data's examples, as run.json says: images, rows."""
-        return str((self.record.get("data") or {}).get("examples_are", "images"))
+        return self._called("examples_are", "images")
 
     @property
     def example_is(self) -> str:
-        """The same of one of them."""
+        """One of them."""
         return self.examples_are.removesuffix("s")
+
+    @property
+    def models_are(self) -> str:
+        """What the report calls what was trained: networks, or models of any kind."""
+        return self._called("models_are", "networks")
 
     @property
     def inputs_are(self) -> str:
         """What the report calls the numbers of an example: pixels, features."""
-        return str((self.record.get("data") or {}).get("inputs_are", "pixels"))
+        return self._called("inputs_are", "pixels")
+
+    def _called(self, name: str, usual: str) -> str:
+        return str((self.record.get("data") or {}).get(name, usual))
 
     @property
     def deals(self) -> int:
@@ -205,36 +209,6 @@ def _as_written(path: Path, about: Mapping[str, Any]) -> None:
                 found = str(error.strerror)
             if found != noted[name]:
                 raise damaged(path / name, "is not the one that was written", about)
-
-
-def read_table(file: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
-    """A table of a run. Raises `UserError` where it is missing, is no CSV, or lacks one of the columns."""
-    try:
-        with reading.opened(file) as opened:
-            if len(opened.readline(LONGEST_HEADER)) == LONGEST_HEADER:
-                raise ValueError(f"its first line has more than {LONGEST_HEADER:,} characters")
-            if opened.seek(0, os.SEEK_END) > MOST_BYTES:
-                raise ValueError(f"it has more than {MOST_BYTES:,} bytes")
-            opened.seek(0)
-            with warnings.catch_warnings():
-                warnings.simplefilter("error", pd.errors.ParserWarning)  # of rows longer than the first line
-                # Not in parts: a column may not be of numbers here and of text there.
-                how: Any = {"dtype": TEXT, "keep_default_na": True, "low_memory": False, "index_col": False}
-                table = pd.read_csv(opened, **how)
-    except FileNotFoundError:
-        raise missing(file) from None
-    except (
-        ValueError,
-        OSError,
-        OverflowError,
-        pd.errors.ParserWarning,
-    ) as error:  # pandas' parser errors are ValueErrors
-        said = [*str(getattr(error, "strerror", None) or error).strip().splitlines(), type(error).__name__][0]
-        raise UserError(f"{file} can't be read as CSV: {printable(said[:200])}") from None
-    lacking = [column for column in columns if column not in table]
-    if lacking:
-        raise UserError(f"{file} has no column {', '.join(lacking)}. Was it edited? Its first line names the columns.")
-    return table
 
 
 def _examples(file: Path, about: Mapping[str, Any]) -> dict[str, np.ndarray]:

@@ -1,0 +1,177 @@
+"""Models of any library, compared as the members of a sweep are: from their predictions to the report.
+
+import jaxreg
+run = jaxreg.compare(probabilities, y_test, cell=alphas, split=parts, seed=seeds, reference="alpha=0")
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from jaxreg import __version__
+from jaxreg.axes import AXES
+from jaxreg.circumstances import versions
+from jaxreg.data.dataset import Part, digest
+from jaxreg.driver import now
+from jaxreg.errors import UserError
+from jaxreg.files import write_csv
+from jaxreg.flags import WHAT_COUNTS
+from jaxreg.formatting import brief, count, value_text
+from jaxreg.report import page
+from jaxreg.run import Run
+from jaxreg.spec.limits import MOST_CELLS, MOST_MEMBERS
+from jaxreg.statistics.analysis import analyse, write
+from jaxreg.store.folder import Folder
+from jaxreg.store.given import Kind, as_classes, as_log_probabilities
+from jaxreg.store.lock import locked
+
+HISTORY = ("member", "epoch", "train_cross_entropy", "test_cross_entropy")
+
+
+def compare(
+    predictions: Any,
+    targets: Any,
+    *,
+    cell: Iterable[Any],
+    split: Iterable[Any] | None = None,
+    seed: Iterable[Any] | None = None,
+    trained_on: Iterable[int] | int | None = None,
+    reference: str | None = None,
+    axis: str | None = None,
+    classes: Iterable[Any] | None = None,
+    kind: Kind | None = None,
+    purpose: str | None = None,
+    name: str = "compare",
+    out: str | Path | None = None,
+    command: str | None = None,
+) -> Run:
+    """Everything after training, of predictions from any library: decomposition, comparisons, recommendation, report.
+
+    Args:
+        predictions: [model, example, class] probabilities or their logarithms, or [model, example] probabilities of the
+            second of two classes; an array, or a sequence with an entry a model.
+        targets: [example], class numbers or names.
+        cell: [model], what the model is one of: its setting, as a name or, with `axis`, as a number.
+        split: [model], which training set it had, by any name. Training sets must share no example; a model of one
+            cell is paired with the models of others on the same.
+        seed: [model], its seed, by any name. Without it, models of a cell on a split are numbered.
+        trained_on: [model], or one for all: how many examples it was trained on, for the page.
+        reference: the cell that the others are compared with; the first by default, with `axis` the one that is off.
+        axis: an axis of `jaxreg.axes` on which the cells are numbers, such as "l2": figures are lines along it then.
+        classes: names of the classes in the order of the predictions; by default the sorted targets.
+        kind: "probabilities" or "log_probabilities"; by default logarithms where nothing is above 0.
+        purpose: what counts, as of `jaxreg.run`.
+        name: of the study, on the page.
+        out: the folder to write; ``reports/<name>`` by default.
+        command: what was typed, for the report; this call by default.
+
+    Raises:
+        UserError: predictions are no probabilities, are 0, or do not fit each other; the folder holds other things.
+    """
+    if purpose not in (None, *WHAT_COUNTS):
+        raise UserError(f"purpose: must be one of {', '.join(WHAT_COUNTS)}, got {brief(purpose)}.")
+    began, started = time.perf_counter(), now()
+    models = _models(cell, split, seed, axis, reference)
+    made = as_log_probabilities(predictions, kind, list(models["member"]))
+    if len(made) != len(models):
+        raise UserError(f"predictions: of {count(len(made), 'model')}, and cell names {len(models)}.")
+    labels, names = as_classes(targets, classes, made.shape[2])
+    if len(labels) != made.shape[1]:
+        raise UserError(f"targets: {len(labels)}, and predictions of {count(made.shape[1], 'example')}.")
+    if trained_on is not None:
+        models["trained_on"] = [trained_on] * len(models) if isinstance(trained_on, int) else list(trained_on)
+    models["test_cross_entropy"] = [-float(one[np.arange(len(labels)), labels].mean()) for one in made.astype(float)]
+    models["test_accuracy"] = [float((one.argmax(-1) == labels).mean()) for one in made]
+    models["diverged_at"] = pd.array([pd.NA] * len(models), dtype="Int64")
+    order = np.argsort(models["cell"].map({c: i for i, c in enumerate(_first(models, reference))}), kind="stable")
+    models, made = models.iloc[order].reset_index(drop=True), made[order]
+
+    folder = Folder(Path(out) if out is not None else Path("reports") / name)
+    folder.make()
+    command = command or "jaxreg.compare(…)"
+    with locked(folder.path, command):
+        folder.prepare()
+        tables = analyse(models, made, labels, list(models["member"]), class_names=names)
+        write_csv(folder.path / "members.csv", models)
+        write_csv(folder.path / "history.csv", pd.DataFrame(columns=list(HISTORY)))
+        write(tables, folder.path)
+        about = {
+            "started": started,
+            "sweep": {"name": name},
+            "command": command,
+            "purpose": purpose,
+            "versions": {"jaxreg": __version__} | versions(),
+            "data": {
+                "name": name,
+                "digest": digest(Part(made, labels)),
+                "examples_are": "examples",
+                "inputs_are": "features",
+                "models_are": "models",
+            },
+            "finished": now(),
+            "run_seconds": time.perf_counter() - began,
+        }
+        folder.note(about | {"files": folder.digests()})
+        page.write(folder.path)
+    return Run(folder.path)
+
+
+def _models(
+    cell: Iterable[Any],
+    split: Iterable[Any] | None,
+    seed: Iterable[Any] | None,
+    axis: str | None,
+    reference: str | None,
+) -> pd.DataFrame:
+    """A row a model: who it is."""
+    if axis is not None and axis not in AXES:
+        raise UserError(f"axis: must be one of {', '.join(AXES)}, got {brief(axis)}.")
+    asked = {"cell": cell, "split": split, "seed": seed}
+    given = {key: list(values) for key, values in asked.items() if values is not None}
+    lengths = {key: len(values) for key, values in given.items()}
+    if len(set(lengths.values())) > 1 or not lengths["cell"]:
+        said = ", ".join(f"{key} has {length}" for key, length in lengths.items())
+        raise UserError(f"cell, split, seed: need an entry for each model; {said}.")
+    cells = given["cell"]
+    table = pd.DataFrame({"cell": [_called(axis, value) if axis else str(value) for value in cells]})
+    if axis is not None:
+        table[axis] = [float(value) for value in cells]
+    table["split"] = [str(value) for value in given["split"]] if "split" in given else "0"
+    if "seed" in given:
+        table["seed"] = pd.factorize(pd.Series([str(value) for value in given["seed"]]))[0]
+    else:
+        table["seed"] = table.groupby(["cell", "split"]).cumcount()
+    table.insert(0, "member", table["cell"] + "/split" + table["split"] + "/seed" + table["seed"].astype(str))
+    if (twice := table["member"].duplicated()).any():
+        raise UserError(
+            f"cell, split, seed: {table['member'][twice].iloc[0]} is there more than once. Models of a cell on one "
+            "split need different seeds."
+        )
+    if table["cell"].nunique() > MOST_CELLS or len(table) > MOST_MEMBERS:
+        raise UserError(f"cell: at most {MOST_CELLS} cells and {MOST_MEMBERS} models.")
+    if (table["split"] == "all").any():
+        raise UserError('split: "all" has a meaning of its own in reports. Give another name.')
+    if reference is not None and reference not in set(table["cell"]):
+        names = ", ".join(table["cell"].unique()[:10])
+        raise UserError(f"reference: {brief(reference)} is none of the cells {names}.")
+    return table
+
+
+def _called(axis: str, value: Any) -> str:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise UserError(f"cell: with axis = {axis} a number is expected, got {brief(value)}.") from None
+    return "plain" if AXES[axis].neutral(number) else f"{axis}={value_text(number)}"
+
+
+def _first(models: pd.DataFrame, reference: str | None) -> list[str]:
+    """The cells, the reference first: it is what nothing else makes one."""
+    cells = list(dict.fromkeys(models["cell"]))
+    return list(dict.fromkeys([*([reference] if reference is not None else []), *cells]))

@@ -1,0 +1,207 @@
+"""Predictions of models trained elsewhere: as log-probabilities and class numbers, checked, from arrays or a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int64
+
+from jaxreg.errors import UserError
+from jaxreg.formatting import brief, count
+from jaxreg.store import arrays
+
+Kind = Literal["probabilities", "log_probabilities"]
+MOST_BYTES = 4_000_000_000  # of a file of predictions
+TOLERANCE = 1e-3  # by which probabilities may miss 1 together
+ARRAYS = ("predictions", "targets", "cell", "split", "seed", "classes", "reference", "axis", "kind")
+COLUMNS = ("cell", "split", "seed", "example", "target")
+CLIP = "np.clip(p, 1e-7, 1)"
+ALIKE = "Score all models on the same."
+
+
+class Given(NamedTuple):
+    """What a file of predictions holds, by the names that `jaxreg.compare` has for it."""
+
+    predictions: Any  # "model example class"
+    targets: Any  # "example"
+    cell: Iterable[Any]
+    split: Iterable[Any] | None = None
+    seed: Iterable[Any] | None = None
+    classes: Iterable[Any] | None = None
+    reference: str | None = None
+    axis: str | None = None
+    kind: Kind | None = None
+
+
+def read(file: Path) -> Given:
+    """Predictions from an `.npz` or a Parquet file.
+
+    An `.npz` has the arrays `predictions` [model, example, class], `targets` [example], `cell` [model] and, as they are
+    known, `split` and `seed` [model], `classes` [class], `reference`, `axis`, `kind`. A Parquet file has a row for each
+    model and example: the columns `cell`, `split`, `seed` (which tell the models), `example`, `target`, and one column
+    for each class, named by it.
+
+    Raises:
+        UserError: it can't be read, or lacks something.
+    """
+    if file.suffix in (".parquet", ".pq"):
+        return _parquet(file)
+    try:
+        found = arrays.read(file, MOST_BYTES)
+    except FileNotFoundError:
+        raise UserError(f"{file} is missing: expected predictions as .npz or .parquet.") from None
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", None) or error
+        raise UserError(
+            f"{file} can't be read as .npz: {said}. np.savez(FILE, predictions=…, targets=…, cell=…)"
+        ) from None
+    lacking = [name for name in ("predictions", "targets", "cell") if name not in found]
+    strange = [name for name in found if name not in ARRAYS]
+    if lacking or strange:
+        what = f"has no array {lacking[0]}" if lacking else f"has an array {brief(strange[0])}"
+        raise UserError(f"{file} {what}. It may have: {', '.join(ARRAYS)}; the first three it must.")
+    single = {name: str(found.pop(name)) for name in ("reference", "axis", "kind") if name in found}
+    return Given(**found, **single)  # type: ignore[arg-type]
+
+
+def _parquet(file: Path) -> Given:
+    import pandas as pd
+
+    try:
+        table = pd.read_parquet(file)
+    except ImportError:
+        raise UserError(f"{file}: needs pyarrow. Type: pip install 'jaxreg[parquet]'") from None
+    except FileNotFoundError:
+        raise UserError(f"{file} is missing: expected predictions as .npz or .parquet.") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{file} can't be read as Parquet: {str(error).splitlines()[0][:200]}.") from None
+    lacking = [name for name in ("cell", "example", "target") if name not in table]
+    classes = [name for name in table if name not in COLUMNS]
+    if lacking or len(classes) < 2:
+        what = f"has no column {lacking[0]}" if lacking else f"has {count(len(classes), 'column')} of classes"
+        raise UserError(
+            f"{file} {what}. It needs: {', '.join(COLUMNS)} (split and seed where there are several), and one column "
+            "for each class, named by it."
+        )
+    models = [name for name in ("cell", "split", "seed") if name in table]
+    table = table.sort_values([*models, "example"], kind="stable")
+    groups = [group for _, group in table.groupby(models, sort=False)]
+    first = groups[0]
+    for group in groups:
+        if not all(np.array_equal(group[name], first[name]) for name in ("example", "target")):
+            who = ", ".join(f"{name} {group[name].iloc[0]}" for name in models)
+            raise UserError(f"{file}: {who} has other examples or targets than the first model. {ALIKE}")
+    keys: dict[str, Any] = {name: [group[name].iloc[0] for group in groups] for name in models}
+    made = np.stack([group[classes].to_numpy(np.float64) for group in groups])
+    return Given(made, first["target"].to_numpy(), classes=[str(name) for name in classes], **keys)
+
+
+def as_classes(
+    targets: Any, classes: Iterable[Any] | None, outputs: int
+) -> tuple[Int64[np.ndarray, " example"], tuple[str, ...]]:
+    """Targets of any type as numbers of classes, and the names of these.
+
+    Without `classes`, whole numbers below `outputs` are numbers of classes already; of anything else the classes are
+    the values there are, sorted, as scikit-learn's `classes_` has them.
+    """
+    targets = np.asarray(targets)
+    if targets.ndim != 1 or not targets.size:
+        raise UserError(f"targets: expected one for each example, got the shape {targets.shape}.")
+    if classes is None and targets.dtype.kind in "iub" and 0 <= targets.min() and targets.max() < outputs:
+        return targets.astype(np.int64), tuple(map(str, range(outputs)))
+    known = list(np.unique(targets) if classes is None else np.asarray(list(classes)))
+    if len(known) != outputs:
+        raise UserError(
+            f"targets: {len(known)} classes, and predictions of {outputs}. "
+            "Give classes=[…], in the order of the predictions."
+        )
+    place = {str(name): number for number, name in enumerate(known)}
+    if len(place) < len(known):
+        raise UserError(f"classes: {brief(known)} has a name twice.")
+    strange = next((name for name in np.unique(targets) if str(name) not in place), None)
+    if strange is not None:
+        raise UserError(f"targets: {brief(str(strange))} is none of the classes {', '.join(place)}.")
+    return np.array([place[str(name)] for name in targets]), tuple(place)
+
+
+def as_log_probabilities(
+    predictions: Any, kind: Kind | None, names: Sequence[str]
+) -> Float[np.ndarray, "model example class"]:
+    """Predictions as float32 log-probabilities.
+
+    Args:
+        predictions: [model, example, class], or [model, example] for two classes: the probability of the second. Or a
+            sequence of such, one a model.
+        kind: what they are; None: probabilities, unless all are 0 or less.
+        names: of the models, for messages.
+
+    Raises:
+        UserError: they are no probabilities, or one is exactly 0, so that its cross-entropy would be infinite.
+    """
+    try:
+        given = np.asarray(predictions)
+    except ValueError:
+        raise UserError(f"predictions: models differ in how many examples or classes they have. {ALIKE}") from None
+    if given.dtype.kind in "iUSOb" and given.ndim == 2:
+        raise UserError(
+            "predictions: are the classes themselves, and how sure the models are is lost in them. Give probabilities, "
+            "as predict_proba has them."
+        )
+    if given.dtype.kind not in "fiu" or given.ndim not in (2, 3) or 0 in given.shape:
+        raise UserError(
+            f"predictions: {given.dtype} of the shape {given.shape}; expected probabilities "
+            "[model, example, class], or [model, example] of the second of two classes."
+        )
+    kind = kind or ("log_probabilities" if given.dtype.kind == "f" and not (given > 0).any() else "probabilities")
+    if given.ndim == 2:
+        if kind == "log_probabilities":
+            raise UserError("predictions: logarithms need both classes: [model, example, class].")
+        given = np.stack([1 - given, given], axis=-1)
+    made = np.empty(given.shape, np.float32)
+    for model, (one, name) in enumerate(zip(given, _padded(names), strict=False)):
+        own = one.astype(np.float64)
+        logs = own if kind == "log_probabilities" else _logs(own, name)
+        sums = np.exp(logs).sum(-1)
+        wrong = ~(np.abs(sums - 1) < TOLERANCE)
+        if wrong.any():
+            example = int(wrong.argmax())
+            raise UserError(
+                f"predictions of {name}, example {example}: the {kind.replace('_', '-')} make {sums[example]:.4g} "
+                "together, expected 1. Give softmax outputs; leave out models that diverged."
+            )
+        if np.isneginf(logs).any():
+            example, of = np.argwhere(np.isneginf(logs))[0]
+            raise UserError(_exactly_zero(name, int(example), int(of)))
+        made[model] = logs
+    return made
+
+
+def _logs(probabilities: np.ndarray, name: str) -> np.ndarray:
+    if (probabilities < 0).any():
+        example, of = np.argwhere(probabilities < 0)[0]
+        raise UserError(
+            f"predictions of {name}, example {example}: {probabilities[example, of]:.4g} is no probability. Give "
+            "softmax outputs, or kind='log_probabilities'."
+        )
+    if (probabilities == 0).any():
+        example, of = np.argwhere(probabilities == 0)[0]
+        raise UserError(_exactly_zero(name, int(example), int(of)))
+    return np.log(probabilities)
+
+
+def _exactly_zero(name: str, example: int, of: int) -> str:
+    return (
+        f"predictions of {name}, example {example}: class {of} has a probability of exactly 0, whose cross-entropy "
+        f"would be infinite. Give logarithms, which do not round to it, or clip: {CLIP}"
+    )
+
+
+def _padded(names: Sequence[str]) -> Iterator[str]:
+    yield from names
+    number = len(names)
+    while True:
+        yield f"model {number}"
+        number += 1
