@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
 from typing import Any
 
 __version__ = "0.1.0"
@@ -24,7 +26,16 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'jaxreg' has no attribute {name!r}")
     from importlib import import_module
 
-    module = import_module(f"jaxreg.{_HOMES[name]}")
-    # All names of that module at once: importing it has just put the module where the function `run` belongs.
-    globals().update({other: getattr(module, other) for other, home in _HOMES.items() if home == _HOMES[name]})
+    globals()[name] = getattr(import_module(f"jaxreg.{_HOMES[name]}"), name)
     return globals()[name]
+
+
+class _Package(ModuleType):
+    """Importing the module `jaxreg.run`, at whatever time, does not put it where the function `run` belongs."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

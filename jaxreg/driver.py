@@ -83,7 +83,7 @@ class Driver:
             "sweep": sweep.resolved(),
             "command": command,
             "versions": {"jaxreg": __version__, "python": sys.version.split()[0]} | versions(),
-            "data": {"name": dataset.name, "digest": dataset.digest},
+            "data": {"name": dataset.name, "digest": dataset.digest} | dataset.described,
             "small_weight_threshold": SMALL_WEIGHT,
         }
         self._trained = False

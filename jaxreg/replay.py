@@ -11,11 +11,11 @@ import numpy as np
 
 from jaxreg.circumstances import circumstances
 from jaxreg.data.dataset import Dataset
-from jaxreg.data.load import load as load_data
 from jaxreg.engine.progress import Silent
 from jaxreg.engine.trainer import Trainer
 from jaxreg.errors import UserError
 from jaxreg.formatting import listing, number
+from jaxreg.source import dataset_of
 from jaxreg.spec import second_stage
 from jaxreg.spec.checked import unknown
 from jaxreg.spec.load import read
@@ -60,7 +60,7 @@ def replay(
     by_id = {member.id: member for member in [*members(sweep), *_second_stage(sweep)]}
     if name not in by_id:
         raise UserError(f"--replay: {unknown('member', name, by_id) if len(by_id) < 200 else f'there is no {name}.'}")
-    dataset = dataset or load_data(sweep.data, sweep.test)
+    dataset = dataset or dataset_of(sweep)
     if dataset.digest != digest:
         raise UserError(
             f"{folder} was trained on other data: its digest is {digest}, that of this is {dataset.digest}."

@@ -12,11 +12,11 @@ import time
 from base64 import b64encode
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from jaxreg.data.dataset import Dataset
-from jaxreg.data.load import load as load_data
 from jaxreg.driver import AnyTrainer, Driver
 from jaxreg.engine.forecast import check_examples
 from jaxreg.engine.progress import Progress, Silent
@@ -24,6 +24,7 @@ from jaxreg.errors import Failure, Interrupted, UserError
 from jaxreg.flags import WHAT_COUNTS
 from jaxreg.formatting import brief
 from jaxreg.report import page
+from jaxreg.source import dataset_of, how, suited_to
 from jaxreg.spec.load import load
 from jaxreg.spec.sweep import Sweep
 from jaxreg.store.folder import Folder
@@ -94,6 +95,9 @@ def run(
     *,
     out: str | Path | None = None,
     dataset: Dataset | None = None,
+    data: Any = None,
+    label: str | None = None,
+    group: str | None = None,
     block: int | None = None,
     devices: int | None = None,
     progress: Progress | None = None,
@@ -112,7 +116,10 @@ def run(
     Args:
         sweep: a checked sweep, the path of a sweep file, or a grid such as ``"l1,l2"``.
         out: the folder to write; ``reports/<name>`` by default.
-        dataset: what to train on; Fashion-MNIST by default.
+        dataset: what to train on; what the sweep names by default, or Fashion-MNIST.
+        data: the same as arrays or DataFrames of any shape: ``(x, y)``, ``(x, y, x_test, y_test)``, or a table with its
+            `label`; or a path, as of a sweep's `data`.
+        label, group: columns of the table: what is to be predicted, and what keeps rows on one side of every split.
         block: members that a device trains side by side; chosen by default.
         devices: how many of the devices to use; all by default.
         progress: told what happens; silent by default.
@@ -132,7 +139,9 @@ def run(
         raise UserError(f"purpose: must be one of {', '.join(WHAT_COUNTS)}, got {brief(purpose)}.")
     command = command or f"jaxreg.run({sweep.name if isinstance(sweep, Sweep) else str(sweep)!r})"
     if not isinstance(sweep, Sweep):
-        sweep = load(sweep) if str(sweep).endswith(".toml") else load(flags={"grid": str(sweep)})
+        sweep, dataset = _named(sweep, data, label, group, dataset)
+    elif data is not None:
+        raise UserError("data: goes with a grid or a sweep file; beside a Sweep give dataset=")
     if not sweep.settle and (difference or budget < math.inf):
         raise UserError("difference, budget: are of a sweep that settles. Give settle too: --settle, or settle = 4.")
     if not (0 <= difference < math.inf and budget >= 0):
@@ -141,7 +150,9 @@ def run(
     progress = progress or Silent()
     folder = Folder(Path(out) if out is not None else Path("reports") / sweep.name)
     folder.make()
-    dataset = dataset or load_data(sweep.data, sweep.test, progress.announce)
+    dataset = dataset or dataset_of(sweep, progress.announce)
+    for note in dataset.notes:
+        progress.announce(note)
     check_examples(sweep, dataset.signature)
 
     def trainer() -> AnyTrainer:
@@ -172,6 +183,28 @@ def run(
         finally:
             progress.close()
     return Run(folder.path)
+
+
+def _named(
+    sweep: str | Path, data: Any, label: str | None, group: str | None, dataset: Dataset | None
+) -> tuple[Sweep, Dataset | None]:
+    """The sweep of a file or a grid, with the recipe that suits the data; these, where they are no images."""
+    file = sweep if str(sweep).endswith(".toml") else None
+    flags: dict[str, Any] = {} if file else {"grid": str(sweep)}
+    flags |= {name: value for name, value in (("label", label), ("group", group)) if value is not None}
+    if isinstance(data, str | Path):
+        flags["data"] = str(data)
+    made = load(file, flags)
+    if data is not None and "data" not in flags:
+        from jaxreg.data.in_memory import of_arrays
+
+        dataset = of_arrays(data, how(made))
+        flags.setdefault("name", f"arrays-{made.name}")
+    elif dataset is None and made.data is not None:
+        dataset = dataset_of(made)
+    if dataset is None:
+        return made, None
+    return load(file, flags, usual=suited_to(dataset, made.splits)), dataset
 
 
 def _fault(error: BaseException) -> str:

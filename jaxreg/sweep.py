@@ -17,7 +17,6 @@ from jaxreg.spec.limits import MOST_BLOCK, MOST_DEVICES
 from jaxreg.spec.load import load
 from jaxreg.spec.second_stage import USUAL_LOOKS, USUAL_SEEDS
 from jaxreg.spec.settings import Settings
-from jaxreg.spec.sweep import Sweep
 from jaxreg.spec.typed import budget, counted, gain, token, tokens, with_negatives
 
 PROG = "python -m jaxreg.sweep"
@@ -80,7 +79,12 @@ def _command(arguments: list[str], prog: str) -> int:
     flags = {name: _value(name, text) for name, text in given.items() if text is not None}
     if member is not None:
         return _replay(member, out if file is None and not flags else None, block, devices, dry)
-    sweep = load(file, flags, mark="--")
+    sweep, dataset = load(file, flags, mark="--"), None
+    if sweep.data is not None or sweep.test is not None:
+        from jaxreg.source import dataset_of, suited_to
+
+        dataset = dataset_of(sweep)
+        sweep = load(file, flags, "--", suited_to(dataset, sweep.splits))
     if like is not None and not dry:
         raise UserError("--like: goes with --dry-run, which says what the sweep could detect.")
 
@@ -88,7 +92,9 @@ def _command(arguments: list[str], prog: str) -> int:
 
     configure(devices)  # before anything starts JAX
     if dry:
-        return _dry_run(sweep, like)
+        from jaxreg.dry_run import dry_run
+
+        return dry_run(sweep, like, dataset)
     folder = Path("reports", sweep.name) if out is None else Path(out)
 
     from jaxreg.engine.progress import suited
@@ -101,6 +107,7 @@ def _command(arguments: list[str], prog: str) -> int:
         result = run(
             sweep,
             out=folder,
+            dataset=dataset,
             block=block,
             devices=devices,
             progress=shown,
@@ -114,22 +121,6 @@ def _command(arguments: list[str], prog: str) -> int:
     finally:
         shown.close()
     printed(f"{headline(result.folder)}\nwrote {folder / 'report.md'}")
-    return 0
-
-
-def _dry_run(sweep: Sweep, like: str | None) -> int:
-    from jaxreg.data.load import signature
-    from jaxreg.engine.forecast import forecast, foresight, plan
-    from jaxreg.statistics.power import outlook
-
-    if like is not None:
-        _like(Path(like))
-    data = signature(sweep.data, sweep.test)
-    print(forecast(sweep, plan(sweep, data), data))
-    if sweep.splits * sweep.seeds > 1:
-        print(foresight(outlook(sweep.splits, sweep.seeds, len(sweep.cells), like, examples=data.test_examples)))
-    for warning in sweep.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
     return 0
 
 
@@ -148,17 +139,6 @@ def _replay(member: str, out: str | None, block: int | None, devices: int | None
     replayed = replay(Path(out), member, block, devices)
     printed(replayed.text)
     return 0 if replayed.same else 1
-
-
-def _like(folder: Path) -> None:
-    """Finds out whether an earlier run's spreads can be read."""
-    from jaxreg.store import checks
-    from jaxreg.store.reading_tables import read_table
-
-    try:
-        checks.table("power", read_table(folder / "power.csv", ["cell", "sd_split", "sd_seed", "sd_example"]))
-    except ValueError as error:
-        raise UserError(f"--like {folder}: power.csv can't be read: {error}.") from None
 
 
 def parser(prog: str = PROG) -> Parser:
@@ -198,8 +178,12 @@ def parser(prog: str = PROG) -> Parser:
         text = ",".join(map(str, usual)) if isinstance(usual, tuple) else value_text(getattr(usual, "name", usual))
         recipe.add_argument(_flag(name), metavar=metavar, help=f"{meaning} (default {text})")
     files = made.add_argument_group("data and results")
-    files.add_argument("--data", metavar="PATH", help="folder with the four IDX files, or the training images as CSV")
-    files.add_argument("--test", metavar="CSV", help="the test images, where --data is a CSV file")
+    files.add_argument("--data", metavar="PATH", help="a table (.csv, .parquet), arrays (.npz), a folder of IDX files")
+    files.add_argument("--test", metavar="PATH", help="the table that scores (default: a quarter of the rows)")
+    files.add_argument("--label", metavar="COLUMN", help="what is to be predicted (default: label, target, class or y)")
+    files.add_argument("--group", metavar="COLUMN", help="rows with the same value stay on one side of every split")
+    files.add_argument("--drop", metavar="COLUMNS", help="columns to leave out")
+    files.add_argument("--holdout", metavar="SHARE", help="share of the rows that score, without --test (default 0.25)")
     files.add_argument("--name", help="name of the run (default: from the file or the grid)")
     files.add_argument("--out", metavar="DIR", help="where results go (default reports/NAME)")
     files.add_argument(
@@ -233,9 +217,9 @@ def _flag(name: str) -> str:
 
 def _value(name: str, text: str) -> Any:
     """What was typed, as a sweep file would hold it. What makes no sense stays text."""
-    if name in AXES or name == "hidden":
+    if name in AXES or name in ("hidden", "drop"):
         return tokens(text)
-    return token(text) if name in {**COUNTS, **RECIPE, "settle": ""} else text
+    return token(text) if name in {**COUNTS, **RECIPE, "settle": "", "holdout": ""} else text
 
 
 if __name__ == "__main__":

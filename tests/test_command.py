@@ -94,7 +94,7 @@ def test_an_unknown_flag_is_wrong_input_everywhere(command, capsys):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["report"], "the following arguments are required: DIR"),
+        (["report"], "give the folder of a run, such as reports/l1-l2, or --predictions FILE"),
         (["report", "a", "b"], "b: one DIR at a time, and a is given already"),
         (["study", "a"], "a: there is no place for it"),
         (["coverage", "--repetition", "3"], "Did you mean `--repetitions`?"),

@@ -23,9 +23,10 @@ LAYERS = (
     {"flags", "spec", "data", "statistics"},
     {"store", "completion", "decomposition"},
     {"engine", "report", "coverage"},
+    {"source"},
     {"driver"},
     {"settle", "conclude"},
-    {"run", "replay"},
+    {"run", "replay", "dry_run"},
     {"compare"},
     {"sweep", "report.__main__"},
     {"spec.reference"},  # writes documents from the command line's flags: nothing imports it
@@ -63,6 +64,7 @@ LONGER = {
     "tests/test_settle.py": "one study, and all ways in which it may be looked at",
     "tests/test_spec.py": "tables of wrong sweeps and what is said of them",
     "tests/test_strangers.py": "a table of folders that nobody should send",
+    "tests/test_tables.py": "tables of what may be wrong with a table",
     "tests/test_study.py": "thirteen conclusions, each with its cases",
 }
 

@@ -40,6 +40,8 @@ def corrupt(dataset: Dataset, label_noise: float, pixel_noise: float, seed: int)
     if label_noise > 0:
         labels = _wrong_labels(labels, label_noise, len(dataset.class_names), seed)
     if pixel_noise > 0:
+        if images.dtype != np.uint8:
+            raise UserError("pixel_noise is of 8-bit images, and this is a table. input_noise is of any inputs.")
         images = _wrong_pixels(images, pixel_noise, seed)
     return dataset._replace(train=Part(images, labels))
 

@@ -40,6 +40,16 @@ class Dataset(NamedTuple):
     class_names: tuple[str, ...]
     picture: tuple[int, ...] | None  # the shape in which an example is a picture; None where it is none
     digest: str  # SHA-256 over the bytes of the four arrays, in this order
+    groups: np.ndarray | None = None  # "train_example" number of the group that stays on one side of every split
+    examples_are: str = "images"
+    inputs_are: str = "pixels"
+    notes: tuple[str, ...] = ()  # how it was read
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """What run.json says of it beside name and digest."""
+        words = {"examples_are": self.examples_are, "inputs_are": self.inputs_are}
+        return words | ({"notes": list(self.notes)} if self.notes else {})
 
     @property
     def signature(self) -> Signature:

@@ -49,6 +49,20 @@ def load(train_csv: str | Path, test_csv: str | Path) -> Dataset:
     return Dataset(name, train, test, CLASS_NAMES, PICTURE, found)
 
 
+def has_layout(path: str | Path) -> bool:
+    """Whether a file begins as one in Kaggle's layout does, rightly or not: with columns of pixels."""
+    path = Path(path)
+    if not path.name.endswith((".csv", ".csv.gz")):
+        return False
+    try:
+        with reading.opened(path) as file:
+            take = reading.unpacked if path.suffix == ".gz" else reading.pieces
+            first = next(iter(take(file, LONGEST_LINE)), b"")
+    except (OSError, UserError):
+        return False
+    return b"pixel" in first.split(b"\n")[0]
+
+
 def _are_one(train_csv: Path, test_csv: Path) -> bool:
     try:
         return os.path.samefile(train_csv, test_csv)

@@ -3,27 +3,78 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
+
+from jaxreg import reading
 from jaxreg.data import fashion, kaggle
 from jaxreg.data.dataset import Dataset, Signature
+from jaxreg.errors import UserError
+
+if TYPE_CHECKING:
+    from jaxreg.data.table import Reading
+
+NPZ = (("x", "y", "x_test", "y_test"), ("x_train", "y_train", "x_test", "y_test"))
 
 
-def load(data: str | None, test: str | None, announce: Callable[[str], None] | None = None) -> Dataset:
-    """Everything, checked: a pair of CSV files, a folder, or Fashion-MNIST where nothing is named.
+def load(
+    data: str | None, test: str | None, announce: Callable[[str], None] | None = None, how: Reading | None = None
+) -> Dataset:
+    """Everything, checked: a table, arrays, a pair of CSV files of images, a folder, or else Fashion-MNIST.
 
     Args:
-        data: a sweep's `data`: a folder of IDX files, or the training images as CSV.
-        test: the test images, where `data` is a CSV file.
+        data: a sweep's `data`: a table as .csv or .parquet, arrays as .npz (`x`, `y`; `x_test`, `y_test` too, or as
+            Keras's data sets call them), the training images as CSV in Kaggle's layout, or a folder of IDX files.
+        test: the test table or images, where `data` is a table.
         announce: called with one line before something slow.
+        how: which column is what.
 
     Raises:
         UserError: what is named can't be used.
     """
-    if data is not None and test is not None:
+    if data is None:
+        if test is not None:
+            raise UserError("--test: goes with --data, the table to train on.")
+        return fashion.load(None, announce)
+    if kaggle.has_layout(data) and test is not None:
         return kaggle.load(data, test)
-    return fashion.load(data, announce)
+    path = Path(data)
+    if path.suffix == ".npz":
+        return _arrays(path, how)
+    from jaxreg.data import table  # pandas
+
+    if not path.name.endswith(table.SUFFIXES):
+        if test is not None:
+            raise UserError(
+                f"{path}: a test table goes with a table, {', '.join(table.SUFFIXES)}, or leave --test out."
+            )
+        return fashion.load(data, announce)
+    how = how or table.Reading()
+    if announce is not None:
+        announce(f"reading {path}")
+    name = path.name if test is None else f"{path.name} and {Path(test).name}"
+    return table.dataset(table.read(path), None if test is None else table.read(Path(test)), how, name)
 
 
-def signature(data: str | None, test: str | None) -> Signature:
+def signature(data: str | None, test: str | None, how: Reading | None = None) -> Signature:
     """Shapes and counts, for a plan: read from what is named; Fashion-MNIST's are known without a download."""
-    return fashion.SIGNATURE if data is None else load(data, test).signature
+    return fashion.SIGNATURE if data is None and test is None else load(data, test, how=how).signature
+
+
+def _arrays(path: Path, how: Reading | None) -> Dataset:
+    from jaxreg.data import in_memory, table
+
+    try:
+        with reading.opened(path) as file, np.load(file, allow_pickle=False) as found:
+            names = next((names for names in NPZ if set(names[:2]) <= set(found.files)), None)
+            if names is None:
+                raise UserError(
+                    f"{path} has the arrays {', '.join(found.files)}; expected {' or '.join(map(str, NPZ))}."
+                )
+            arrays = tuple(found[name] for name in names if name in found.files)
+    except (OSError, ValueError, EOFError) as error:
+        said = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise UserError(f"{path} can't be read as .npz: {said}.") from None
+    return in_memory.of_arrays(arrays, how or table.Reading(), path.name)

@@ -9,7 +9,11 @@ from jaxreg.errors import UserError
 
 
 def split_rows(
-    labels: Integer[np.ndarray, " example"], splits: int, seed: int, deal: int = 0
+    labels: Integer[np.ndarray, " example"],
+    splits: int,
+    seed: int,
+    deal: int = 0,
+    groups: Integer[np.ndarray, " example"] | None = None,
 ) -> list[Int64[np.ndarray, " row"]]:
     """Deal the rows into disjoint parts that hold the same number of images of each class.
 
@@ -17,7 +21,9 @@ def split_rows(
     does not divide a class, the remainder (fewer than `splits` images of it) is in no part. Rows of a part
     are in random order. One split is every row, in file order. Depends on the arguments alone; give the
     labels as they are in the source, not corrupted ones, so that a cell's label noise does not move its
-    splits. Another `deal` (0, 1, ...) cuts the same rows anew, independently.
+    splits. Another `deal` (0, 1, ...) cuts the same rows anew, independently. With `groups`, rows of one group are in
+    one part, so that parts are balanced by size and not by class; what the largest have more than the smallest is left
+    out.
 
     Raises:
         UserError: there are more splits than images of some class.
@@ -25,6 +31,8 @@ def split_rows(
     assert splits >= 1 and seed >= 0 and deal >= 0
     if splits == 1:
         return [np.arange(labels.size)]
+    if groups is not None:
+        return _whole_groups(groups, splits, [seed, splits, deal])
     classes, counts = np.unique(labels, return_counts=True)
     if splits > counts.min():
         raise UserError(
@@ -42,7 +50,60 @@ def split_rows(
     return [part[np.argsort(order[part], kind="stable")] for part in np.concatenate(hands, axis=1)]
 
 
+def _whole_groups(groups: Integer[np.ndarray, " example"], splits: int, key: list[int]) -> list[np.ndarray]:
+    """Disjoint parts of equal size, none of which shares a group with another."""
+    numbers, sizes = np.unique(groups, return_counts=True)
+    if splits > numbers.size:
+        raise UserError(f"{splits} splits were asked for, and there are {numbers.size} groups. Type --splits 2 or so.")
+    order, cards = np.random.PCG64([*key, GROUPS]).random_raw(2 * groups.size).reshape(2, -1)
+    mixed = np.argsort(order[: numbers.size], kind="stable")
+    hands: list[list[int]] = [[] for _ in range(splits)]
+    held = np.zeros(splits, np.int64)
+    for group in mixed[np.argsort(-sizes[mixed], kind="stable")]:  # large ones first, each to the smallest part
+        smallest = int(held.argmin())
+        hands[smallest].append(int(numbers[group]))
+        held[smallest] += sizes[group]
+    parts = [np.flatnonzero(np.isin(groups, hand)) for hand in hands]
+    return [part[np.argsort(cards[part], kind="stable")][: held.min()] for part in parts]
+
+
+def held_out(
+    labels: Integer[np.ndarray, " example"],
+    share: float,
+    seed: int,
+    groups: Integer[np.ndarray, " example"] | None = None,
+) -> Int64[np.ndarray, " row"]:
+    """Rows that score and are not trained on: this share of each class, or whole groups with about that of all rows.
+
+    Raises:
+        UserError: a class would have no row on one of the two sides.
+    """
+    cards = np.random.PCG64([seed, HELD_OUT]).random_raw(labels.size)
+    if groups is not None:
+        numbers, first = np.unique(groups, return_index=True)
+        mixed = numbers[np.argsort(cards[first], kind="stable")]
+        sizes = np.bincount(np.searchsorted(numbers, groups), minlength=numbers.size)
+        reached = np.cumsum(sizes[np.searchsorted(numbers, mixed)])
+        enough = int(np.searchsorted(reached, share * labels.size)) + 1
+        rows = np.flatnonzero(np.isin(groups, mixed[: min(enough, numbers.size - 1)]))
+    else:
+        found = []
+        for name, count in zip(*np.unique(labels, return_counts=True), strict=True):
+            own = np.flatnonzero(labels == name)
+            found.append(own[np.argsort(cards[own], kind="stable")][: max(1, round(share * count))])
+        rows = np.sort(np.concatenate(found))
+    classes = np.unique(labels)
+    for side in (rows, np.setdiff1d(np.arange(labels.size), rows)):
+        if (lost := np.setdiff1d(classes, labels[side])).size:
+            raise UserError(
+                f"class number {lost[0]} has too few rows, or groups, to be both trained on and scored. Leave it out, "
+                "or give a test table."
+            )
+    return rows
+
+
 SUBSETS = 2**32 - 2  # of a key, in the place of a number of splits or rows, which never reaches it
+HELD_OUT, GROUPS = 2**32 - 3, 2**32 - 4  # in the same place
 
 
 def nested_rows(

@@ -11,7 +11,7 @@ import numpy as np
 
 from jaxreg.data.corruption import corrupt
 from jaxreg.data.dataset import Dataset, Signature
-from jaxreg.data.scaling import FIXED, Scaling, standard
+from jaxreg.data.scaling import Scaling, scaling
 from jaxreg.data.splits import nested_rows, split_rows, validation_share
 from jaxreg.engine.networks import network
 from jaxreg.engine.optimizers import Optimizer, Schedule
@@ -79,7 +79,9 @@ def learner(settings: Settings, signature: Signature, train_examples: int) -> Le
 def prepare(members: Sequence[Member], sweep: Sweep, dataset: Dataset) -> dict[ProgramGroup, list[MemberData]]:
     """Every member with its rows, by group, groups of predecessors first."""
     labels, signature = dataset.train.targets, dataset.signature
-    splits = [rows for deal in range(sweep.most_deals) for rows in split_rows(labels, sweep.splits, sweep.seed, deal)]
+    deals = range(sweep.most_deals)
+    dealt = [split_rows(labels, sweep.splits, sweep.seed, deal, dataset.groups) for deal in deals]
+    splits = [rows for parts in dealt for rows in parts]
     everything = np.arange(labels.size)
     cells = {cell.name: cell for cell in sweep.cells}
     inputs = cache(lambda noise: corrupt(dataset, 0.0, noise, sweep.seed).train.inputs)
@@ -107,10 +109,10 @@ def prepare(members: Sequence[Member], sweep: Sweep, dataset: Dataset) -> dict[P
             Noise(settings.label_noise, settings.pixel_noise),
             stage,
         )
-        scaling = FIXED.get(settings.scaling) or standard(inputs(settings.pixel_noise)[rows])
+        seen = scaling(settings.scaling, inputs(settings.pixel_noise)[rows])
         split = ALL if member.split == "all" else member.split
         identity = np.asarray([sweep.seed, split, member.seed, stage], np.uint32)
-        hyper = hyperparameters(settings, scaling, identity)
+        hyper = hyperparameters(settings, seen, identity)
         groups.setdefault(group, []).append(MemberData(member, rows, held_back, whole.size, hyper, epochs_before))
     return dict(sorted(groups.items(), key=lambda item: item[0].stage))
 

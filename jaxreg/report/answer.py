@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from jaxreg.axes import AXES
 from jaxreg.formatting import NOTHING, count, fixed, known, listing, number, value_text
-from jaxreg.report import looks
+from jaxreg.report import looks, temperature
 from jaxreg.report.advice import MEASURES, PURPOSES, Row, Scope, change_text, listed, purposes, scopes
 from jaxreg.report.layout import Layout
 from jaxreg.report.markdown import code
@@ -28,7 +28,7 @@ def answer(results: Results, layout: Layout) -> list[str]:
     if whole is not None:
         sentences.append(_decision(results, layout, whole))
     sentences.append(_decision(results, layout, parts))
-    sentences += [_calibration(results, layout, parts), _avoid(results, layout), _settle(results, layout)]
+    sentences += [temperature.calibration(results, layout, parts), _avoid(results, layout), _settle(results, layout)]
     return [sentence for sentence in sentences if sentence]
 
 
@@ -99,45 +99,13 @@ def _quoted(results: Results, layout: Layout, scope: Scope) -> str:
     wrong, loss, after = (results.of_whole(layout.base, measure) for measure in measures)
     if scope.name != "whole" or wrong is None or loss is None:
         return ""
-    rest = f" ({number(after['mean'])} with temperature scaling)" if after else ""
+    scaled = after["mean"] if after else loss["mean"]
+    rest = f" ({number(scaled)} with temperature scaling)" if scaled < loss["mean"] else ""
     who = layout.base_in_words
     return (
         f"{who[:1].upper()}{who[1:]}, on all of them: accuracy {fixed(100 * (1 - wrong['mean']), 1)} %, cross-entropy "
         f"{number(loss['mean'])}{rest}; {count(int(wrong['seeds']), 'seed')}."
     )
-
-
-def _calibration(results: Results, layout: Layout, scope: Scope) -> str:
-    """What one temperature does, beside what the best penalty does."""
-    raw, scaled = results.loss("cross_entropy")["error"], results.loss("scaled_cross_entropy")["error"]
-    before, after = raw.get(layout.base), scaled.get(layout.base)
-    if not (known(before) and known(after)) or "cross_entropy" not in purposes(results):
-        return ""
-    base, best = layout.base_in_words, raw.drop(labels=[layout.base]).min()
-    lead = "Temperature scaling gains more than anything tried" if after < best else "Temperature scaling"
-    text = (
-        f"**{lead}**: with logits divided by one number{_divide(results, layout)}, fitted on other "
-        f"{results.examples_are} than it is scored on, {base} has {number(after)} instead of {number(before)} in "
-        f"cross-entropy on {scope.examples}, with the same labels"
-    )
-    if known(best) and best < before:
-        text += f"; the best cell here gains {number(before - best, 2)}"
-    row = results.advice("parts", "scaled_cross_entropy")
-    if row is None:
-        return f"{text}."
-    if row["cell"] == layout.base:
-        return f"{text}. With it, nothing is significantly better than {base}."
-    return (
-        f"{text}. With it, {code(row['cell'])} is still significantly better, by {number(abs(row['difference']), 2)}."
-    )
-
-
-def _divide(results: Results, layout: Layout) -> str:
-    found = results.calibration
-    if "temperature" not in found:
-        return ""
-    own = found.loc[found["cell"] == layout.base, "temperature"]
-    return f" ({number(float(own.iloc[0]), 3)} on average)" if len(own) and known(own.iloc[0]) else ""
 
 
 def _avoid(results: Results, layout: Layout) -> str:

@@ -206,5 +206,6 @@ def made(results: Results) -> list[tuple[str, str]]:
         "data": f"{text(data.get('name', results.examples_are))}, SHA-256 {code(data['digest'])}"
         if "digest" in data
         else "",
+        "read as": "; ".join(map(text, data.get("notes", ()))),
     }
     return [(name, entry) for name, entry in entries.items() if entry]

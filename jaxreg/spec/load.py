@@ -2,7 +2,8 @@
 
 This is the only place where a sweep is checked. A sweep file (TOML) holds, all of it optional:
 
-    name, seed, splits, deals, seeds, settle, full_seeds, second_stage, curve_images, grid, data, test     at the top
+    name, seed, splits, deals, seeds, settle, full_seeds, second_stage, curve_images, grid     at the top
+    data, test, label, group, drop, holdout                                                     the same
     [recipe]    any field of Settings: what every cell starts from
     [axes]      values of an axis: l1 = [0, 1e-5]. One value on an axis outside the grid holds it there
     [[run]]     a cell of its own: name, after, and any field of Settings; beside a grid or without one
@@ -34,13 +35,19 @@ from jaxreg.spec.typed import axes_named, with_values_of_grid
 __all__ = ["Cell", "EarlyStopping", "Settings", "Sweep", "load", "read"]
 
 
-def load(file: str | Path | None = None, flags: Mapping[str, Any] | None = None, mark: str = "") -> Sweep:
+def load(
+    file: str | Path | None = None,
+    flags: Mapping[str, Any] | None = None,
+    mark: str = "",
+    usual: Mapping[str, Any] | None = None,
+) -> Sweep:
     """The sweep of a file, of flags, or of a file with flags over it.
 
     Args:
         file: a sweep file.
         flags: values by name: `grid`, an axis (a list of values), or any key of a file's top or of its
             recipe, as in `{"grid": "l1", "l1": [0, 1e-5], "epochs": 3}`.
+        usual: what suits the data, where neither says: tables as a file has them.
         mark: what stands before the name of a flag in messages: "--" on the command line.
 
     Raises:
@@ -52,6 +59,8 @@ def load(file: str | Path | None = None, flags: Mapping[str, Any] | None = None,
         return inside if file is None else f"{file} {inside}" if path else str(file)
 
     tables = tables_of(Path(file)) if file is not None else {}
+    for name, value in (usual or {}).items():
+        tables[name] = {**value, **tables.get(name, {})} if isinstance(value, Mapping) else tables.get(name, value)
     SweepFile.read(tables, in_file)  # tables are tables, whatever the flags put in them
     flags = with_values_of_grid(flags or {}, mark)
     if "grid" in flags:  # the file's cells give way, and its values of axes that the new grid leaves out
@@ -60,7 +69,10 @@ def load(file: str | Path | None = None, flags: Mapping[str, Any] | None = None,
         tables["axes"] = {axis: v for axis, v in tables.get("axes", {}).items() if axis in kept}
     if file is None and "grid" in flags and flags.get("splits") != 1:
         flags.setdefault("second_stage", USUAL_SEEDS)
-    tables.setdefault("name", _name(Path(file).stem if file is not None else flags.get("grid", "sweep")))
+    usual_name = Path(file).stem if file is not None else flags.get("grid", "sweep")
+    if file is None and isinstance(flags.get("data"), str):
+        usual_name = f"{Path(flags['data']).name.partition('.')[0]}-{usual_name}"
+    tables.setdefault("name", _name(usual_name))
     written = {}
     for flag, value in flags.items():
         table = "axes" if flag in AXES else "recipe" if flag in Settings.model_fields else ""

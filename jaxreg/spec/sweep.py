@@ -12,10 +12,11 @@ from jaxreg.formatting import spelled
 from jaxreg.spec.checked import Checked
 from jaxreg.spec.grid import value_of
 from jaxreg.spec.limits import MOST_LOOKS, whole
-from jaxreg.spec.settings import Count, CountFromZero, Settings
+from jaxreg.spec.settings import Count, CountFromZero, Rate, Settings
 
 NAME = "a name of letters, digits and . + = , - _, such as l1-strong"
 Name = Annotated[str, Field(strict=True, pattern=r"^\w[\w.+=,-]*$", description=NAME)]
+ColumnName = Annotated[str | None, Field(strict=True, description="the name of a column, as text")]
 FileName = Annotated[str | None, Field(strict=True, description="the path of a file or folder, as text")]
 
 
@@ -49,6 +50,11 @@ class SweepFile(Checked):
     curve_images: Count = 2000  # test images behind a point of a learning curve; the end is measured on all
     data: FileName = None
     test: FileName = None
+    label: ColumnName = None  # what is to be predicted
+    group: ColumnName = None  # rows with the same value stay on one side of every split
+    drop: tuple[Annotated[str, Field(strict=True)], ...] = Field(default=(), description="a list of columns")
+    # Share of the rows that score, where there is no test table.
+    holdout: Annotated[Rate, Field(gt=0, description="a share above 0 and below 1")] = 0.25
     grid: str | None = Field(default=None, strict=True, description='axes, such as "l1,l2" or "l1*l2"')
     recipe: Settings = Field(default=Settings(), description="a table")
     axes: dict[str, Any] = Field(default={}, description="a table of lists, such as l1 = [0, 1e-5]")

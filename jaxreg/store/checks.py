@@ -60,6 +60,7 @@ class Data(BaseModel):
     examples_are: Word = "images"
     inputs_are: Word = "pixels"
     models_are: Word = "networks"
+    notes: Annotated[list[Text], Field(max_length=20)] = []
 
 
 class Asked(BaseModel):

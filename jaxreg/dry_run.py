@@ -1,0 +1,42 @@
+"""What a sweep would train, how long that would take, and what it could show: `--dry-run`. Writes nothing."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from jaxreg.data.dataset import Dataset
+from jaxreg.data.load import signature
+from jaxreg.engine.forecast import forecast, foresight, plan
+from jaxreg.errors import UserError
+from jaxreg.spec.sweep import Sweep
+from jaxreg.statistics.power import outlook
+from jaxreg.store import checks
+from jaxreg.store.reading_tables import read_table
+
+
+def dry_run(sweep: Sweep, like: str | None, dataset: Dataset | None) -> int:
+    """Prints it; `like` is an earlier run to judge by, `dataset` the data unless they are Fashion-MNIST.
+
+    Raises:
+        UserError: the earlier run can't be read, or the sweep does not fit the data.
+    """
+    if like is not None:
+        _like(Path(like))
+    data = dataset.signature if dataset else signature(None, None)
+    for note in dataset.notes if dataset else ():
+        print(note)
+    print(forecast(sweep, plan(sweep, data), data))
+    if sweep.splits * sweep.seeds > 1:
+        print(foresight(outlook(sweep.splits, sweep.seeds, len(sweep.cells), like, examples=data.test_examples)))
+    for warning in sweep.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    return 0
+
+
+def _like(folder: Path) -> None:
+    """Finds out whether an earlier run's spreads can be read."""
+    try:
+        checks.table("power", read_table(folder / "power.csv", ["cell", "sd_split", "sd_seed", "sd_example"]))
+    except ValueError as error:
+        raise UserError(f"--like {folder}: power.csv can't be read: {error}.") from None

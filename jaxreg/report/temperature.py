@@ -1,0 +1,47 @@
+"""What one temperature does to the probabilities, beside what the best penalty does."""
+
+from __future__ import annotations
+
+from jaxreg.formatting import known, number
+from jaxreg.report.advice import Scope, purposes
+from jaxreg.report.layout import Layout
+from jaxreg.report.markdown import code
+from jaxreg.store.results import Results
+
+
+def calibration(results: Results, layout: Layout, scope: Scope) -> str:
+    """What one temperature does, beside what the best penalty does."""
+    raw, scaled = results.loss("cross_entropy")["error"], results.loss("scaled_cross_entropy")["error"]
+    before, after = raw.get(layout.base), scaled.get(layout.base)
+    if not (known(before) and known(after)) or "cross_entropy" not in purposes(results):
+        return ""
+    base, best = layout.base_in_words, raw.drop(labels=[layout.base]).min()
+    if after >= before:
+        return (
+            f"**Temperature scaling** does not help here: fitted on one half of the test {results.examples_are} and "
+            f"scored on the other, it gives {base} {number(after)} instead of {number(before)} in cross-entropy."
+        )
+    lead = "Temperature scaling gains more than anything tried" if after < best else "Temperature scaling"
+    text = (
+        f"**{lead}**: with logits divided by one number{_divide(results, layout)}, fitted on other "
+        f"{results.examples_are} than it is scored on, {base} has {number(after)} instead of {number(before)} in "
+        f"cross-entropy on {scope.examples}, with the same labels"
+    )
+    if known(best) and best < before:
+        text += f"; the best cell here gains {number(before - best, 2)}"
+    row = results.advice("parts", "scaled_cross_entropy")
+    if row is None:
+        return f"{text}."
+    if row["cell"] == layout.base:
+        return f"{text}. With it, nothing is significantly better than {base}."
+    return (
+        f"{text}. With it, {code(row['cell'])} is still significantly better, by {number(abs(row['difference']), 2)}."
+    )
+
+
+def _divide(results: Results, layout: Layout) -> str:
+    found = results.calibration
+    if "temperature" not in found:
+        return ""
+    own = found.loc[found["cell"] == layout.base, "temperature"]
+    return f" ({number(float(own.iloc[0]), 3)} on average)" if len(own) and known(own.iloc[0]) else ""

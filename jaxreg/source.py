@@ -1,0 +1,44 @@
+"""The data of a sweep: what it names, read as it says, and the recipe that suits a table of such a size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from jaxreg.data import load
+from jaxreg.data.dataset import Dataset
+from jaxreg.data.table import Reading
+from jaxreg.spec.sweep import Sweep
+
+STEPS = 1500
+"""Of Adam at 1e-3, at least: with fewer, small tables are left unfitted, and every penalty looks useless."""
+
+
+def how(sweep: Sweep) -> Reading:
+    """Which column of a table is what."""
+    return Reading(sweep.label, sweep.group, sweep.drop, sweep.holdout, sweep.seed)
+
+
+def dataset_of(sweep: Sweep, announce: Callable[[str], None] | None = None) -> Dataset:
+    """The data that a sweep names, or Fashion-MNIST. Raises `UserError` where it can't be used."""
+    return load.load(sweep.data, sweep.test, announce, how(sweep))
+
+
+def suited_to(dataset: Dataset, splits: int = 5) -> Mapping[str, Any]:
+    """What a sweep on these data is by default: nothing for images, whose recipe is the notebook's.
+
+    For a table, networks by the number of training rows (64-32 up to 20,000, 128-64 beyond; 32 where there are fewer
+    than 1,000), batches of 32 (16 of fewer than 1,000), as many epochs as make `STEPS` steps on a split, from 15 to
+    200; and as many splits, up to 5, as leave four rows of the rarest class in each.
+    """
+    if dataset.examples_are == "images":
+        return {}
+    import numpy as np
+
+    rows, rarest = len(dataset.train.targets), int(np.bincount(dataset.train.targets).min())
+    hidden = [32] if rows < 1000 else [64, 32] if rows <= 20_000 else [128, 64]
+    batch = 16 if rows < 1000 else 32
+    splits = max(2, min(splits, rarest // 4)) if rarest >= 2 else 1
+    epochs = int(np.clip(-(-STEPS * batch * splits // rows), 15, 200))
+    recipe = {"hidden": hidden, "batch_size": batch, "epochs": epochs, "scaling": "raw"}
+    return {"splits": splits, "recipe": recipe}
