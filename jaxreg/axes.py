@@ -355,6 +355,10 @@ CONDITIONS: tuple[str, ...] = tuple(axis.name for axis in _TABLE if axis.conditi
 assert len(AXES) == len(_TABLE), "axes have unique names"
 
 
+OF_OURS = ("width", "depth", "dropout", "batch_norm")
+"""Axes of the MLPs that jaxreg makes; a network of somebody's own decides by itself."""
+
+
 def present(columns: Iterable[Any]) -> list[str]:
     """The axes among the columns of a table, in their own order: a run of an earlier version has fewer."""
     there = set(columns)

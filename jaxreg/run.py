@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from base64 import b64encode
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from jaxreg.errors import Failure, Interrupted, UserError
 from jaxreg.flags import WHAT_COUNTS
 from jaxreg.formatting import brief
 from jaxreg.report import page
-from jaxreg.source import dataset_of, how, suited_to
+from jaxreg.source import dataset_of, how, suited_to, with_network
 from jaxreg.spec.load import load
 from jaxreg.spec.sweep import Sweep
 from jaxreg.store.folder import Folder
@@ -98,6 +99,8 @@ def run(
     data: Any = None,
     label: str | None = None,
     group: str | None = None,
+    network: Any = None,
+    penalised: Callable[[str], bool] | None = None,
     block: int | None = None,
     devices: int | None = None,
     progress: Progress | None = None,
@@ -120,6 +123,10 @@ def run(
         data: the same as arrays or DataFrames of any shape: ``(x, y)``, ``(x, y, x_test, y_test)``, or a table with its
             `label`; or a path, as of a sweep's `data`.
         label, group: columns of the table: what is to be predicted, and what keeps rows on one side of every split.
+        network: a network of one's own: a Linen module, an NNX module's class or a function of ``rngs`` that makes one,
+            or a pair ``(init, apply)`` as in `jaxreg.engine.flax_modules`. It gets inputs `[batch, feature]`.
+        penalised: of such a network, whether penalties, decay and max_norm act on the parameter of a path such as
+            "Conv_0/kernel"; by default on every kernel but the last.
         block: members that a device trains side by side; chosen by default.
         devices: how many of the devices to use; all by default.
         progress: told what happens; silent by default.
@@ -148,12 +155,15 @@ def run(
         raise UserError(f"difference, budget: must be 0 or more, got {difference} and {budget}.")
     began = time.perf_counter()
     progress = progress or Silent()
-    folder = Folder(Path(out) if out is not None else Path("reports") / sweep.name)
-    folder.make()
     dataset = dataset or dataset_of(sweep, progress.announce)
     for note in dataset.notes:
         progress.announce(note)
+    own = None
+    if network is not None or sweep.recipe.network is not None:
+        sweep, own = with_network(sweep, dataset.signature, network, penalised, devices)
     check_examples(sweep, dataset.signature)
+    folder = Folder(Path(out) if out is not None else Path("reports") / sweep.name)
+    folder.make()
 
     def trainer() -> AnyTrainer:
         from jaxreg.engine.trainer import Trainer  # JAX, which a run that only wants its report has no use for
@@ -166,7 +176,7 @@ def run(
     with locked(folder.path, command):
         folder.prepare()
         driver = Driver(sweep, dataset, folder, progress, command, began, keep_state)
-        driver.about |= {"purpose": purpose}
+        driver.about |= {"purpose": purpose} | ({"network": own} if own else {})
         for warning in sweep.warnings:
             progress.warn(warning)
         try:

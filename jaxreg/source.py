@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from jaxreg.data import load
-from jaxreg.data.dataset import Dataset
+from jaxreg.data.dataset import Dataset, Signature
 from jaxreg.data.table import Reading
+from jaxreg.spec.settings import Settings
 from jaxreg.spec.sweep import Sweep
 
-STEPS = 1500
+STEPS = 600
 """Of Adam at 1e-3, at least: with fewer, small tables are left unfitted, and every penalty looks useless."""
 
 
@@ -29,7 +30,7 @@ def suited_to(dataset: Dataset, splits: int = 5) -> Mapping[str, Any]:
 
     For a table, networks by the number of training rows (64-32 up to 20,000, 128-64 beyond; 32 where there are fewer
     than 1,000), batches of 32 (16 of fewer than 1,000), as many epochs as make `STEPS` steps on a split, from 15 to
-    200; and as many splits, up to 5, as leave four rows of the rarest class in each.
+    100; and as many splits, up to 5, as leave four rows of the rarest class in each.
     """
     if dataset.examples_are == "images":
         return {}
@@ -39,6 +40,45 @@ def suited_to(dataset: Dataset, splits: int = 5) -> Mapping[str, Any]:
     hidden = [32] if rows < 1000 else [64, 32] if rows <= 20_000 else [128, 64]
     batch = 16 if rows < 1000 else 32
     splits = max(2, min(splits, rarest // 4)) if rarest >= 2 else 1
-    epochs = int(np.clip(-(-STEPS * batch * splits // rows), 15, 200))
+    epochs = int(np.clip(-(-STEPS * batch * splits // rows), 15, 100))
     recipe = {"hidden": hidden, "batch_size": batch, "epochs": epochs, "scaling": "raw"}
     return {"splits": splits, "recipe": recipe}
+
+
+def with_network(
+    sweep: Sweep,
+    data: Signature,
+    network: Any = None,
+    penalised: Callable[[str], bool] | None = None,
+    devices: int | None = None,
+) -> tuple[Sweep, dict[str, Any]]:
+    """The sweep, its network registered and known by its program; and what run.json says of it.
+
+    Args:
+        sweep: whose recipe may name a network, as "package.module:name".
+        data: what it is to take and give.
+        network: what to take in the place of that name.
+        penalised: as of `jaxreg.engine.own_networks.register`.
+        devices: how many to use, which JAX must know before it starts.
+    """
+    from jaxreg.engine import devices as hardware
+    from jaxreg.engine import own_networks
+
+    hardware.configure(devices)
+    asked = sweep.recipe.network
+    called = asked.partition(own_networks.MARK)[0] if asked else None
+    if network is None and asked and (":" in asked or own_networks.MARK not in asked):
+        network = own_networks.named(str(called))
+    if network is None and asked:
+        own = own_networks.known(asked)
+    else:
+        own = own_networks.register(network, data.inputs, data.classes, called, penalised)
+    if asked and own_networks.MARK in asked and own.name != asked:
+        raise own_networks.unknown(asked)
+
+    def known(settings: Settings) -> Settings:
+        return settings.model_copy(update={"network": own.name})
+
+    cells = tuple(cell.model_copy(update={"settings": known(cell.settings)}) for cell in sweep.cells)
+    about = {"name": str(own), "parameters": own.size, "penalised": list(own.penalised_paths)}
+    return sweep.model_copy(update={"recipe": known(sweep.recipe), "cells": cells}), about

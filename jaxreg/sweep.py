@@ -50,6 +50,7 @@ RECIPE = {
     "biases": ("SWITCH", "whether layers have biases"),
     "optimizer": ("NAME", "adam or sgd; a sweep file gives sgd a momentum"),
     "schedule": ("NAME", "of the learning rate: constant or cosine; a sweep file has steps too"),
+    "network": ("MODULE:NAME", "a Flax module, or what makes one, in the place of hidden layers"),
     "penalised": ("KERNELS", "hidden or all: what penalties, decay and max_norm act on"),
     "loss": ("NAME", "cross_entropy, or squared error of the softmax"),
     "precision": ("NAME", "factors of products in training, on TPUs and GPUs; CPUs and scores are in float32"),

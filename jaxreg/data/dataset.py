@@ -48,7 +48,8 @@ class Dataset(NamedTuple):
     @property
     def described(self) -> dict[str, Any]:
         """What run.json says of it beside name and digest."""
-        words = {"examples_are": self.examples_are, "inputs_are": self.inputs_are}
+        words: dict[str, Any] = {"examples_are": self.examples_are, "inputs_are": self.inputs_are}
+        words["test_examples"] = len(self.test.targets)
         return words | ({"notes": list(self.notes)} if self.notes else {})
 
     @property

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from jaxreg.engine.sizes import bytes_per_member
 from jaxreg.errors import UserError
 
 if TYPE_CHECKING:
@@ -178,15 +178,16 @@ def block(mesh: Mesh, learner: Learner) -> Block:
     is stopped and continued, or grows, trains everybody in the same program.
     """
     device = mesh.devices.flat[0]
-    layers = (math.prod(learner.inputs), *learner.network.layers)
-    state = STATE_BYTES * parameters(layers)
+    inputs = math.prod(learner.inputs)
+    count, units = learner.network.parameters(inputs), learner.network.units(inputs)
+    state = STATE_BYTES * count
     if device.platform == "cpu":
         members = 2 ** int(math.log2(min(CPU_MOST, max(1, CPU_STATE / state))))
         if members == 1:
             return Block(1, f"a member's {state / 1e6:.2g} MB of weights and moments fill a core's cache")
         return Block(members, f"{members} times {state / 1e6:.2g} MB of weights and moments in 2.5 MB of cache")
     limit = _memory(device)
-    most = max(1, limit // 2 // bytes_per_member(layers))
+    most = max(1, limit // 2 // bytes_per_member(count, units))
     if (fast := TPU_MEMORY.get(device.device_kind)) is not None:
         fitting = min(most, OTHER_MOST, max(1, int(TPU_SHARE * fast / state)))
         members = fitting // SUBLANES * SUBLANES or fitting
@@ -209,19 +210,6 @@ def _memory(device: Any) -> int:
 
 
 STATE_BYTES = 12  # of a parameter: the weight and two moments, in float32
-
-
-def parameters(layers: Sequence[int]) -> int:
-    """Kernels and biases of dense layers; `layers` are the numbers of units, from the inputs to the outputs."""
-    return sum((before + 1) * after for before, after in pairwise(layers))
-
-
-def bytes_per_member(layers: Sequence[int]) -> int:
-    """Device memory of one member: weights, two moments, gradient and as much again in flight, and an evaluation.
-
-    `layers` are the numbers of units, from the inputs to the outputs.
-    """
-    return 4 * (8 * parameters(layers) + 1000 * sum(layers))
 
 
 def _processor() -> str:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from jaxreg.data.dataset import Signature
 from jaxreg.data.splits import check_count
-from jaxreg.engine.devices import bytes_per_member, cores
+from jaxreg.engine.devices import cores
+from jaxreg.engine.sizes import bytes_per_member, parameters
 from jaxreg.formatting import count, duration
 from jaxreg.spec.members import number
 from jaxreg.spec.second_stage import most_cells
@@ -63,8 +64,8 @@ def plan(sweep: Sweep, data: Signature) -> Plan:
         settings = cell.settings
         layers = (data.features, *settings.widths, data.classes)
         share = settings.early_stopping.validation_share if settings.early_stopping else 0.0
-        state = max(state, bytes_per_member(layers))
-        size = bytes_per_member(layers) / bytes_per_member(DEFAULT_LAYERS)
+        own = bytes_per_member(parameters(layers), sum(layers))
+        state, size = max(state, own), own / bytes_per_member(parameters(DEFAULT_LAYERS), sum(DEFAULT_LAYERS))
         architecture = settings.architecture(data.features, data.classes)
         for examples, members in [*parts, everything]:
             rows = int(examples * (1 - share))

@@ -15,6 +15,7 @@ from jaxreg.data.scaling import Scaling, scaling
 from jaxreg.data.splits import nested_rows, split_rows, validation_share
 from jaxreg.engine.networks import network
 from jaxreg.engine.optimizers import Optimizer, Schedule
+from jaxreg.engine.own_networks import known
 from jaxreg.engine.tasks import Classification
 from jaxreg.engine.training import Hyperparameters, Learner
 from jaxreg.spec.members import Member
@@ -67,7 +68,7 @@ def learner(settings: Settings, signature: Signature, train_examples: int) -> Le
         schedule = Schedule(settings.schedule, -(-train_examples // settings.batch_size), settings.epochs)
     optimizer = Optimizer(settings.optimizer, schedule, settings.l1_exact > 0, settings.max_norm is not None)
     return Learner(
-        network(settings, task.outputs),
+        known(settings.network) if settings.network else network(settings, task.outputs),
         task,
         optimizer,
         signature.inputs,

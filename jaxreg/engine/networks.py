@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Key
 
 from jaxreg.engine.products import Levels
+from jaxreg.engine.sizes import parameters
 from jaxreg.spec.settings import Settings
 
 Params = Any  # a pytree of one member's arrays, as Flax names them
@@ -31,9 +32,14 @@ class Weights(NamedTuple):
 class Network(Protocol):
     """What the engine asks of a network. Frozen and hashable: programs are compiled for it."""
 
-    @property
-    def layers(self) -> tuple[int, ...]:
-        """Units of each layer, the output's last."""
+    masks_padding: bool
+    """Whether the padding of a partial batch is kept out of what it computes over a batch, by `valid`."""
+
+    def parameters(self, inputs: int) -> int:
+        """How many there are, for so many numbers in an example."""
+
+    def units(self, inputs: int) -> int:
+        """Numbers that are on their way for one example."""
 
     def init(self, key: Key[Array, ""], inputs: Float[Array, "batch ..."]) -> Weights:
         """First weights."""
@@ -139,9 +145,18 @@ class DenseNetwork:
     def __str__(self) -> str:
         return "-".join(map(str, self.mlp.hidden))
 
+    masks_padding = True
+
     @property
     def layers(self) -> tuple[int, ...]:
+        """Units of each layer, the output's last."""
         return (*self.mlp.hidden, self.mlp.outputs)
+
+    def parameters(self, inputs: int) -> int:
+        return parameters((inputs, *self.layers))
+
+    def units(self, inputs: int) -> int:
+        return inputs + sum(self.layers)
 
     def init(self, key: Key[Array, ""], inputs: Float[Array, "batch ..."]) -> Weights:
         variables = self.mlp.init(key, inputs)

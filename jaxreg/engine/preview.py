@@ -11,6 +11,7 @@ from jaxreg.engine import devices
 from jaxreg.engine.forecast import DEFAULT_LAYERS, plan
 from jaxreg.engine.grouping import prepare
 from jaxreg.engine.progress import Silent
+from jaxreg.engine.sizes import parameters
 from jaxreg.formatting import count, duration
 from jaxreg.spec.load import load
 from jaxreg.spec.members import members
@@ -37,8 +38,8 @@ def preview(sweep: Sweep | str | Path, dataset: Dataset | None = None) -> str:
         chunks = math.ceil(len(waiting) / (block.members * about["devices"]))
         together = f"{count(len(waiting), 'member')}, {block.members} side by side on a device ({block.why})"
         lines.append(f"  {group.learner.network}: {together}")
-        layers = (math.prod(group.learner.inputs), *group.learner.network.layers)
-        size = devices.parameters(layers) / devices.parameters(DEFAULT_LAYERS)
+        learner = group.learner
+        size = learner.network.parameters(math.prod(learner.inputs)) / parameters(DEFAULT_LAYERS)
         steps = group.epochs * math.ceil(group.train_examples / group.batch_size)
         seconds += chunks * block.members * steps * size * TPU_STEP_SECONDS
     if about["platform"] == "cpu":

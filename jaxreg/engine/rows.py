@@ -41,8 +41,12 @@ def member_row(
     small = [np.abs(kernel) < SMALL_WEIGHT for kernel in kernels]
     # An input that is always 0 teaches its weights nothing: under a penalty they shrink whatever its strength.
     dead = ~dataset.train.inputs[data.rows].any(axis=0).reshape(-1)
-    live = np.concatenate([small[0][~dead].reshape(-1), *(layer.reshape(-1) for layer in small[1:])])
-    norms, entries = _floats(tested.norms), sum(kernel.size for kernel in kernels)
+    if small and len(small[0]) == len(dead):  # it is connected to the inputs one by one
+        small_live = [small[0][~dead], *small[1:]]
+    else:
+        small_live = small
+    live = np.concatenate([layer.reshape(-1) for layer in small_live]) if small else np.zeros(1)
+    norms, entries = _floats(tested.norms), sum(kernel.size for kernel in kernels) or 1
     return {
         "train_examples": data.rows.size,
         "train_cross_entropy": float(fitted.cross_entropy),

@@ -121,7 +121,9 @@ def train_epoch(
 
     def step(state: State, rows: Int[Array, " batch"]) -> tuple[State, EpochLosses]:
         weights, valid = state.weights, rows >= 0
-        inputs, targets = scaled(learner, hyper, data.inputs[rows]), data.targets[rows].astype(jnp.int32)
+        # Where padding can't be masked out of batch statistics, the batch's own rows fill it up; they count once.
+        seen = rows if network.masks_padding else rows[jnp.arange(rows.size) % jnp.maximum(jnp.sum(valid), 1)]
+        inputs, targets = scaled(learner, hyper, data.inputs[seen]), data.targets[seen].astype(jnp.int32)
         key = jax.random.fold_in(epoch_key, state.steps)
         if learner.noisy:
             noise = jax.random.normal(jax.random.fold_in(key, INPUT_STREAM), inputs.shape, inputs.dtype)

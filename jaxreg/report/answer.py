@@ -69,7 +69,7 @@ def _why_none(results: Results, layout: Layout, scope: Scope, rows: dict[str, Ro
             f"{listing(names)}, significantly better on parts of them, {'is' if len(names) == 1 else 'are'} on all of "
             "them, also at a strength scaled by the sizes, either not better or significantly worse in something else."
         )
-    tried = results.whole[(results.whole["measure"] == "test_cross_entropy") & results.whole["difference"].notna()]
+    tried = results.whole[(results.whole["measure"] == "test_cross_entropy") & (results.whole["difference"] < 0)]
     said = "nothing that was tried is significantly better on parts of them"
     if tried.empty:
         return f"{said}."

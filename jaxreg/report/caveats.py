@@ -126,7 +126,7 @@ def _fewer_epochs(results: Results, layout: Layout) -> list[str]:
     if not {layout.base, best["cell"]} <= set(curves.index.get_level_values("cell")):
         return []
     base, other = curves[layout.base], curves[best["cell"]]
-    curve_images = results.sweep.get("curve_images")
+    curve_images = results.curve_examples
     curve = f" (over {curve_images:,} test {results.examples_are})" if isinstance(curve_images, int) else ""
     rise, gain = base.iloc[-1] - base.min(), base.iloc[-1] - other.iloc[-1]
     if not (gain > 0 and rise >= gain / 2):

@@ -206,6 +206,15 @@ def made(results: Results) -> list[tuple[str, str]]:
         "data": f"{text(data.get('name', results.examples_are))}, SHA-256 {code(data['digest'])}"
         if "digest" in data
         else "",
+        "network": _network(record.get("network")),
         "read as": "; ".join(map(text, data.get("notes", ()))),
     }
     return [(name, entry) for name, entry in entries.items() if entry]
+
+
+def _network(about: Any) -> str:
+    """Of somebody's own network, what penalties act on."""
+    if not isinstance(about, dict) or not isinstance(about.get("penalised"), list):
+        return ""
+    paths = listing([code(str(path)) for path in about["penalised"][:20]]) or "nothing"
+    return f"{text(str(about.get('name')))}, {about.get('parameters', 0):,} parameters; penalised: {paths}"

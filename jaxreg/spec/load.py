@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxreg.axes import AXES
+from jaxreg.axes import AXES, OF_OURS
 from jaxreg.errors import UserError
 from jaxreg.formatting import brief, count
 from jaxreg.spec.checked import Place, unknown
@@ -117,6 +117,11 @@ def read(tables: Mapping[str, Any], place: Place | None = None) -> Sweep:
             f"{place('deals')}: with settle = {top.settle} deals are added until it is settled. Leave one out."
         )
     terms = parse(top.grid, place("grid")) if top.grid is not None else ()
+    if top.recipe.network is not None and (theirs := [a for term in terms for a in term if a in OF_OURS]):
+        raise UserError(
+            f"{place('grid')}: {theirs[0]} is of jaxreg's own networks, and {top.recipe.network} decides by itself. "
+            f"Leave it out."
+        )
     swept = list(dict.fromkeys(axis for term in terms for axis in term))
     values = _values(top.axes, swept, place)
     held = {axis: given[0] for axis, given in values.items() if axis not in swept}

@@ -128,6 +128,7 @@ class Settings(Checked):
         description=f"a list of at most {MOST_LAYERS} layer widths, each from 1 to {MOST_UNITS}, "
         "such as [225, 256, 128]",
     )
+    network: Annotated[str | None, Field(strict=True, description='"package.module:name", a Flax module')] = None
     width: Annotated[
         Annotated[Annotated[Number, Field(gt=0)], Tag("every layer")] | Annotated[tuple[Units, ...], Tag("per layer")],
         Discriminator(_per_layer),
@@ -183,7 +184,6 @@ class Settings(Checked):
         default="cross_entropy",
         description='"cross_entropy" or "squared" (the mean over classes of the softmax\'s squared error)',
     )
-
     precision: Precision = Field(default="float32", description='"float32", "tf32" or "bf16"')
 
     @model_validator(mode="after")
@@ -235,6 +235,8 @@ class Settings(Checked):
 
         Without the numbers of inputs and outputs, which the data decide, the hidden layers alone.
         """
+        if self.network is not None:
+            return self.network.partition("@")[0]  # without the digest of its program
         ends = ([inputs], [outputs]) if inputs is not None else ([], [])
         layers = "-".join(map(str, (*ends[0], *self.widths, *ends[1])))
         return layers + "+bn" * self.batch_norm + "+dropout" * any(self.dropout_rates)

@@ -60,7 +60,16 @@ class Data(BaseModel):
     examples_are: Word = "images"
     inputs_are: Word = "pixels"
     models_are: Word = "networks"
+    test_examples: Whole | None = None
     notes: Annotated[list[Text], Field(max_length=20)] = []
+
+
+class OwnNetwork(BaseModel):
+    """What run.json says of a network of somebody's own."""
+
+    name: Text = ""
+    parameters: Whole = 0
+    penalised: Annotated[list[Text], Field(max_length=10_000)] = []
 
 
 class Asked(BaseModel):
@@ -95,6 +104,7 @@ class About(BaseModel):
     report_seconds: Amount = 0
     small_weight_threshold: Amount | None = None
     purpose: Text | None = None
+    network: OwnNetwork | None = None
 
 
 def record(about: Mapping[str, Any]) -> None:

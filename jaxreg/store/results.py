@@ -93,6 +93,12 @@ class Results:
         """What the report calls the numbers of an example: pixels, features."""
         return self._called("inputs_are", "pixels")
 
+    @property
+    def curve_examples(self) -> int | None:
+        """Test examples behind a point of a learning curve, where that is known."""
+        asked, there = self.sweep.get("curve_images"), (self.record.get("data") or {}).get("test_examples")
+        return min(asked, there) if isinstance(asked, int) and isinstance(there, int) else asked
+
     def _called(self, name: str, usual: str) -> str:
         return str((self.record.get("data") or {}).get(name, usual))
 

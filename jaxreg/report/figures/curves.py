@@ -37,7 +37,7 @@ def learning(results: Results, layout: Layout) -> list[Picture]:
             columns.append((listed.title, (layout.base, *listed.cells), (layout.base, *listed.labels)))
         elif len(layout.lists) == 1:
             columns.append((listed.title, listed.cells, listed.labels))
-    some = results.sweep.get("curve_images")
+    some = results.curve_examples
     tested = f"{f'{some:,}' if some else 'the'} test {results.examples_are}"
     stopped = set(results.sound.loc[results.sound["stopped_at"].notna(), "cell"])
     return [_figure(means, columns[i : i + 2], tested, stopped) for i in range(0, len(columns), 2)]
