@@ -146,7 +146,7 @@ def _line(axis: str, along: pd.Series) -> Line:
 
 
 def _products(cells: pd.DataFrame, swept: tuple[str, ...], start: pd.Series, results: Results) -> list[Product]:
-    """Every pair of axes of which more than two lines was trained, the others held where the best cell is."""
+    """Pairs of axes of which half of the values were crossed, and more than two lines; others are held at the best."""
     best = results.choice("all", "best")
     found = []
     for first, second in combinations(swept, 2):
@@ -155,7 +155,8 @@ def _products(cells: pd.DataFrame, swept: tuple[str, ...], start: pd.Series, res
         for held in slices:
             part = cells[(cells[others] == held[others]).all(axis=1)]
             table = part.reset_index().pivot(index=second, columns=first, values="cell")
-            if table.count().sum() > len(table.index) + len(table.columns) - 1:
+            crossed = table.count().sum() > len(table.index) + len(table.columns) - 1
+            if crossed and 2 * table.count().sum() >= table.size:
                 table = table.loc[_ordered(table.index), _ordered(table.columns)]
                 at = ", ".join(f"{AXES[axis].short} = {held[axis]}" for axis in others)
                 found.append(Product(first, second, table, at))

@@ -42,8 +42,7 @@ def _figure(results: Results, product: Product, loss: str) -> Picture:
         _outline(panel, product.table, best, tied)
     for panel in axes[1]:
         panel.set_xlabel(AXES[product.first].title)
-    for panel in axes[:, 0]:
-        panel.set_ylabel(AXES[product.second].title)
+    figure.supylabel(AXES[product.second].title, fontsize="medium")  # once: of few rows it is longer than a panel
     held = f" The other axes are held at {text(product.held)}." if product.held else ""
     return picture(
         f"map-{product.first}-{product.second}",
