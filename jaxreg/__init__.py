@@ -11,7 +11,7 @@ __all__ = ["Run", "Sweep", "UserError", "compare", "configure", "load", "run"]
 
 # Resolved when asked for: `python -m jaxreg.sweep --help` has no use for pandas, let alone JAX.
 _HOMES = {
-    "Run": "run",
+    "Run": "finished",
     "run": "run",
     "compare": "compare",
     "Sweep": "spec.sweep",

@@ -21,10 +21,10 @@ from jaxreg.data.dataset import Part, digest
 from jaxreg.driver import now
 from jaxreg.errors import UserError
 from jaxreg.files import write_csv
+from jaxreg.finished import Run
 from jaxreg.flags import WHAT_COUNTS
 from jaxreg.formatting import brief, count, value_text
 from jaxreg.report import page
-from jaxreg.run import Run
 from jaxreg.spec.limits import MOST_CELLS, MOST_MEMBERS
 from jaxreg.statistics.analysis import analyse, write
 from jaxreg.store.folder import Folder

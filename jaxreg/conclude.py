@@ -27,6 +27,7 @@ def conclude(
     with_predictions: bool = False,
     looks: pd.DataFrame | None = None,
     look: Look | None = None,
+    report: bool = True,
 ) -> None:
     """Analyses the members of a driver, and writes the tables and the report.
 
@@ -34,6 +35,7 @@ def conclude(
         driver: all of whose members are finished.
         trainer: makes one, for a second stage where the sweep asks for it.
         with_predictions: write predictions.npz however large it is.
+        report: write the pages too.
         looks, look: of a sweep that settles, as `jaxreg.settle.settle` gives them.
     """
     driver.progress.announce("analysing")
@@ -53,7 +55,8 @@ def conclude(
     tables = _second_stage(driver, tables, trainer)
     analysis.write(tables if looks is None else replace(tables, looks=looks), path)
     driver.end(started + time.perf_counter() - trained)
-    page.write(path)
+    if report:
+        page.write(path)
 
 
 def _write_members(driver: Driver, with_predictions: bool) -> StoredPredictions:

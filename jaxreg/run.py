@@ -9,86 +9,24 @@ from __future__ import annotations
 
 import math
 import time
-from base64 import b64encode
 from collections.abc import Callable
-from functools import cached_property
 from pathlib import Path
 from typing import Any
-
-import pandas as pd
 
 from jaxreg.data.dataset import Dataset
 from jaxreg.driver import AnyTrainer, Driver
 from jaxreg.engine.forecast import check_examples
 from jaxreg.engine.progress import Progress, Silent
 from jaxreg.errors import Failure, Interrupted, UserError
+from jaxreg.finished import Run
 from jaxreg.flags import WHAT_COUNTS
 from jaxreg.formatting import brief
-from jaxreg.report import page
 from jaxreg.source import dataset_of, how, suited_to, with_network
 from jaxreg.spec.load import load
 from jaxreg.spec.sweep import Sweep
 from jaxreg.store.folder import Folder
 from jaxreg.store.lock import locked
 from jaxreg.store.members import Damaged
-from jaxreg.store.reading_tables import read_table
-
-
-class Run:
-    """A finished run: its folder, with the tables as DataFrames."""
-
-    def __init__(self, folder: str | Path):
-        self.folder = Path(folder)
-
-    def __repr__(self) -> str:
-        return f"Run({str(self.folder)!r})"
-
-    def _repr_markdown_(self) -> str:
-        """The report with its figures inside, which a notebook shows in place of the repr."""
-        text = self.report
-        for name, path in self.figures.items():
-            picture = b64encode(path.read_bytes()).decode("ascii")
-            text = text.replace(f"(figures/{name}.png)", f"(data:image/png;base64,{picture})")
-        return text
-
-    def table(self, name: str) -> pd.DataFrame:
-        """Any table of the folder: `members`, `history`, `decomposition`, `comparisons`, `choices`, …"""
-        return read_table(self.folder / f"{name}.csv")
-
-    @cached_property
-    def members(self) -> pd.DataFrame:
-        """A row per member."""
-        return self.table("members")
-
-    @cached_property
-    def history(self) -> pd.DataFrame:
-        """A row per member and epoch."""
-        return self.table("history")
-
-    @cached_property
-    def decomposition(self) -> pd.DataFrame:
-        """A row per cell and loss: error, bias, variance and their intervals."""
-        return self.table("decomposition")
-
-    @cached_property
-    def comparisons(self) -> pd.DataFrame:
-        """Every cell against the plain one and the best one."""
-        return self.table("comparisons")
-
-    @cached_property
-    def report(self) -> str:
-        """The text of report.md."""
-        return (self.folder / "report.md").read_text(encoding="utf-8")
-
-    @property
-    def verdict(self) -> str:
-        """The first sentence of the report."""
-        return page.headline(self.folder)
-
-    @property
-    def figures(self) -> dict[str, Path]:
-        """The figures by name."""
-        return {path.stem: path for path in sorted((self.folder / "figures").glob("*.png"))}
 
 
 def run(
@@ -110,6 +48,7 @@ def run(
     purpose: str | None = None,
     difference: float = 0.0,
     budget: float = math.inf,
+    report: bool = True,
 ) -> Run:
     """Trains what a sweep asks for and writes its report.
 
@@ -136,6 +75,7 @@ def run(
         purpose: what counts, cross_entropy, brier or accuracy, which the report then answers alone.
         difference: with `settle`, the smallest gain that is worth a run: nats, or a share of the labels.
         budget: with `settle`, seconds from now after which no further round begins.
+        report: write report.md, report.html and the figures too, and not only the tables.
 
     Raises:
         UserError: the sweep, the data or the folder is not fit.
@@ -185,14 +125,14 @@ def run(
                 looks, look = settle(driver, trainer, wanted(purpose, difference, budget), began)
             else:
                 driver.train(trainer)
-            conclude(driver, trainer, with_predictions, looks, look)
+            conclude(driver, trainer, with_predictions, looks, look, report)
         except KeyboardInterrupt:
             raise Interrupted(f"interrupted: {driver.kept}\nThe same command goes on from there.") from None
         except (OSError, MemoryError, Damaged) as error:
             raise Failure(f"{_fault(error)}: {driver.kept}\nOnce that is mended, the same command goes on.") from error
         finally:
             progress.close()
-    return Run(folder.path)
+    return Run(folder.path, sweep, dataset)
 
 
 def _named(

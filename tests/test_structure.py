@@ -25,9 +25,10 @@ LAYERS = (
     {"engine", "report", "coverage"},
     {"source"},
     {"driver"},
-    {"settle", "conclude"},
+    {"settle", "conclude", "fitted"},
+    {"finished"},
     {"run", "replay", "dry_run"},
-    {"compare"},
+    {"compare", "estimators"},
     {"sweep", "report.__main__"},
     {"spec.reference"},  # writes documents from the command line's flags: nothing imports it
     {"study", "bench", "__main__"},

@@ -1,0 +1,130 @@
+"""A finished run: its folder, with the tables as DataFrames, and what people do next."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from jaxreg.data.dataset import Dataset
+from jaxreg.errors import UserError
+from jaxreg.formatting import brief
+from jaxreg.report import page
+from jaxreg.spec import second_stage
+from jaxreg.spec.load import read as read_sweep
+from jaxreg.spec.sweep import Sweep
+from jaxreg.store.reading_tables import read_table
+from jaxreg.store.results import read as read_results
+
+if TYPE_CHECKING:
+    from jaxreg.fitted import Fitted
+
+
+class Run:
+    """A finished run: its folder, with the tables as DataFrames."""
+
+    def __init__(self, folder: str | Path, sweep: Sweep | None = None, dataset: Dataset | None = None):
+        self.folder = Path(folder)
+        self._sweep, self.dataset = sweep, dataset  # of a run that was just made
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.folder)!r})"
+
+    def _repr_markdown_(self) -> str:
+        """The report with its figures inside, which a notebook shows in place of the repr."""
+        text = self.report
+        for name, path in self.figures.items():
+            picture = b64encode(path.read_bytes()).decode("ascii")
+            text = text.replace(f"(figures/{name}.png)", f"(data:image/png;base64,{picture})")
+        return text
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Any table of the folder: `members`, `history`, `decomposition`, `comparisons`, `choices`, …"""
+        return read_table(self.folder / f"{name}.csv")
+
+    @cached_property
+    def members(self) -> pd.DataFrame:
+        """A row per member."""
+        return self.table("members")
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """A row per member and epoch."""
+        return self.table("history")
+
+    @cached_property
+    def decomposition(self) -> pd.DataFrame:
+        """A row per cell and loss: error, bias, variance and their intervals."""
+        return self.table("decomposition")
+
+    @cached_property
+    def comparisons(self) -> pd.DataFrame:
+        """Every cell against the plain one and the best one."""
+        return self.table("comparisons")
+
+    @cached_property
+    def report(self) -> str:
+        """The text of report.md."""
+        return (self.folder / "report.md").read_text(encoding="utf-8")
+
+    @property
+    def verdict(self) -> str:
+        """The first sentence of the report."""
+        return page.headline(self.folder)
+
+    @property
+    def figures(self) -> dict[str, Path]:
+        """The figures by name."""
+        return {path.stem: path for path in sorted((self.folder / "figures").glob("*.png"))}
+
+    @cached_property
+    def recommendation(self) -> pd.DataFrame:
+        """What to use for each purpose, on the parts and on all of the data, as `jaxreg.statistics.recommendation`."""
+        return self.table("recommendation")
+
+    @property
+    def best(self) -> str:
+        """The cell to use: what is recommended for all of the data, or else for the parts, for what counts."""
+        results = read_results(self.folder)
+        purpose = str(results.record.get("purpose") or "cross_entropy")
+        row = results.advice("whole", purpose) or results.advice("parts", purpose)
+        if row is None:
+            raise UserError(f"{self.folder}: nothing can be recommended; see its report.")
+        return str(row["cell"])
+
+    def plot(self, name: str = "answer") -> Any:
+        """A figure of the report, as a Pillow image, which a notebook shows; `figures` has the names."""
+        from PIL import Image
+
+        if name not in self.figures:
+            raise UserError(f"there is no figure {brief(name)}; there are {', '.join(self.figures)}.")
+        with Image.open(self.figures[name]) as picture:
+            picture.load()
+            return picture
+
+    def fit(self, ensemble: int = 5, cell: str | None = None, dataset: Dataset | None = None) -> Fitted:
+        """The recommended setting, or another `cell`, trained on all of the training set from so many seeds.
+
+        Args:
+            ensemble: how many networks, whose probabilities are averaged.
+            cell: another one of the sweep, or of its second stage.
+            dataset: the run's data, where they were arrays and this is a later session.
+
+        Raises:
+            UserError: there is no such cell, or the data are not those of the run.
+        """
+        from jaxreg.fitted import fit, named
+        from jaxreg.source import dataset_of
+
+        results = read_results(self.folder)
+        sweep = self._sweep or read_sweep(results.sweep)
+        data = dataset or self.dataset or dataset_of(sweep)
+        if data.digest != results.record["data"]["digest"]:
+            raise UserError(f"{self.folder} was trained on other data. Give them: fit(dataset=…)")
+        cells = {one.name: one for one in sweep.cells}
+        kin = second_stage.kin(sweep, cells)
+        cells |= {one.name: one for relatives in kin.values() for one in relatives}
+        return fit(sweep, data, named(list(cells.values()), cell or self.best), ensemble)

@@ -1,0 +1,133 @@
+"""What people do after a sweep: the recommended cell, its figure, the ensemble that predicts, an estimator of it."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import jaxreg
+from jaxreg.data.dataset import Dataset
+from jaxreg.errors import UserError
+from jaxreg.estimators import RegularizedMLPClassifier
+from jaxreg.spec.sweep import Sweep
+
+SMALL = {"hidden": [6], "epochs": 3, "batch_size": [20], "curve_images": 50, "splits": 2}
+
+
+def sweep(**more: Any) -> Sweep:
+    return jaxreg.load(flags={"grid": "l1", "l1": [0, 1e-4, 0.1], "full_seeds": 2, "second_stage": 1, **SMALL, **more})
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, dataset: Dataset) -> jaxreg.Run:
+    return jaxreg.run(sweep(), dataset=dataset, out=tmp_path_factory.mktemp("fitted") / "run")
+
+
+def test_the_best_is_what_is_recommended(run: jaxreg.Run, dataset: Dataset) -> None:
+    whole = run.recommendation[run.recommendation["scope"] == "whole"].set_index("purpose")["cell"]
+    assert run.best == whole["cross_entropy"]
+    assert run.plot().size == run.plot("answer").size and run.plot().size[0] > 300
+    with pytest.raises(UserError, match="there is no figure 'everything'; there are answer|there is no figure"):
+        run.plot("everything")
+
+
+def test_an_ensemble_of_one_predicts_what_the_member_of_the_sweep_did(run: jaxreg.Run, dataset: Dataset) -> None:
+    """The same member by another door, to the last bit: its predictions of the test set are in the folder."""
+    stored = np.load(run.folder / "predictions.npz")
+    place = list(stored["members"]).index("l1=1e-4/all/seed0")
+    fitted = run.fit(1, cell="l1=1e-4")
+    expected = np.exp(stored["log_probabilities"][place].astype(np.float64))
+    np.testing.assert_allclose(fitted.predict_proba(dataset.test.inputs), expected, rtol=2e-6, atol=1e-9)
+    row = run.members.set_index("member").loc["l1=1e-4/all/seed0"]
+    assert fitted.score(dataset.test.inputs, dataset.test.targets) == pytest.approx(row["test_accuracy"])
+
+
+def test_an_ensemble_is_the_mean_of_its_members(run: jaxreg.Run, dataset: Dataset) -> None:
+    both = run.fit(2, cell="plain").predict_proba(dataset.test.inputs)
+    stored = np.load(run.folder / "predictions.npz")
+    members = [list(stored["members"]).index(f"plain/all/seed{seed}") for seed in (0, 1)]
+    each = np.exp(stored["log_probabilities"][members].astype(np.float64))
+    np.testing.assert_allclose(both, each.mean(0) / each.mean(0).sum(1, keepdims=True), rtol=2e-6, atol=1e-9)
+
+
+def test_a_row_does_not_hang_on_its_company(run: jaxreg.Run, dataset: Dataset) -> None:
+    fitted = run.fit(1)
+    whole = fitted.predict_proba(dataset.test.inputs)
+    np.testing.assert_array_equal(whole[3:8], fitted.predict_proba(dataset.test.inputs[3:8]))
+    assert fitted.predict_proba(dataset.test.inputs[:0]).shape == (0, 10)
+    np.testing.assert_array_equal(fitted.predict(dataset.test.inputs), whole.argmax(1))
+
+
+def test_a_later_session_gives_the_data_again(run: jaxreg.Run, dataset: Dataset) -> None:
+    later = jaxreg.Run(run.folder)
+    assert later.best == run.best
+    with pytest.raises(UserError, match="was trained on other data"):
+        later.fit()
+    one, two = (made.fit(1, dataset=dataset).predict_proba(dataset.test.inputs) for made in (later, run))
+    np.testing.assert_array_equal(one, two)
+    for wrong, said in (
+        (0, "ensemble: must be a whole number"),
+        (1, "there is no cell .l3=1.; there are plain, l1=1e-4"),
+    ):
+        with pytest.raises(UserError, match=said):
+            run.fit(wrong, cell="l3=1" if wrong else None)
+    with pytest.raises(UserError, match="rows have 3 features, expected 784"):
+        run.fit(1).predict_proba(np.zeros((2, 3), np.uint8))
+
+
+# --- the estimator ---------------------------------------------------------------------------------------------------
+
+
+def blobs(rows: int = 240) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(0)
+    kinds = np.arange(rows) % 3
+    return random.normal(size=(rows, 4)) + 2.5 * np.eye(3, 4)[kinds], np.array(["ant", "bee", "cat"])[kinds]
+
+
+@pytest.mark.slow
+def test_an_estimator_chooses_trains_and_leaves_nothing_behind(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    x, y = blobs()
+    made = RegularizedMLPClassifier("l2", settings={"epochs": 10, "l2": [0, 0.01, 0.1]}, ensemble=2)
+    assert made.fit(x[:180], y[:180]) is made
+    assert made.score(x[180:], y[180:]) > 0.85 and list(made.classes_) == ["ant", "bee", "cat"]
+    assert set(made.best_params_) == {"l2"} and made.best_params_["l2"] >= 0
+    scores = dict(zip(made.cv_results_["cell"], made.cv_results_["mean_test_score"], strict=True))
+    scores.pop("early_stopping=3-best")
+    assert max(scores, key=lambda name: scores[name]) in (
+        "plain" if made.best_params_["l2"] == 0 else f"l2={made.best_params_['l2']:g}", max(scores, key=scores.get)
+    )  # fmt: skip
+    assert "bias, variance and error" in made.report_ and not list(tmp_path.iterdir())
+    again = pickle.loads(pickle.dumps(made))
+    np.testing.assert_array_equal(made.predict_proba(x), again.predict_proba(x))
+
+
+@pytest.mark.slow
+def test_an_estimator_works_in_a_pipeline_under_cross_validation() -> None:
+    from sklearn.model_selection import cross_val_score
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    x, y = blobs(150)
+    made = make_pipeline(StandardScaler(), RegularizedMLPClassifier(settings={"epochs": 40, "l2": [0, 0.01]}, ensemble=1))
+    assert cross_val_score(made, x, y, cv=2).min() > 0.75
+
+
+def test_an_estimator_with_too_few_rows_chooses_nothing() -> None:
+    x, y = blobs(15)
+    made = RegularizedMLPClassifier(settings={"epochs": 3}, ensemble=1).fit(x, y)
+    assert made.best_params_ == {"l2": 0} and "fewer than 8 rows" in made.report_ and made.predict(x).shape == (15,)
+
+
+@pytest.mark.estimators
+def test_scikit_learn_finds_nothing_wrong() -> None:
+    from sklearn.utils.estimator_checks import check_estimator
+
+    made = RegularizedMLPClassifier(settings={"epochs": 30, "hidden": [16], "l2": [0, 1e-3]}, ensemble=1)
+    with pytest.warns(Warning):  # that it skips a check of its own, for arrays of other libraries
+        found = check_estimator(made, on_fail=None)
+    assert [one["check_name"] for one in found if one["status"] == "failed"] == [] and len(found) > 40
