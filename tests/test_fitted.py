@@ -113,7 +113,9 @@ def test_an_estimator_works_in_a_pipeline_under_cross_validation() -> None:
     from sklearn.preprocessing import StandardScaler
 
     x, y = blobs(150)
-    made = make_pipeline(StandardScaler(), RegularizedMLPClassifier(settings={"epochs": 40, "l2": [0, 0.01]}, ensemble=1))
+    made = make_pipeline(
+        StandardScaler(), RegularizedMLPClassifier(settings={"epochs": 40, "l2": [0, 0.01]}, ensemble=1)
+    )
     assert cross_val_score(made, x, y, cv=2).min() > 0.75
 
 

@@ -340,3 +340,13 @@ def _small(place: Path) -> Path:
     file = place / "small.toml"
     file.write_text('grid = "l2"\n[recipe]\nepochs = 2\n[axes]\nl2 = [0, 0.1]\n')
     return file
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("apart", [0.0, 50.0])
+def test_a_tiny_table_gets_a_page_too_whether_it_is_noise_or_no_question(apart: float, tmp_path: Path) -> None:
+    """Models that are right on all of six rows, and such that only guess: nothing is endless, or divided by."""
+    labels = np.resize(["a", "b"], 26)
+    x = np.random.default_rng(1).normal(size=(26, 2)) + apart * (labels == "a")[:, None]
+    run = jaxreg.run(_small(tmp_path), data=(x, labels), out=tmp_path / "run")
+    assert "## Answer" in run.report and not any(word in run.report for word in (" nan", "inf ", "e+"))

@@ -10,7 +10,7 @@ from scipy import optimize
 
 from jaxreg.statistics.decomposition import decompose
 from jaxreg.statistics.sums import lse
-from jaxreg.statistics.temperature import LEAST, MOST, fitted, temperatures
+from jaxreg.statistics.temperature import LEAST, LEAST_KNOWN, MOST, fitted, temperatures
 
 CLASSES = 5
 
@@ -98,25 +98,24 @@ def test_derivatives_are_those_of_the_scaled_log_probabilities():
     np.testing.assert_allclose(found.scaled(log_p[None])[1], (ends[1] - ends[0]) / 2e-5, atol=1e-6)
 
 
-def test_what_no_temperature_changes_or_every_one_betters():
+def test_what_examples_do_not_decide_stays_as_it_is():
+    """A guess; and a model that is right, or wrong, on all of few examples, which would become certain."""
     labels = np.arange(40) % CLASSES
     guess = np.full((40, CLASSES), -np.log(CLASSES))
-    assert fitted(guess, labels) == (1.0, 0.0)
     right = log_softmax(3.0 * np.eye(CLASSES)[labels])
-    assert cross_entropy(log_softmax(fitted(right, labels).inverse * right), labels) < 1e-12
-    assert fitted(right / 30, labels).inverse == pytest.approx(MOST, rel=1e-3)
-    assert fitted(right, (labels + 1) % CLASSES).inverse == pytest.approx(LEAST, rel=1e-3)
+    for log_p, truth in ((guess, labels), (right, labels), (right / 30, labels), (right[:0], labels[:0])):
+        assert fitted(log_p, truth) == (1.0, 0.0)
+    assert fitted(right, (labels + 1) % CLASSES) == (1.0, 0.0)
     assert not temperatures([guess, right], labels).influence(np.stack([guess, right]), labels).any()
-    assert fitted(right[:0], labels[:0]) == (1.0, 0.0)
 
 
-def test_what_is_impossible_stays_so():
-    log_p, labels = model(4)
-    log_p[:, 0] = -np.inf
-    log_p = log_softmax(log_p)
-    sure = np.where(labels == 0, 1, labels)
-    found = temperatures([log_p], sure)
-    scaled, sway = found.scaled(log_p[None])
-    assert np.isneginf(scaled[..., 0]).all() and np.isfinite(scaled[..., 1:]).all()
-    assert np.isfinite(found.inverse).all() and np.isfinite(sway[..., 1:]).all()
-    assert np.isfinite(found.influence(log_p[None], sure)).all()
+def test_a_temperature_is_fitted_once_its_standard_error_is_a_half():
+    """The same examples again and again: information grows with their number, the temperature stays."""
+    log_p, labels = model(3)
+    log_p, labels = log_p[:60], labels[:60]
+    many = [fitted(np.tile(log_p, (times, 1)), np.tile(labels, times)) for times in (1, 2, 8)]
+    for times, found in zip((1, 2, 8), many, strict=True):
+        known = 60 * times * found.inverse**2 * found.curvature >= LEAST_KNOWN
+        assert known == (found != (1.0, 0.0))
+    assert many[-1].inverse == pytest.approx(many[1].inverse, rel=1e-6) or many[1] == (1.0, 0.0)
+    assert many[-1] != (1.0, 0.0)

@@ -191,7 +191,8 @@ class TwoWay:
             from_units = np.full_like(value, np.nan)
         # Of what is the same everywhere, sums of squares leave rounding: as an error it would have 0.001 degrees of
         # freedom or so, and an interval of 10^137.
-        rounding = from_examples + from_units <= 16 * np.finfo(np.float64).eps * np.square(value) / examples
+        size_of = np.maximum(np.square(value), np.abs(entries) / (units * examples))
+        rounding = from_examples + from_units <= 16 * np.finfo(np.float64).eps * size_of / examples
         from_examples, from_units = (np.where(rounding, 0.0, x) for x in (from_examples, from_units))
         square = from_examples + from_units
         between = Between(ms_unit, ms_rest, freedom, examples, left, spread)

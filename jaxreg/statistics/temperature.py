@@ -31,6 +31,10 @@ from jaxreg.statistics.folds import halves
 
 LEAST, MOST = 0.01, 100.0
 """Inverse temperatures go no further: beyond, all classes are alike, or a model that is never wrong becomes certain."""
+LEAST_KNOWN = 4.0
+"""Fisher information on log b of all examples, n b^2 curvature: with less, its standard error is above 1/2, and the
+temperature is left at 1. So it is where a model is right on all of few examples, which would make it certain.
+"""
 _STEPS = 50
 _BLOCK_BYTES = 2**21  # of float64; larger blocks leave the cache
 _FLAT = 1e-12  # nats squared: below, a temperature changes nothing
@@ -49,7 +53,7 @@ def fitted(
     labels: Int[np.ndarray, " example"],
     among: Bool[np.ndarray, " example"] | None = None,
 ) -> Fit:
-    """The inverse temperature of least cross-entropy, between `LEAST` and `MOST`; 1 where no example tells.
+    """The inverse temperature of least cross-entropy, between `LEAST` and `MOST`; 1 where examples do not tell.
 
     `among` says which examples count. They are read in blocks, so that they may be a memory map.
     """
@@ -82,6 +86,8 @@ def fitted(
         if abs(new - b) <= 1e-9 * b:
             break
         b = new
+    if among.sum() * b**2 * curvature < LEAST_KNOWN:
+        return Fit(1.0, 0.0)
     decided = 1.001 * LEAST < b < MOST / 1.001 and curvature > _FLAT
     return Fit(b, float(curvature) if decided else 0.0)
 
