@@ -95,7 +95,8 @@ def renamed(folder: Path, place: Path, names: list[str]) -> dict[str, Any]:
     cells = {f"cell{i}": name for i, name in enumerate(names[:3])}
     classes = {"ant": names[3], "bee": names[4]}
     for file in place.glob("*.csv"):
-        made = pd.read_csv(file, dtype=str, keep_default_na=False).replace(cells | classes | {"784-8-10": names[5]})
+        made = pd.read_csv(file, dtype=object, keep_default_na=False)  # Arrow has no lone surrogates
+        made = made.replace(cells | classes | {"784-8-10": names[5]})
         made.to_csv(file, index=False, encoding="utf-8", errors="surrogatepass")
     about = json.loads((place / "run.json").read_text())
     about |= {key: names[6] for key in ("command", "device", "platform", "precision", "started", "finished")}

@@ -43,6 +43,7 @@ def engine(monkeypatch, tmp_path):
     fake = types.ModuleType("jaxreg.run")
     fake.run = run
     monkeypatch.setattr("jaxreg.engine.forecast.plan", plan)
+    monkeypatch.setattr("jaxreg.dry_run.plan", plan)
     monkeypatch.setitem(sys.modules, "jaxreg.run", fake)
     monkeypatch.setattr("jaxreg.engine.devices.configure", lambda devices: calls.order.append(("configure", devices)))
     monkeypatch.setattr("jaxreg.report.page.headline", lambda folder: f"The verdict of {folder.name}.")

@@ -13,6 +13,7 @@ import jaxreg
 from jaxreg.axes import reference
 from jaxreg.data.dataset import Part
 from jaxreg.data.fashion import SIGNATURE
+from jaxreg.data.scaling import FIXED
 from jaxreg.data.splits import nested_rows
 from jaxreg.engine import grouping
 from jaxreg.engine.forecast import plan
@@ -36,7 +37,7 @@ def same(one, other):
 def test_an_epoch_has_as_many_examples_and_shows_each_row_as_often(rows, more, batch, before, epochs):
     member = members(read({"run": [{"batch_size": batch}]}))[0]
     each = rows + more
-    hyper = grouping.hyperparameters(member.settings, grouping.FIXED["unit"], np.array([1, 2, 3, 0], np.uint32))
+    hyper = grouping.hyperparameters(member.settings, FIXED["unit"], np.array([1, 2, 3, 0], np.uint32))
     own = np.arange(rows) * 7 + 5
     one = grouping.MemberData(member, own, own[:0], each, hyper, before)
     orders = [grouping.epoch_order(one, epoch) for epoch in range(epochs)]
@@ -89,7 +90,7 @@ def test_more_than_a_split_has_is_refused_with_the_number(small, dataset, tmp_pa
         plan(sweep, dataset.signature)
     with pytest.raises(jaxreg.UserError, match=r"train_examples = 101: a split has only 100 "):
         jaxreg.run(sweep, out=tmp_path / "run", dataset=dataset)
-    assert not list((tmp_path / "run").iterdir()), "before anything is written"
+    assert not (tmp_path / "run").exists(), "before anything is written"
     dropped = [int(np.flatnonzero(dataset.train.targets == label)[0]) for label in range(4)]
     few = dataset._replace(train=Part(*(np.delete(array, dropped, axis=0) for array in dataset.train)))
     plan(small(train_examples=98), few.signature)  # it does not know that a remainder of each class is in no split
