@@ -177,6 +177,8 @@ def block(mesh: Mesh, learner: Learner) -> Block:
     It follows from the kind of device and the network alone: not from how many members there are, so that a sweep that
     is stopped and continued, or grows, trains everybody in the same program.
     """
+    if not learner.network.side_by_side:
+        return Block(1, "convolutions of several members need JAX 0.10")
     device = mesh.devices.flat[0]
     inputs = math.prod(learner.inputs)
     count, units = learner.network.parameters(inputs), learner.network.units(inputs)

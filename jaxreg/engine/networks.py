@@ -32,8 +32,13 @@ class Weights(NamedTuple):
 class Network(Protocol):
     """What the engine asks of a network. Frozen and hashable: programs are compiled for it."""
 
-    masks_padding: bool
-    """Whether the padding of a partial batch is kept out of what it computes over a batch, by `valid`."""
+    @property
+    def masks_padding(self) -> bool:
+        """Whether the padding of a partial batch is kept out of what it computes over a batch, by `valid`."""
+
+    @property
+    def side_by_side(self) -> bool:
+        """Whether this JAX can train several members of it in one program of a device."""
 
     def parameters(self, inputs: int) -> int:
         """How many there are, for so many numbers in an example."""
@@ -146,6 +151,7 @@ class DenseNetwork:
         return "-".join(map(str, self.mlp.hidden))
 
     masks_padding = True
+    side_by_side = True
 
     @property
     def layers(self) -> tuple[int, ...]:

@@ -37,6 +37,7 @@ class OwnNetwork:
     size: int  # parameters
     width: int  # numbers that are on their way for one example
     penalised_paths: tuple[str, ...]
+    side_by_side: bool
     _init: Callable[..., Any] = field(compare=False, repr=False)
     _apply: Callable[..., Any] = field(compare=False, repr=False)
 
@@ -159,7 +160,9 @@ def register(
         sum(math.prod(v.aval.shape) for e in programs[1].jaxpr.eqns for v in e.outvars if hasattr(v.aval, "shape")) // 2
     )
     size = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))
-    own = OwnNetwork(f"{called}{MARK}{digest[:16]}", outputs, size, units, paths, init, apply)
+    # Its gradient can't be batched inside a shard_map: NotImplementedError in 0.7.2, none in 0.10.
+    batches = "conv_general_dilated" not in text or jax.__version_info__ >= (0, 10)
+    own = OwnNetwork(f"{called}{MARK}{digest[:16]}", outputs, size, units, paths, batches, init, apply)
     return _KNOWN.setdefault(own.name, own)
 
 
