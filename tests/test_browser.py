@@ -168,9 +168,9 @@ def test_tables_of_a_study_are_sorted_by_what_they_show_and_what_is_missing_is_l
     numbers = [float(cell.text_content()) for cell in column(table, i)]
     assert numbers == sorted(numbers) and len(set(numbers)) > 8
     page = opened("l1-l2")
-    table = page.locator("section", has=page.get_by_role("heading", name="What more runs")).locator("table")
+    table = page.locator("section", has=page.get_by_role("heading", name="On all of the")).locator("table")
     heads = table.locator("thead th")
-    i = heads.all_text_contents().index("difference")
+    i = heads.all_text_contents().index("Change: cross-entropy")
     for _ in range(2):
         heads.nth(i).get_by_role("button").click()
         shown = [cell.text_content() for cell in column(table, i)]

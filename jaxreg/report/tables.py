@@ -198,4 +198,4 @@ def _many(value: float) -> Entry:
     """How many are needed; more than is ever looked for, or not known."""
     if pd.isna(value):
         return ABSENT
-    return numbered(value, 4) if known(value) else Entry("over 1000", order=np.inf)
+    return Entry(f"{value:.0f}", order=value) if known(value) else Entry("over 1000", order=np.inf)
