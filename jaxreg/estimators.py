@@ -60,14 +60,14 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[
     report_ : str, the report in Markdown
     """
 
-    def __init__(
+    def __init__(  # anything is taken here, and looked at in `fit`, as scikit-learn wants it
         self,
-        grid: str = "l2",
-        settings: dict[str, Any] | None = None,
-        rule: str = "lowest",
-        seeds: int = 1,
-        ensemble: int = 3,
-        random_state: int = 0,
+        grid: Any = "l2",
+        settings: Any = None,
+        rule: Any = "lowest",
+        seeds: Any = 1,
+        ensemble: Any = 3,
+        random_state: Any = 0,
     ):
         self.grid = grid
         self.settings = settings
