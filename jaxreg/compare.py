@@ -22,7 +22,7 @@ from jaxreg.driver import now
 from jaxreg.errors import UserError
 from jaxreg.files import write_csv
 from jaxreg.finished import Run
-from jaxreg.flags import WHAT_COUNTS
+from jaxreg.flags import check_purpose
 from jaxreg.formatting import brief, count, value_text
 from jaxreg.report import page
 from jaxreg.spec.limits import MOST_CELLS, MOST_MEMBERS
@@ -74,8 +74,7 @@ def compare(
     Raises:
         UserError: predictions are no probabilities, are 0, or do not fit each other; the folder holds other things.
     """
-    if purpose not in (None, *WHAT_COUNTS):
-        raise UserError(f"purpose: must be one of {', '.join(WHAT_COUNTS)}, got {brief(purpose)}.")
+    check_purpose(purpose)
     began, started = time.perf_counter(), now()
     models = _models(cell, split, seed, axis, reference)
     made = as_log_probabilities(predictions, kind, list(models["member"]))

@@ -35,8 +35,8 @@ def conclude(
         driver: all of whose members are finished.
         trainer: makes one, for a second stage where the sweep asks for it.
         with_predictions: write predictions.npz however large it is.
-        report: write the pages too.
         looks, look: of a sweep that settles, as `jaxreg.settle.settle` gives them.
+        report: write the pages too.
     """
     driver.progress.announce("analysing")
     started, path, dataset = time.perf_counter(), driver.folder.path, driver.dataset

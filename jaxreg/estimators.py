@@ -16,7 +16,6 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from jaxreg.data.dataset import Dataset, Part, digest
 from jaxreg.data.splits import held_out
-from jaxreg.finished import Run
 from jaxreg.fitted import fit
 from jaxreg.run import run
 from jaxreg.source import suited_to
@@ -56,7 +55,7 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[
     ----------
     classes_ : array of the classes
     best_params_ : dict, the values of the axes that were chosen
-    cv_results_ : dict of arrays, for each candidate its parameters, score (minus cross-entropy) and standard error
+    cv_results_ : dict of arrays, for each candidate its settings, its name and its score (minus cross-entropy)
     report_ : str, the report in Markdown
     """
 
@@ -109,25 +108,17 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[
         with tempfile.TemporaryDirectory() as folder:
             found = run(sweep, dataset=data, out=Path(folder) / "run")
             table, self.report_ = found.table("whole"), found.report
-            best = self._best(found)
+            best = found.best if self.rule == "sure" else None
         rows = table[table["measure"] == "test_cross_entropy"]
-        cells = {one.name: one for one in sweep.cells}
-        cells |= {one.name: one for kin in second_stage.kin(sweep, cells).values() for one in kin}
-        stopped = second_stage.at_best_epoch(sweep, sweep.cells[0].name)
-        cells |= {stopped.name: stopped} if stopped else {}
+        cells = {one.name: one for one in sweep.cells} | second_stage.every(sweep)
         self.cv_results_ = {
             "params": [cells[name].settings.given() for name in rows["cell"]],
             "cell": rows["cell"].to_numpy(str),
             "mean_test_score": -rows["mean"].to_numpy(),
         }
-        return sweep, cells[best]
-
-    def _best(self, found: Run) -> str:
-        if self.rule == "sure":
-            return found.best
-        rows = found.table("whole")
-        rows = rows[(rows["measure"] == "test_cross_entropy") & (rows["cell"] != "early_stopping=3-best")]
-        return str(rows.sort_values("mean", kind="stable")["cell"].iloc[0])
+        stopped = second_stage.at_best_epoch(sweep, sweep.cells[0].name)
+        strengths = rows if stopped is None else rows[rows["cell"] != stopped.name]
+        return sweep, cells[best or str(strengths.sort_values("mean", kind="stable")["cell"].iloc[0])]
 
     def _sweep(self, data: Dataset, seed: int) -> Sweep:
         flags = {"grid": self.grid, "seed": seed, "second_stage": self.seeds, **(self.settings or {})}

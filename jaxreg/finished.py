@@ -116,15 +116,18 @@ class Run:
         Raises:
             UserError: there is no such cell, or the data are not those of the run.
         """
-        from jaxreg.fitted import fit, named
-        from jaxreg.source import dataset_of
+        from jaxreg.fitted import fit
+        from jaxreg.source import dataset_of, with_network
 
         results = read_results(self.folder)
         sweep = self._sweep or read_sweep(results.sweep)
         data = dataset or self.dataset or dataset_of(sweep)
         if data.digest != results.record["data"]["digest"]:
             raise UserError(f"{self.folder} was trained on other data. Give them: fit(dataset=…)")
-        cells = {one.name: one for one in sweep.cells}
-        kin = second_stage.kin(sweep, cells)
-        cells |= {one.name: one for relatives in kin.values() for one in relatives}
-        return fit(sweep, data, named(list(cells.values()), cell or self.best), ensemble)
+        if sweep.recipe.network is not None:
+            sweep, _ = with_network(sweep, data.signature)
+        cells = {one.name: one for one in sweep.cells} | second_stage.every(sweep)
+        name = cell or self.best
+        if name not in cells:
+            raise UserError(f"there is no cell {brief(name)}; there are {', '.join([*cells][:12])}.")
+        return fit(sweep, data, cells[name], ensemble)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -107,11 +106,3 @@ def fit(
         raise Failure(f"{lost[0]} diverged in training. A smaller learning rate may help.")
     weights = tuple(Weights(**found[member.id].weights) for member in members)
     return Fitted(cell, dataset.class_names, weights, group.learner, data[0].hyper)
-
-
-def named(cells: Sequence[Cell], name: str) -> Cell:
-    """The cell of this name. Raises `UserError` where there is none."""
-    found = next((cell for cell in cells if cell.name == name), None)
-    if found is None:
-        raise UserError(f"there is no cell {brief(name)}; there are {', '.join(cell.name for cell in cells[:12])}.")
-    return found

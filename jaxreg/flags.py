@@ -8,11 +8,18 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from jaxreg.errors import UserError
+from jaxreg.formatting import brief
 
 NEAR = 0.8  # of two flags: the two dashes that all have in common make any two short ones half alike
 
 WHAT_COUNTS = ("cross_entropy", "brier", "accuracy")
 """What `--for` may ask for: probabilities, by either score, or labels."""
+
+
+def check_purpose(purpose: str | None) -> None:
+    """Raises `UserError` where it is none of `WHAT_COUNTS`; None is all of them."""
+    if purpose not in (None, *WHAT_COUNTS):
+        raise UserError(f"purpose: must be one of {', '.join(WHAT_COUNTS)}, got {brief(purpose)}.")
 
 
 class Parser(argparse.ArgumentParser):

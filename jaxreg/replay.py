@@ -20,7 +20,6 @@ from jaxreg.spec import second_stage
 from jaxreg.spec.checked import unknown
 from jaxreg.spec.load import read
 from jaxreg.spec.members import Member, members
-from jaxreg.spec.sweep import Sweep
 from jaxreg.store.folder import Folder
 from jaxreg.store.identity import key
 from jaxreg.store.members import Damaged, MemberResult
@@ -57,7 +56,8 @@ def replay(
         digest = str(about["data"]["digest"])
     except (KeyError, TypeError, AttributeError):
         raise UserError(f"{folder} has no run.json that says what was trained, expected the folder of a run.") from None
-    by_id = {member.id: member for member in [*members(sweep), *_second_stage(sweep)]}
+    later = second_stage.members(sweep, second_stage.every(sweep).values())
+    by_id = {member.id: member for member in [*members(sweep), *later]}
     if name not in by_id:
         raise UserError(f"--replay: {unknown('member', name, by_id) if len(by_id) < 200 else f'there is no {name}.'}")
     dataset = dataset or dataset_of(sweep)
@@ -82,14 +82,6 @@ def replay(
         made |= {one.id: one for one in results}
     there = place.members.predictions([wanted])[[0], slice(None)][0]
     return _compared(made[name], content.row, content.history, there, content.made, circumstances(trainer.facts()))
-
-
-def _second_stage(sweep: Sweep) -> list[Member]:
-    """All who may be in the second stage, whatever was best."""
-    kin = second_stage.kin(sweep, [cell.name for cell in sweep.cells]) if sweep.second_stage else {}
-    stopped = [second_stage.at_best_epoch(sweep, cell.name) for cell in sweep.cells] if kin else []
-    every = [*(cell for cells in kin.values() for cell in cells), *(cell for cell in stopped if cell is not None)]
-    return second_stage.members(sweep, every)
 
 
 def _chain(member: Member, by_id: Mapping[str, Member]) -> list[Member]:

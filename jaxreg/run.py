@@ -19,10 +19,8 @@ from jaxreg.engine.forecast import check_examples
 from jaxreg.engine.progress import Progress, Silent
 from jaxreg.errors import Failure, Interrupted, UserError
 from jaxreg.finished import Run
-from jaxreg.flags import WHAT_COUNTS
-from jaxreg.formatting import brief
-from jaxreg.source import dataset_of, how, suited_to, with_network
-from jaxreg.spec.load import load
+from jaxreg.flags import check_purpose
+from jaxreg.source import dataset_of, sweep_and_data, with_network
 from jaxreg.spec.sweep import Sweep
 from jaxreg.store.folder import Folder
 from jaxreg.store.lock import locked
@@ -82,11 +80,15 @@ def run(
         Interrupted: stopped by Ctrl-C; what was finished is on disk.
         Failure: disk, memory or devices failed; what was finished is on disk.
     """
-    if purpose not in (None, *WHAT_COUNTS):
-        raise UserError(f"purpose: must be one of {', '.join(WHAT_COUNTS)}, got {brief(purpose)}.")
+    check_purpose(purpose)
     command = command or f"jaxreg.run({sweep.name if isinstance(sweep, Sweep) else str(sweep)!r})"
     if not isinstance(sweep, Sweep):
-        sweep, dataset = _named(sweep, data, label, group, dataset)
+        file = sweep if str(sweep).endswith(".toml") else None
+        asked = {"grid": None if file else str(sweep), "label": label, "group": group}
+        if isinstance(data, str | Path):
+            asked, data = asked | {"data": str(data)}, None
+        flags = {name: value for name, value in asked.items() if value is not None}
+        sweep, dataset = sweep_and_data(file, flags, data=data, dataset=dataset)
     elif data is not None:
         raise UserError("data: goes with a grid or a sweep file; beside a Sweep give dataset=")
     if not sweep.settle and (difference or budget < math.inf):
@@ -133,28 +135,6 @@ def run(
         finally:
             progress.close()
     return Run(folder.path, sweep, dataset)
-
-
-def _named(
-    sweep: str | Path, data: Any, label: str | None, group: str | None, dataset: Dataset | None
-) -> tuple[Sweep, Dataset | None]:
-    """The sweep of a file or a grid, with the recipe that suits the data; these, where they are no images."""
-    file = sweep if str(sweep).endswith(".toml") else None
-    flags: dict[str, Any] = {} if file else {"grid": str(sweep)}
-    flags |= {name: value for name, value in (("label", label), ("group", group)) if value is not None}
-    if isinstance(data, str | Path):
-        flags["data"] = str(data)
-    made = load(file, flags)
-    if data is not None and "data" not in flags:
-        from jaxreg.data.in_memory import of_arrays
-
-        dataset = of_arrays(data, how(made))
-        flags.setdefault("name", f"arrays-{made.name}")
-    elif dataset is None and made.data is not None:
-        dataset = dataset_of(made)
-    if dataset is None:
-        return made, None
-    return load(file, flags, usual=suited_to(dataset, made.splits)), dataset
 
 
 def _fault(error: BaseException) -> str:

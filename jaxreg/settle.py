@@ -13,14 +13,13 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from jaxreg.axes import present, reference
 from jaxreg.driver import AnyTrainer, Driver
 from jaxreg.errors import UserError
 from jaxreg.files import write_csv
 from jaxreg.formatting import count
 from jaxreg.statistics.boundaries import Look
 from jaxreg.statistics.comparisons import COMPARED, LEVEL, Difference, against, moderated
-from jaxreg.statistics.groups import Predictions, counted, differences, grouped
+from jaxreg.statistics.groups import Predictions, counted, differences, grouped, reference_of, settings_of
 from jaxreg.statistics.recommendation import PURPOSES
 from jaxreg.statistics.sequential import Decision, decide, limit
 from jaxreg.statistics.spreads import spread
@@ -105,9 +104,7 @@ def _seen(driver: Driver) -> Seen:
     members, _ = rows_of(driver.members, keys, driver.store, driver.dataset.signature)
     predictions = Predictions(driver.store.predictions(keys), driver.dataset.test.targets)
     cells = counted(members, list(members["member"]))
-    settings = members.drop_duplicates("cell").set_index("cell")
-    settings = settings[present(settings)]
-    plain = reference({cell.name: dict(settings.loc[cell.name]) for cell in cells if cell.pairs})
+    plain = reference_of(cells, settings_of(members))
     if plain is None:
         raise UserError("settle: every member diverged, so that there is nothing to compare. Try smaller strengths.")
     pairs = differences(grouped(cells, predictions), cells, predictions, [plain])

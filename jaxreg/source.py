@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
-from jaxreg.data import load
-from jaxreg.data.dataset import Dataset, Signature
-from jaxreg.data.table import Reading
+from jaxreg.data.dataset import Dataset, Reading, Signature
+from jaxreg.data.load import load as load_data
+from jaxreg.spec.load import load
 from jaxreg.spec.settings import Settings
 from jaxreg.spec.sweep import Sweep
 
@@ -22,7 +23,27 @@ def how(sweep: Sweep) -> Reading:
 
 def dataset_of(sweep: Sweep, announce: Callable[[str], None] | None = None) -> Dataset:
     """The data that a sweep names, or Fashion-MNIST. Raises `UserError` where it can't be used."""
-    return load.load(sweep.data, sweep.test, announce, how(sweep))
+    return load_data(sweep.data, sweep.test, announce, how(sweep))
+
+
+def sweep_and_data(
+    file: str | Path | None, flags: Mapping[str, Any], mark: str = "", data: Any = None, dataset: Dataset | None = None
+) -> tuple[Sweep, Dataset | None]:
+    """The sweep of a file, flags or both, with the recipe that suits its data; and these, where some are named.
+
+    Args:
+        file, flags, mark: as `jaxreg.spec.load.load` has them.
+        data: arrays or DataFrames, in the place of what the sweep names.
+        dataset: read already.
+    """
+    made = load(file, flags, mark)
+    if data is not None:
+        from jaxreg.data.in_memory import of_arrays  # pandas
+
+        dataset, flags = of_arrays(data, how(made)), {"name": f"arrays-{made.name}", **flags}
+    elif dataset is None and (made.data is not None or made.test is not None):
+        dataset = dataset_of(made)
+    return (made if dataset is None else load(file, flags, mark, suited_to(dataset, made.splits))), dataset
 
 
 def suited_to(dataset: Dataset, splits: int = 5) -> Mapping[str, Any]:

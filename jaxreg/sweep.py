@@ -82,10 +82,9 @@ def _command(arguments: list[str], prog: str) -> int:
         return _replay(member, out if file is None and not flags else None, block, devices, dry)
     sweep, dataset = load(file, flags, mark="--"), None
     if sweep.data is not None or sweep.test is not None:
-        from jaxreg.source import dataset_of, suited_to
+        from jaxreg.source import sweep_and_data
 
-        dataset = dataset_of(sweep)
-        sweep = load(file, flags, "--", suited_to(dataset, sweep.splits))
+        sweep, dataset = sweep_and_data(file, flags, "--")
     if like is not None and not dry:
         raise UserError("--like: goes with --dry-run, which says what the sweep could detect.")
 

@@ -10,6 +10,19 @@ import numpy as np
 from jaxreg.errors import UserError
 
 
+class Reading(NamedTuple):
+    """Which column of a table is what, where it does not say itself."""
+
+    label: str | None = None
+    group: str | None = None  # rows with the same value stay on one side of every split
+    drop: tuple[str, ...] = ()
+    holdout: float = 0.25  # share of the rows that score, where there is no test table
+    seed: int = 0  # of that share
+
+
+AS_IT_SAYS = Reading()
+
+
 class Part(NamedTuple):
     """Examples with their targets, on the host or on a device."""
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from jaxreg.data.dataset import Dataset, Part, digest
+from jaxreg.data.dataset import Dataset, Part, Reading, digest
 from jaxreg.data.splits import held_out
-from jaxreg.data.table import Reading, classes_of, dataset, numbered
+from jaxreg.data.table import classes_of, dataset, numbered
 from jaxreg.errors import UserError
 from jaxreg.formatting import count
 

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from jaxreg import reading
 from jaxreg.data import fashion, kaggle
-from jaxreg.data.dataset import Dataset, Signature
+from jaxreg.data.dataset import AS_IT_SAYS, Dataset, Reading, Signature
 from jaxreg.errors import UserError
-
-if TYPE_CHECKING:
-    from jaxreg.data.table import Reading
 
 NPZ = (("x", "y", "x_test", "y_test"), ("x_train", "y_train", "x_test", "y_test"))
 
 
 def load(
-    data: str | None, test: str | None, announce: Callable[[str], None] | None = None, how: Reading | None = None
+    data: str | None, test: str | None, announce: Callable[[str], None] | None = None, how: Reading = AS_IT_SAYS
 ) -> Dataset:
     """Everything, checked: a table, arrays, a pair of CSV files of images, a folder, or else Fashion-MNIST.
 
@@ -51,20 +47,19 @@ def load(
                 f"{path}: a test table goes with a table, {', '.join(table.SUFFIXES)}, or leave --test out."
             )
         return fashion.load(data, announce)
-    how = how or table.Reading()
     if announce is not None:
         announce(f"reading {path}")
     name = path.name if test is None else f"{path.name} and {Path(test).name}"
     return table.dataset(table.read(path), None if test is None else table.read(Path(test)), how, name)
 
 
-def signature(data: str | None, test: str | None, how: Reading | None = None) -> Signature:
+def signature(data: str | None, test: str | None, how: Reading = AS_IT_SAYS) -> Signature:
     """Shapes and counts, for a plan: read from what is named; Fashion-MNIST's are known without a download."""
     return fashion.SIGNATURE if data is None and test is None else load(data, test, how=how).signature
 
 
-def _arrays(path: Path, how: Reading | None) -> Dataset:
-    from jaxreg.data import in_memory, table
+def _arrays(path: Path, how: Reading) -> Dataset:
+    from jaxreg.data import in_memory
 
     try:
         with reading.opened(path) as file, np.load(file, allow_pickle=False) as found:
@@ -77,4 +72,4 @@ def _arrays(path: Path, how: Reading | None) -> Dataset:
     except (OSError, ValueError, EOFError) as error:
         said = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise UserError(f"{path} can't be read as .npz: {said}.") from None
-    return in_memory.of_arrays(arrays, how or table.Reading(), path.name)
+    return in_memory.of_arrays(arrays, how, path.name)

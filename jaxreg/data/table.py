@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from pandas.api import types
 
 from jaxreg.data.columns import encoded, lacking
-from jaxreg.data.dataset import Dataset, Part, digest
+from jaxreg.data.dataset import Dataset, Part, Reading, digest
 from jaxreg.data.splits import held_out
 from jaxreg.errors import UserError
 from jaxreg.formatting import brief, listing, printable
@@ -25,16 +24,6 @@ LABELS = ("label", "target", "class", "y")
 SUFFIXES = (".csv", ".csv.gz", ".parquet", ".pq")
 MOST_CLASSES = 1000
 MOST_WHOLE = 50  # different whole numbers in a label; more are a quantity
-
-
-class Reading(NamedTuple):
-    """How a table is to be read, where it does not say itself."""
-
-    label: str | None = None
-    group: str | None = None  # rows with the same value stay on one side of every split
-    drop: tuple[str, ...] = ()
-    holdout: float = 0.25  # share of the rows that score, where there is no test table
-    seed: int = 0  # of that share
 
 
 def read(path: Path) -> pd.DataFrame:

@@ -33,7 +33,6 @@ class OwnNetwork:
     """Somebody's network. Two are one where name and digest are."""
 
     name: str  # with its digest
-    outputs: int
     size: int  # parameters
     width: int  # numbers that are on their way for one example
     penalised_paths: tuple[str, ...]
@@ -129,14 +128,9 @@ def register(
         return apply(params, state, x, train=False, key=None)
 
     try:
-        params, state = jax.eval_shape(first, key, example)
-        output, _ = jax.eval_shape(still, params, state, example)
-        _, moved = jax.eval_shape(trained, params, state, example, key)
-        programs = [
-            jax.make_jaxpr(first)(key, example),
-            jax.make_jaxpr(still)(params, state, example),
-            jax.make_jaxpr(trained)(params, state, example, key),
-        ]
+        begun, (params, state) = jax.make_jaxpr(first, return_shape=True)(key, example)
+        tested, (output, _) = jax.make_jaxpr(still, return_shape=True)(params, state, example)
+        stepped, (_, moved) = jax.make_jaxpr(trained, return_shape=True)(params, state, example, key)
     except jax.errors.ConcretizationTypeError as error:
         said = str(error).splitlines()[0]
         raise UserError(f"network {called}: decides by a value that is only known when it runs ({said}).") from None
@@ -153,16 +147,15 @@ def register(
     if str(jax.tree.structure(moved)) != str(jax.tree.structure(state)):
         raise UserError(f"network {called}: its state is another tree after a step than before it.")
     paths = _penalised(params, order, outputs, penalised)
+    programs = (begun, tested, stepped)
     text = "".join(re.sub(r"0x[0-9a-f]+", "", str(program)) for program in programs)
     consts = [_bytes(constant) for program in programs for constant in program.consts]
     digest = hashlib.sha256(text.encode() + b"".join(consts) + repr(paths).encode()).hexdigest()
-    units = (
-        sum(math.prod(v.aval.shape) for e in programs[1].jaxpr.eqns for v in e.outvars if hasattr(v.aval, "shape")) // 2
-    )
+    units = sum(math.prod(v.aval.shape) for e in tested.jaxpr.eqns for v in e.outvars if hasattr(v.aval, "shape")) // 2
     size = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))
     # Its gradient can't be batched inside a shard_map: NotImplementedError in 0.7.2, none in 0.10.
     batches = "conv_general_dilated" not in text or jax.__version_info__ >= (0, 10)
-    own = OwnNetwork(f"{called}{MARK}{digest[:16]}", outputs, size, units, paths, batches, init, apply)
+    own = OwnNetwork(f"{called}{MARK}{digest[:16]}", size, units, paths, batches, init, apply)
     return _KNOWN.setdefault(own.name, own)
 
 

@@ -51,7 +51,7 @@ def _cost(results: Results) -> str:
     first, last = dict(looks.iloc[0]), dict(looks.iloc[-1])
     spent = f", {duration(last['train_seconds'])} of training" if known(last.get("train_seconds")) else ""
     more = int(last["members"]) - int(first["members"])
-    models = count(int(last["members"]), results.models_are[:-1])
+    models = count(int(last["members"]), results.model_is)
     return (
         f"{count(len(looks), 'look')} of {int(last['of'])} at most, {models}"
         f"{f', {more} of them after the first look' if more else ''}{spent}. The 5 % are spent over all looks, so that "

@@ -141,7 +141,7 @@ def subtitle(results: Results) -> str:
         most = "up to " if len(results.looks) > 1 else ""
         parts += [f"{most}{count(deals, 'deal')}"] if deals > 1 else []
         parts += [count(on_splits["split"].nunique() // deals, "split"), count(on_splits["seed"].nunique(), "seed")]
-    said = " \u00d7 ".join(parts) + f": {count(len(members), results.models_are[:-1])}"
+    said = " \u00d7 ".join(parts) + f": {count(len(members), results.model_is)}"
     if "architecture" in members and members["architecture"].nunique() == 1:
         said += f" {text(members['architecture'].iloc[0])}"
     if "trained_on" in members and members["trained_on"].notna().any():
@@ -164,7 +164,7 @@ def reading(results: Results) -> str:
         size = f" Both speak of {results.models_are} trained on {examples}."
     return (
         "**Variance** is how much of the error comes from which training set and which seed a "
-        f"{results.models_are[:-1]} happened to get: the cross-entropy that averaging such {results.models_are}' "
+        f"{results.model_is} happened to get: the cross-entropy that averaging such {results.models_are}' "
         "log-probabilities would save. "
         "**Bias** is what remains, with the label noise in it: one label "
         f"{article} {results.example_is} can't part the two.{size}{_dealt(results)}"

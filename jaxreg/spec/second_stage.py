@@ -53,6 +53,14 @@ def at_best_epoch(sweep: Sweep, reference: str) -> Cell | None:
     return Cell(name=cell_name(settings, sweep.recipe), settings=settings)
 
 
+def every(sweep: Sweep) -> dict[str, Cell]:
+    """All cells that a second stage may train, whatever was best, by name."""
+    names = [cell.name for cell in sweep.cells]
+    stopped = [cell for cell in (at_best_epoch(sweep, name) for name in names) if cell is not None]
+    cells = [*(cell for cells in kin(sweep, names).values() for cell in cells), *stopped]
+    return {cell.name: cell for cell in cells}
+
+
 def members(sweep: Sweep, cells: Iterable[Cell]) -> list[Member]:
     """Members on the whole set: each cell once, from as many seeds as the sweep asks for."""
     deal: Literal["all"] | None = "all" if sweep.most_deals > 1 else None

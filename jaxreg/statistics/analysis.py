@@ -15,21 +15,23 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from jaxreg.axes import present, reference
 from jaxreg.files import write_csv, write_npz
 from jaxreg.statistics import calibration, classes, data_size, power, selection, spreads
 from jaxreg.statistics.boundaries import Look
-from jaxreg.statistics.comparisons import (
-    COMPARED,
-    UNDECIDED,
-    Difference,
-    against,
-    compare_with_references,
-    moderated,
-)
+from jaxreg.statistics.comparisons import COMPARED, UNDECIDED, Difference, against, compare_with_references, moderated
 from jaxreg.statistics.decomposition import table
 from jaxreg.statistics.examples import examples
-from jaxreg.statistics.groups import CellMembers, Group, LogProbabilities, Predictions, counted, differences, grouped
+from jaxreg.statistics.groups import (
+    CellMembers,
+    Group,
+    LogProbabilities,
+    Predictions,
+    counted,
+    differences,
+    grouped,
+    reference_of,
+    settings_of,
+)  # fmt: skip
 from jaxreg.statistics.losses import LOSSES, PARTS
 from jaxreg.statistics.recommendation import recommend
 from jaxreg.statistics.whole import whole
@@ -104,10 +106,9 @@ def analyse(
     predictions = Predictions(log_probabilities, labels)
     cells = counted(members, member_ids)
     groups = grouped(cells, predictions)
-    settings = members.drop_duplicates("cell").set_index("cell")
-    settings = settings[present(settings)]
+    settings = settings_of(members)
     named = [name for group in groups for name in group.names]
-    plain = reference({cell.name: dict(settings.loc[cell.name]) for cell in cells if cell.pairs})
+    plain = reference_of(cells, settings)
     group = _candidates(groups, cells, plain if look else None)
     choices = _choices(group, settings, plain, members)
     best = None if choices.empty else str(choices[choices["axis"] == "all"]["cell"].iloc[0])

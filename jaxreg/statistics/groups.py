@@ -10,6 +10,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import pandas as pd
 
+from jaxreg import axes
 from jaxreg.statistics.calibration import confidence
 from jaxreg.statistics.comparisons import COMPARED, Difference
 from jaxreg.statistics.decomposition import some
@@ -95,6 +96,17 @@ class Predictions:
     def votes(self, cell: CellMembers, example: int) -> np.ndarray:
         """The class that each of a cell's members gives one example [member]."""
         return self.log_probabilities[list(cell.rows), slice(example, example + 1)][:, 0].argmax(-1)
+
+
+def settings_of(members: pd.DataFrame) -> pd.DataFrame:
+    """Where each cell lies on the axes that there are, indexed by cell."""
+    rows = members.drop_duplicates("cell").set_index("cell")
+    return rows[axes.present(rows)]
+
+
+def reference_of(cells: Sequence[CellMembers], settings: pd.DataFrame) -> str | None:
+    """The cell that others are compared with, of those with a counted member; None where there is none."""
+    return axes.reference({cell.name: dict(settings.loc[cell.name]) for cell in cells if cell.pairs})
 
 
 def design_of(cell: CellMembers) -> Design:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -161,8 +161,8 @@ def as_log_probabilities(
             raise UserError("predictions: logarithms need both classes: [model, example, class].")
         given = np.stack([1 - given, given], axis=-1)
     made = np.empty(given.shape, np.float32)
-    for model, (one, name) in enumerate(zip(given, _padded(names), strict=False)):
-        own = one.astype(np.float64)
+    for model, own in enumerate(np.asarray(one, np.float64) for one in given):
+        name = names[model] if model < len(names) else f"model {model}"
         logs = own if kind == "log_probabilities" else _logs(own, name)
         sums = np.exp(logs).sum(-1)
         wrong = ~(np.abs(sums - 1) < TOLERANCE)
@@ -174,7 +174,10 @@ def as_log_probabilities(
             )
         if np.isneginf(logs).any():
             example, of = np.argwhere(np.isneginf(logs))[0]
-            raise UserError(_exactly_zero(name, int(example), int(of)))
+            raise UserError(
+                f"predictions of {name}, example {example}: class {of} has a probability of exactly 0, whose "
+                f"cross-entropy would be infinite. Give logarithms, which do not round to it, or clip: {CLIP}"
+            )
         made[model] = logs
     return made
 
@@ -186,22 +189,5 @@ def _logs(probabilities: np.ndarray, name: str) -> np.ndarray:
             f"predictions of {name}, example {example}: {probabilities[example, of]:.4g} is no probability. Give "
             "softmax outputs, or kind='log_probabilities'."
         )
-    if (probabilities == 0).any():
-        example, of = np.argwhere(probabilities == 0)[0]
-        raise UserError(_exactly_zero(name, int(example), int(of)))
-    return np.log(probabilities)
-
-
-def _exactly_zero(name: str, example: int, of: int) -> str:
-    return (
-        f"predictions of {name}, example {example}: class {of} has a probability of exactly 0, whose cross-entropy "
-        f"would be infinite. Give logarithms, which do not round to it, or clip: {CLIP}"
-    )
-
-
-def _padded(names: Sequence[str]) -> Iterator[str]:
-    yield from names
-    number = len(names)
-    while True:
-        yield f"model {number}"
-        number += 1
+    with np.errstate(divide="ignore"):  # what is 0 is named by who asks
+        return np.log(probabilities)

@@ -89,6 +89,11 @@ class Results:
         return self._called("models_are", "networks")
 
     @property
+    def model_is(self) -> str:
+        """One of them."""
+        return self.models_are.removesuffix("s")
+
+    @property
     def inputs_are(self) -> str:
         """What the report calls the numbers of an example: pixels, features."""
         return self._called("inputs_are", "pixels")
