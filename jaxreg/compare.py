@@ -88,15 +88,15 @@ def compare(
     models["test_cross_entropy"] = [-float(one[np.arange(len(labels)), labels].mean()) for one in made.astype(float)]
     models["test_accuracy"] = [float((one.argmax(-1) == labels).mean()) for one in made]
     models["diverged_at"] = pd.array([pd.NA] * len(models), dtype="Int64")
-    order = np.argsort(models["cell"].map({c: i for i, c in enumerate(_first(models, reference))}), kind="stable")
-    models, made = models.iloc[order].reset_index(drop=True), made[order]
+    if reference is None and axis is None:
+        reference = str(models["cell"].iloc[0])
 
     folder = Folder(Path(out) if out is not None else Path("reports") / name)
     folder.make()
     command = command or "jaxreg.compare(…)"
     with locked(folder.path, command):
         folder.prepare()
-        tables = analyse(models, made, labels, list(models["member"]), class_names=names)
+        tables = analyse(models, made, labels, list(models["member"]), class_names=names, plain=reference)
         write_csv(folder.path / "members.csv", models)
         write_csv(folder.path / "history.csv", pd.DataFrame(columns=list(HISTORY)))
         write(tables, folder.path)
@@ -105,6 +105,7 @@ def compare(
             "sweep": {"name": name},
             "command": command,
             "purpose": purpose,
+            "reference": reference,
             "versions": {"jaxreg": __version__} | versions(),
             "data": {
                 "name": name,
@@ -168,9 +169,3 @@ def _called(axis: str, value: Any) -> str:
     except (TypeError, ValueError):
         raise UserError(f"cell: with axis = {axis} a number is expected, got {brief(value)}.") from None
     return "plain" if AXES[axis].neutral(number) else f"{axis}={value_text(number)}"
-
-
-def _first(models: pd.DataFrame, reference: str | None) -> list[str]:
-    """The cells, the reference first: it is what nothing else makes one."""
-    cells = list(dict.fromkeys(models["cell"]))
-    return list(dict.fromkeys([*([reference] if reference is not None else []), *cells]))

@@ -119,6 +119,15 @@ def test_numbers_on_an_axis_are_a_line(tmp_path: Path) -> None:
     assert any("-l2" in name for name in run.figures) and "against L2" in run.report
 
 
+@pytest.mark.parametrize("names", [{"alpha=0": "other", "alpha=1": "plain"}, {"alpha=0": "plain", "alpha=1": "other"}])
+def test_the_reference_is_the_one_that_was_named(names: dict[str, str], tmp_path: Path) -> None:
+    given = made()
+    given["cell"] = [names.get(cell, cell) for cell in given["cell"]]
+    run = jaxreg.compare(**given, reference="other", out=tmp_path / "run")
+    assert "other" in set(run.comparisons["reference"]) and "Change against other" in run.report
+    assert main([str(run.folder)]) == 0 and "Change against other" in jaxreg.Run(run.folder).report
+
+
 def test_without_splits_and_seeds_the_models_of_a_cell_are_seeds(tmp_path: Path) -> None:
     given = {key: value for key, value in made().items() if key not in ("split", "seed")}
     run = jaxreg.compare(**given, out=tmp_path / "run")

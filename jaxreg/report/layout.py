@@ -93,14 +93,16 @@ def arrange(results: Results) -> Layout:
     swept = tuple(axis for axis in columns if cells[axis].nunique() > 1)
     rows = {str(name): dict(row) for name, row in cells.iterrows()}
     sound = set(results.sound["cell"])
-    base = reference({name: row for name, row in rows.items() if name in sound})  # as the statistics found it
+    asked = results.record.get("reference")
+    # As the statistics found it.
+    base = asked if asked in sound else reference({name: row for name, row in rows.items() if name in sound})
     is_none = base == "plain" and unregularised(rows[base])
     gridless = "grid" in results.sweep and not results.sweep["grid"]
     if gridless or cells.duplicated().any() or not swept:
         names = tuple(cells.index)
         return Layout(base, is_none, swept, (), (), (CellList("", names, names),))
     lines, lists = [], []
-    origin = reference(rows)  # the base, unless all of its members diverged
+    origin = asked if asked in rows else reference(rows)  # the base, unless all of its members diverged
     head = list(dict.fromkeys(name for name in (base, origin) if name))
     start = cells.loc[origin]
     for axis in swept:

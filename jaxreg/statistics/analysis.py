@@ -88,6 +88,7 @@ def analyse(
     picture: tuple[int, ...] | None = None,
     class_names: Sequence[str] | None = None,
     look: Look | None = None,
+    plain: str | None = None,
 ) -> Analysis:
     """All tables of a run.
 
@@ -102,13 +103,14 @@ def analyse(
             the inputs) examples.npz has no pixels.
         class_names: a name a class, for classes.csv.
         look: which one this is at a study that is looked at again and again.
+        plain: the cell that others are compared with; by default what `jaxreg.axes.reference` says.
     """
     predictions = Predictions(log_probabilities, labels)
     cells = counted(members, member_ids)
     groups = grouped(cells, predictions)
     settings = settings_of(members)
     named = [name for group in groups for name in group.names]
-    plain = reference_of(cells, settings)
+    plain = plain if plain in named else reference_of(cells, settings)
     group = _candidates(groups, cells, plain if look else None)
     choices = _choices(group, settings, plain, members)
     best = None if choices.empty else str(choices[choices["axis"] == "all"]["cell"].iloc[0])

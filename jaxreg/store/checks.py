@@ -104,6 +104,7 @@ class About(BaseModel):
     report_seconds: Amount = 0
     small_weight_threshold: Amount | None = None
     purpose: Text | None = None
+    reference: Text | None = None
     network: OwnNetwork | None = None
 
 
