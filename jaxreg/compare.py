@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -24,14 +24,25 @@ from jaxreg.files import write_csv
 from jaxreg.finished import Run
 from jaxreg.flags import check_purpose
 from jaxreg.formatting import brief, count, value_text
+from jaxreg.measures import QUANTITIES
 from jaxreg.report import page
 from jaxreg.spec.limits import MOST_CELLS, MOST_MEMBERS
 from jaxreg.statistics.analysis import analyse, write
+from jaxreg.statistics.predictions import ClassPredictions, Predictions, QuantityPredictions
 from jaxreg.store.folder import Folder
 from jaxreg.store.given import Kind, as_classes, as_log_probabilities
+from jaxreg.store.given_quantities import are_quantities, as_quantities
 from jaxreg.store.lock import locked
 
-HISTORY = ("member", "epoch", "train_cross_entropy", "test_cross_entropy")
+
+class Scored(NamedTuple):
+    """Somebody's predictions, and what is known of them."""
+
+    predictions: Predictions
+    columns: dict[str, list[float]]  # of members.csv
+    digest: str
+    classes: tuple[str, ...] | None
+    about: dict[str, Any]  # what run.json says of the data besides
 
 
 def compare(
@@ -45,7 +56,7 @@ def compare(
     reference: str | None = None,
     axis: str | None = None,
     classes: Iterable[Any] | None = None,
-    kind: Kind | None = None,
+    kind: Kind | Literal["quantities"] | None = None,
     purpose: str | None = None,
     name: str = "compare",
     out: str | Path | None = None,
@@ -55,8 +66,9 @@ def compare(
 
     Args:
         predictions: [model, example, class] probabilities or their logarithms, or [model, example] probabilities of the
-            second of two classes; an array, or a sequence with an entry a model.
-        targets: [example], class numbers or names.
+            second of two classes; an array, or a sequence with an entry a model. Of quantities [model, example], or of
+            several [model, example, quantity].
+        targets: [example], class numbers or names; of quantities [example] or [example, quantity].
         cell: [model], what the model is one of: its setting, as a name or, with `axis`, as a number.
         split: [model], which training set it had, by any name. Training sets must share no example; a model of one
             cell is paired with the models of others on the same.
@@ -65,7 +77,8 @@ def compare(
         reference: the cell that the others are compared with; the first by default, with `axis` the one that is off.
         axis: an axis of `jaxreg.axes` on which the cells are numbers, such as "l2": figures are lines along it then.
         classes: names of the classes in the order of the predictions; by default the sorted targets.
-        kind: "probabilities" or "log_probabilities"; by default logarithms where nothing is above 0.
+        kind: "probabilities", "log_probabilities" or "quantities". By default quantities where targets have fractions
+            or are several an example; else logarithms where nothing is above 0.
         purpose: what counts, as of `jaxreg.run`.
         name: of the study, on the page.
         out: the folder to write; ``reports/<name>`` by default.
@@ -74,19 +87,18 @@ def compare(
     Raises:
         UserError: predictions are no probabilities, are 0, or do not fit each other; the folder holds other things.
     """
-    check_purpose(purpose)
     began, started = time.perf_counter(), now()
     models = _models(cell, split, seed, axis, reference)
-    made = as_log_probabilities(predictions, kind, list(models["member"]))
-    if len(made) != len(models):
-        raise UserError(f"predictions: of {count(len(made), 'model')}, and cell names {len(models)}.")
-    labels, names = as_classes(targets, classes, made.shape[2])
-    if len(labels) != made.shape[1]:
-        raise UserError(f"targets: {len(labels)}, and predictions of {count(made.shape[1], 'example')}.")
+    ids = list(models["member"])
+    if kind == "quantities" or (kind is None and are_quantities(targets)):
+        found = _of_quantities(predictions, targets, ids)
+    else:
+        found = _of_classes(predictions, targets, classes, kind, ids)
+    measures = found.predictions.measures
+    check_purpose(purpose, measures)
+    models = models.assign(**found.columns)
     if trained_on is not None:
         models["trained_on"] = [trained_on] * len(models) if isinstance(trained_on, int) else list(trained_on)
-    models["test_cross_entropy"] = [-float(one[np.arange(len(labels)), labels].mean()) for one in made.astype(float)]
-    models["test_accuracy"] = [float((one.argmax(-1) == labels).mean()) for one in made]
     models["diverged_at"] = pd.array([pd.NA] * len(models), dtype="Int64")
     if reference is None and axis is None:
         reference = str(models["cell"].iloc[0])
@@ -96,9 +108,10 @@ def compare(
     command = command or "jaxreg.compare(…)"
     with locked(folder.path, command):
         folder.prepare()
-        tables = analyse(models, made, labels, list(models["member"]), class_names=names, plain=reference)
+        tables = analyse(models, found.predictions, ids, class_names=found.classes, plain=reference)
         write_csv(folder.path / "members.csv", models)
-        write_csv(folder.path / "history.csv", pd.DataFrame(columns=list(HISTORY)))
+        history = ["member", "epoch", *(f"{part}_{measures.loss}" for part in ("train", "test"))]
+        write_csv(folder.path / "history.csv", pd.DataFrame(columns=history))
         write(tables, folder.path)
         about = {
             "started": started,
@@ -109,10 +122,11 @@ def compare(
             "versions": {"jaxreg": __version__} | versions(),
             "data": {
                 "name": name,
-                "digest": digest(Part(made, labels)),
+                "digest": found.digest,
                 "examples_are": "examples",
                 "inputs_are": "features",
                 "models_are": "models",
+                **found.about,
             },
             "finished": now(),
             "run_seconds": time.perf_counter() - began,
@@ -120,6 +134,40 @@ def compare(
         folder.note(about | {"files": folder.digests()})
         page.write(folder.path)
     return Run(folder.path)
+
+
+def _of_classes(
+    predictions: Any, targets: Any, classes: Iterable[Any] | None, kind: Kind | None, ids: list[str]
+) -> Scored:
+    made = as_log_probabilities(predictions, kind, ids)
+    labels, names = as_classes(targets, classes, made.shape[2])
+    _check_sizes(len(made), made.shape[1], len(ids), len(labels))
+    columns = {
+        "test_cross_entropy": [-float(one[np.arange(len(labels)), labels].mean()) for one in made.astype(float)],
+        "test_accuracy": [float((one.argmax(-1) == labels).mean()) for one in made],
+    }
+    return Scored(ClassPredictions(made, labels), columns, digest(Part(made, labels)), names, {})
+
+
+def _of_quantities(predictions: Any, targets: Any, ids: list[str]) -> Scored:
+    values, wanted = as_quantities(predictions, targets, ids)
+    _check_sizes(len(values), values.shape[1], len(ids), len(wanted))
+    variance = float(wanted.var(0).mean())
+    squares = np.square(values - wanted).mean((1, 2))
+    columns = {
+        "test_squared_error": squares.tolist(),
+        "test_absolute_error": np.abs(values - wanted).mean((1, 2)).tolist(),
+        "test_r2": (1 - squares / variance if variance > 0 else np.full(len(squares), np.nan)).tolist(),
+    }
+    about: dict[str, Any] = {"task": QUANTITIES.task, "test_variance": variance}
+    return Scored(QuantityPredictions(values, wanted), columns, digest(Part(values, wanted)), None, about)
+
+
+def _check_sizes(models: int, examples: int, cells: int, targets: int) -> None:
+    if models != cells:
+        raise UserError(f"predictions: of {count(models, 'model')}, and cell names {cells}.")
+    if targets != examples:
+        raise UserError(f"targets: {targets}, and predictions of {count(examples, 'example')}.")
 
 
 def _models(

@@ -15,8 +15,8 @@ from jaxreg.spec import second_stage
 from jaxreg.statistics import analysis
 from jaxreg.statistics.analysis import Analysis
 from jaxreg.statistics.boundaries import Look
+from jaxreg.statistics.predictions import Predictions
 from jaxreg.statistics.whole import whole
-from jaxreg.store.predictions import StoredPredictions
 from jaxreg.store.reading_tables import read_table
 from jaxreg.store.tables import PREDICTIONS_LIMIT, rows_of, write_members, write_predictions
 
@@ -40,11 +40,10 @@ def conclude(
     """
     driver.progress.announce("analysing")
     started, path, dataset = time.perf_counter(), driver.folder.path, driver.dataset
-    predictions = _write_members(driver, with_predictions)
+    _write_members(driver, with_predictions)
     tables = analysis.analyse(
         read_table(path / "members.csv"),
-        predictions,
-        dataset.test.targets,
+        driver.predictions([driver.keys[member.id] for member in driver.members]),
         [member.id for member in driver.members],
         dataset.test.inputs,
         dataset.picture,
@@ -59,18 +58,17 @@ def conclude(
         page.write(path)
 
 
-def _write_members(driver: Driver, with_predictions: bool) -> StoredPredictions:
-    """Writes members.csv, history.csv and, up to a size or where asked for, predictions.npz; the predictions."""
-    keys, labels = [driver.keys[member.id] for member in driver.members], driver.dataset.test.targets
+def _write_members(driver: Driver, with_predictions: bool) -> None:
+    """Writes members.csv, history.csv and, up to a size or where asked for, predictions.npz."""
+    keys = [driver.keys[member.id] for member in driver.members]
     predictions, path = driver.store.predictions(keys), driver.folder.path
     if with_predictions or predictions.size <= PREDICTIONS_LIMIT:
-        write_predictions(path, driver.members, labels, predictions)
+        write_predictions(path, driver.members, driver.dataset, predictions)
     else:
         driver.remove("predictions.npz")
     write_members(path, driver.members, keys, driver.store, driver.dataset.signature)
     if not driver.sweep.second_stage:
         driver.remove("second_stage.csv")
-    return predictions
 
 
 def _second_stage(driver: Driver, tables: Analysis, trainer: Callable[[], AnyTrainer]) -> Analysis:
@@ -87,15 +85,15 @@ def _second_stage(driver: Driver, tables: Analysis, trainer: Callable[[], AnyTra
     driver.train(trainer)
     rows, predictions = _on_everything(driver)
     driver.progress.announce("writing the report")
-    found = whole(rows, predictions, driver.dataset.test.targets, list(rows["member"]), tables.candidates.reference)
+    found = whole(rows, predictions, list(rows["member"]), tables.candidates.reference)
     return tables.concluded(found, {name: [cell.name for cell in cells] for name, cells in kin.items()})
 
 
-def _on_everything(driver: Driver) -> tuple[pd.DataFrame, StoredPredictions]:
+def _on_everything(driver: Driver) -> tuple[pd.DataFrame, Predictions]:
     """Rows and predictions of all members on the whole training set; writes those of the second stage."""
     wanted = [member for member in driver.everybody if member.split == "all"]
     keys = [driver.keys[member.id] for member in wanted]
     rows, _ = rows_of(wanted, keys, driver.store, driver.dataset.signature)
     added = rows["member"].isin([member.id for member in driver.second_stage])
     write_csv(driver.folder.path / "second_stage.csv", rows[added])
-    return rows, driver.store.predictions(keys)
+    return rows, driver.predictions(keys)

@@ -18,8 +18,9 @@ from jaxreg.engine.progress import Progress
 from jaxreg.formatting import count, duration
 from jaxreg.spec.members import Member, first_look, members
 from jaxreg.spec.sweep import Sweep
+from jaxreg.statistics.predictions import Predictions, predictions_of
 from jaxreg.store.folder import Folder
-from jaxreg.store.identity import key
+from jaxreg.store.identity import Key, key
 from jaxreg.store.members import SMALL_WEIGHT, Damaged, MemberResult, MemberState
 from jaxreg.store.on_disk import OnDisk
 
@@ -159,6 +160,11 @@ class Driver:
                 states.drop(one.id)
                 if one.id in self._followed:
                     weights.put(one.id)
+
+    def predictions(self, keys: Sequence[Key]) -> Predictions:
+        """What finished members predict of the test part, to be scored."""
+        test, measures = self.dataset.test, self.dataset.measures
+        return predictions_of(measures, self.store.predictions(keys), test.targets, self.dataset.unit)
 
     def _state(self, name: str) -> Any:
         return self.store.state(self.keys[name])

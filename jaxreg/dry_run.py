@@ -9,6 +9,8 @@ from jaxreg.data.dataset import Dataset
 from jaxreg.data.load import signature
 from jaxreg.engine.forecast import forecast, foresight, plan
 from jaxreg.errors import UserError
+from jaxreg.measures import CLASSES
+from jaxreg.source import check_task
 from jaxreg.spec.sweep import Sweep
 from jaxreg.statistics.power import outlook
 from jaxreg.store import checks
@@ -27,8 +29,12 @@ def dry_run(sweep: Sweep, like: str | None, dataset: Dataset | None) -> int:
     for note in dataset.notes if dataset else ():
         print(note)
     print(forecast(sweep, plan(sweep, data), data))
-    if sweep.splits * sweep.seeds > 1:
-        print(foresight(outlook(sweep.splits, sweep.seeds, len(sweep.cells), like, examples=data.test_examples)))
+    if dataset is not None:
+        check_task(sweep, dataset)
+    measures = dataset.measures if dataset else CLASSES
+    found = outlook(sweep.splits, sweep.seeds, len(sweep.cells), like, examples=data.test_examples, measures=measures)
+    if sweep.splits * sweep.seeds > 1 and len(found):
+        print(foresight(found))
     for warning in sweep.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     return 0

@@ -125,7 +125,7 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[
         if data.train.targets.size and np.bincount(data.train.targets).min() < 2:
             flags |= {"splits": 1, "second_stage": 0}
         first = load(flags=flags)
-        return load(flags=flags, usual=suited_to(data, first.splits))
+        return load(flags=flags, usual=suited_to(data, first.splits, first.axes))
 
     def _dataset(self, x: np.ndarray, codes: np.ndarray, scores: np.ndarray) -> Dataset:
         """These rows score and the others train; all of them train where all score."""

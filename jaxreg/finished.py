@@ -89,7 +89,7 @@ class Run:
     def best(self) -> str:
         """The cell to use: what is recommended for all of the data, or else for the parts, for what counts."""
         results = read_results(self.folder)
-        purpose = str(results.record.get("purpose") or "cross_entropy")
+        purpose = str(results.record.get("purpose") or results.measures.answered[0])
         row = results.advice("whole", purpose) or results.advice("parts", purpose)
         if row is None:
             raise UserError(f"{self.folder}: nothing can be recommended; see its report.")

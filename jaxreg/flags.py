@@ -9,17 +9,21 @@ from typing import Any, NoReturn
 
 from jaxreg.errors import UserError
 from jaxreg.formatting import brief
+from jaxreg.measures import CLASSES, QUANTITIES, Measures
 
 NEAR = 0.8  # of two flags: the two dashes that all have in common make any two short ones half alike
 
-WHAT_COUNTS = ("cross_entropy", "brier", "accuracy")
-"""What `--for` may ask for: probabilities, by either score, or labels."""
+ASKED = {CLASSES.task: ("cross_entropy", "brier", "accuracy"), QUANTITIES.task: ("rmse", "mae")}
+WHAT_COUNTS = (*ASKED[CLASSES.task], *ASKED[QUANTITIES.task])
+"""What `--for` may ask for: probabilities, by either score, or labels; of quantities squared or absolute errors."""
 
 
-def check_purpose(purpose: str | None) -> None:
-    """Raises `UserError` where it is none of `WHAT_COUNTS`; None is all of them."""
-    if purpose not in (None, *WHAT_COUNTS):
-        raise UserError(f"purpose: must be one of {', '.join(WHAT_COUNTS)}, got {brief(purpose)}.")
+def check_purpose(purpose: str | None, measures: Measures | None = None) -> None:
+    """Raises `UserError` where it is none of `WHAT_COUNTS`, or none of such targets; None is all of them."""
+    known = WHAT_COUNTS if measures is None else ASKED[measures.task]
+    if purpose not in (None, *known):
+        of = "" if measures is None else f" of {measures.task}"
+        raise UserError(f"purpose: must be one of {', '.join(known)}{of}, got {brief(purpose)}.")
 
 
 class Parser(argparse.ArgumentParser):

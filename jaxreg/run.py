@@ -20,7 +20,7 @@ from jaxreg.engine.progress import Progress, Silent
 from jaxreg.errors import Failure, Interrupted, UserError
 from jaxreg.finished import Run
 from jaxreg.flags import check_purpose
-from jaxreg.source import dataset_of, sweep_and_data, with_network
+from jaxreg.source import check_task, dataset_of, sweep_and_data, with_network
 from jaxreg.spec.sweep import Sweep
 from jaxreg.store.folder import Folder
 from jaxreg.store.lock import locked
@@ -70,8 +70,9 @@ def run(
         command: what was typed, for the report; this call by default.
         keep_state: keep each member's weights, optimizer and patience, so that more epochs can go on from there.
         with_predictions: write predictions.npz however large it is.
-        purpose: what counts, cross_entropy, brier or accuracy, which the report then answers alone.
-        difference: with `settle`, the smallest gain that is worth a run: nats, or a share of the labels.
+        purpose: what counts, which the report then answers alone: cross_entropy, brier or accuracy; of quantities rmse
+            or mae.
+        difference: with `settle`, the smallest gain that is worth a run: nats, a share of the labels, a squared error.
         budget: with `settle`, seconds from now after which no further round begins.
         report: write report.md, report.html and the figures too, and not only the tables.
 
@@ -103,6 +104,8 @@ def run(
     own = None
     if network is not None or sweep.recipe.network is not None:
         sweep, own = with_network(sweep, dataset.signature, network, penalised, devices)
+    check_task(sweep, dataset)
+    check_purpose(purpose, dataset.measures)
     check_examples(sweep, dataset.signature)
     folder = Folder(Path(out) if out is not None else Path("reports") / sweep.name)
     folder.make()
@@ -124,7 +127,7 @@ def run(
         try:
             looks = look = None
             if sweep.settle:
-                looks, look = settle(driver, trainer, wanted(purpose, difference, budget), began)
+                looks, look = settle(driver, trainer, wanted(purpose, difference, budget, dataset.measures), began)
             else:
                 driver.train(trainer)
             conclude(driver, trainer, with_predictions, looks, look, report)

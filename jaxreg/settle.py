@@ -17,10 +17,10 @@ from jaxreg.driver import AnyTrainer, Driver
 from jaxreg.errors import UserError
 from jaxreg.files import write_csv
 from jaxreg.formatting import count
+from jaxreg.measures import CLASSES, Measures
 from jaxreg.statistics.boundaries import Look
-from jaxreg.statistics.comparisons import COMPARED, LEVEL, Difference, against, moderated
-from jaxreg.statistics.groups import Predictions, counted, differences, grouped, reference_of, settings_of
-from jaxreg.statistics.recommendation import PURPOSES
+from jaxreg.statistics.comparisons import LEVEL, Difference, against, moderated
+from jaxreg.statistics.groups import counted, differences, grouped, reference_of, settings_of
 from jaxreg.statistics.sequential import Decision, decide, limit
 from jaxreg.statistics.spreads import spread
 from jaxreg.store.reading_tables import read_table
@@ -33,14 +33,14 @@ SETTLED, ALL_LOOKS, BUDGET = "settled", "looks", "budget"  # why a study ended, 
 class Wanted(NamedTuple):
     """What a study is to settle, and what it may take."""
 
-    measure: str  # of `jaxreg.statistics.comparisons.COMPARED`; less is better
+    measure: str  # of `jaxreg.measures`; less is better
     difference: float = 0.0  # the smallest gain that is worth a run, in units of the measure
     budget: float = float("inf")  # seconds from the start of the command after which no round begins
 
 
-def wanted(purpose: str | None, difference: float, budget: float) -> Wanted:
-    """What counts, cross-entropy unless said, with the smallest gain and the longest time."""
-    return Wanted(PURPOSES[purpose or "cross_entropy"].measure, difference, budget)
+def wanted(purpose: str | None, difference: float, budget: float, measures: Measures = CLASSES) -> Wanted:
+    """What counts, the first measure unless said, with the smallest gain and the longest time."""
+    return Wanted(measures.purposes[purpose or measures.answered[0]].measure, difference, budget)
 
 
 def settle(driver: Driver, trainer: Callable[[], AnyTrainer], plan: Wanted, began: float) -> tuple[pd.DataFrame, Look]:
@@ -58,7 +58,7 @@ def settle(driver: Driver, trainer: Callable[[], AnyTrainer], plan: Wanted, bega
     Raises:
         UserError: the folder was looked at by another plan, which no longer keeps the 5 %.
     """
-    of, index = driver.sweep.settle, list(COMPARED).index(plan.measure)
+    of, index = driver.sweep.settle, list(driver.dataset.measures.compared).index(plan.measure)
     _planned(driver, plan)
     decision, rows = None, list[dict[str, Any]]()
     for number in range(1, of + 1):
@@ -102,13 +102,13 @@ class Seen(NamedTuple):
 def _seen(driver: Driver) -> Seen:
     keys = [driver.keys[member.id] for member in driver.members]
     members, _ = rows_of(driver.members, keys, driver.store, driver.dataset.signature)
-    predictions = Predictions(driver.store.predictions(keys), driver.dataset.test.targets)
+    predictions = driver.predictions(keys)
     cells = counted(members, list(members["member"]))
     plain = reference_of(cells, settings_of(members))
     if plain is None:
         raise UserError("settle: every member diverged, so that there is nothing to compare. Try smaller strengths.")
     pairs = differences(grouped(cells, predictions), cells, predictions, [plain])
-    return Seen(members, pairs, plain, len(predictions.labels))
+    return Seen(members, pairs, plain, predictions.examples)
 
 
 def _row(driver: Driver, seen: Seen, decision: Decision, index: int, plan: Wanted) -> dict[str, Any]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from jaxreg.axes import AXES
 from jaxreg.data.dataset import Dataset, Reading, Signature
 from jaxreg.data.load import load as load_data
+from jaxreg.errors import UserError
 from jaxreg.spec.load import load
 from jaxreg.spec.settings import Settings
 from jaxreg.spec.sweep import Sweep
@@ -16,9 +18,13 @@ STEPS = 600
 """Of Adam at 1e-3, at least: with fewer, small tables are left unfitted, and every penalty looks useless."""
 
 
+USUAL_ROWS = 12_000
+"""On a split: those that the usual strengths of an axis are for, a fifth of Fashion-MNIST."""
+
+
 def how(sweep: Sweep) -> Reading:
     """Which column of a table is what."""
-    return Reading(sweep.label, sweep.group, sweep.drop, sweep.holdout, sweep.seed)
+    return Reading(sweep.label, sweep.group, sweep.drop, sweep.holdout, sweep.seed, sweep.task)
 
 
 def dataset_of(sweep: Sweep, announce: Callable[[str], None] | None = None) -> Dataset:
@@ -43,27 +49,55 @@ def sweep_and_data(
         dataset, flags = of_arrays(data, how(made)), {"name": f"arrays-{made.name}", **flags}
     elif dataset is None and (made.data is not None or made.test is not None):
         dataset = dataset_of(made)
-    return (made if dataset is None else load(file, flags, mark, suited_to(dataset, made.splits))), dataset
+    return (made if dataset is None else load(file, flags, mark, suited_to(dataset, made.splits, made.axes))), dataset
 
 
-def suited_to(dataset: Dataset, splits: int = 5) -> Mapping[str, Any]:
-    """What a sweep on these data is by default: nothing for images, whose recipe is the notebook's.
+def suited_to(dataset: Dataset, splits: int = 5, axes: Iterable[str] = ()) -> Mapping[str, Any]:
+    """What a sweep on these data is by default: the notebook's recipe for images; of quantities its squared error.
 
     For a table, networks by the number of training rows (64-32 up to 20,000, 128-64 beyond; 32 where there are fewer
     than 1,000), batches of 32 (16 of fewer than 1,000), as many epochs as make `STEPS` steps on a split, from 15 to
-    100; and as many splits, up to 5, as leave four rows of the rarest class in each.
+    100; as many splits, up to 5, as leave four rows of the rarest class in each; and values of those `axes` whose best
+    one falls as 1/n: ten times as large for every power of ten that a split's rows are below `USUAL_ROWS`, up to two.
     """
+    loss = {} if dataset.quantities is None else {"loss": "squared"}
     if dataset.examples_are == "images":
-        return {}
+        return {"recipe": loss} if loss else {}
     import numpy as np
 
-    rows, rarest = len(dataset.train.targets), int(np.bincount(dataset.train.targets).min())
+    rows, rarest = len(dataset.train.targets), int(np.bincount(dataset.strata).min())
     hidden = [32] if rows < 1000 else [64, 32] if rows <= 20_000 else [128, 64]
     batch = 16 if rows < 1000 else 32
     splits = max(2, min(splits, rarest // 4)) if rarest >= 2 else 1
     epochs = int(np.clip(-(-STEPS * batch * splits // rows), 15, 100))
-    recipe = {"hidden": hidden, "batch_size": batch, "epochs": epochs, "scaling": "raw"}
-    return {"splits": splits, "recipe": recipe}
+    power = int(np.clip(np.floor(np.log10(USUAL_ROWS * splits / rows)), 0, 2))
+    values = {
+        axis: [float(f"{10**power * value:.6g}") for value in AXES[axis].values]
+        for axis in axes
+        if AXES[axis].falls and power
+    }
+    recipe = {"hidden": hidden, "batch_size": batch, "epochs": epochs, "scaling": "raw", **loss}
+    return {"splits": splits, "recipe": recipe, "axes": values}
+
+
+def check_task(sweep: Sweep, dataset: Dataset) -> None:
+    """Raises `UserError` where a cell has a setting that is of classes, and quantities are to be predicted."""
+    if dataset.quantities is None:
+        return
+    usual = Settings()
+    for cell in sweep.cells:
+        own = cell.settings
+        monitor = "" if own.early_stopping is None else own.early_stopping.monitor
+        wrong = {
+            'loss = "cross_entropy"': own.loss != "squared",
+            "label_smoothing": own.label_smoothing != usual.label_smoothing,
+            "label_noise": own.label_noise != usual.label_noise,
+            'monitor = "val_accuracy"': monitor == "val_accuracy",
+        }
+        for name in (name for name, there in wrong.items() if there):
+            what = " and ".join(dataset.quantities.names)
+            hint = ' Type --loss squared, or loss = "squared" in [recipe].' if name.startswith("loss") else ""
+            raise UserError(f"{cell.name}: {name} is of classes, and {what} is to be predicted as a quantity.{hint}")
 
 
 def with_network(
@@ -93,7 +127,7 @@ def with_network(
     if network is None and asked:
         own = own_networks.known(asked)
     else:
-        own = own_networks.register(network, data.inputs, data.classes, called, penalised)
+        own = own_networks.register(network, data.inputs, data.outputs, called, penalised)
     if asked and own_networks.MARK in asked and own.name != asked:
         raise own_networks.unknown(asked)
 

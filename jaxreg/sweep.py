@@ -181,6 +181,7 @@ def parser(prog: str = PROG) -> Parser:
     files.add_argument("--data", metavar="PATH", help="a table (.csv, .parquet), arrays (.npz), a folder of IDX files")
     files.add_argument("--test", metavar="PATH", help="the table that scores (default: a quarter of the rows)")
     files.add_argument("--label", metavar="COLUMN", help="what is to be predicted (default: label, target, class or y)")
+    files.add_argument("--task", metavar="NAME", help="classification or regression (default: as the label looks)")
     files.add_argument("--group", metavar="COLUMN", help="rows with the same value stay on one side of every split")
     files.add_argument("--drop", metavar="COLUMNS", help="columns to leave out")
     files.add_argument("--holdout", metavar="SHARE", help="share of the rows that score, without --test (default 0.25)")

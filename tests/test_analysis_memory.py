@@ -10,6 +10,7 @@ import pytest
 
 from jaxreg.statistics import decomposition, groups
 from jaxreg.statistics.analysis import analyse
+from jaxreg.statistics.predictions import ClassPredictions
 
 EXAMPLES, CLASSES = 400, 10
 LABELS = np.arange(EXAMPLES) % CLASSES
@@ -46,7 +47,7 @@ def peak(splits: int) -> int:
     names = list(table["member"])
     tracemalloc.start()
     try:
-        analyse(table, predictions, LABELS, names)
+        analyse(table, ClassPredictions(predictions, LABELS), names)
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -63,15 +64,15 @@ def test_forty_times_as_many_members_need_about_the_same_memory(monkeypatch):
 def test_no_request_is_large(monkeypatch):
     monkeypatch.setattr(groups, "_BLOCK_BYTES", 2**16)
     table, predictions = members(2, 3), Made(6)
-    analyse(table, predictions, LABELS, list(table["member"]))
+    analyse(table, ClassPredictions(predictions, LABELS), list(table["member"]))
     assert predictions.largest <= 2**16
 
 
 def test_blocks_change_nothing(monkeypatch):
     table, predictions = members(3, 4), Made(12)
     names = list(table["member"])
-    whole = analyse(table, predictions[list(range(12)), slice(None)], LABELS, names)
+    whole = analyse(table, ClassPredictions(predictions[list(range(12)), slice(None)], LABELS), names)
     monkeypatch.setattr(groups, "_BLOCK_BYTES", 2**16)
-    blocks = analyse(table, predictions, LABELS, names)
+    blocks = analyse(table, ClassPredictions(predictions, LABELS), names)
     for name in ("decomposition", "comparisons", "choices", "classes", "calibration", "reliability", "power"):
         pd.testing.assert_frame_equal(getattr(whole, name), getattr(blocks, name), rtol=1e-7, atol=1e-12)

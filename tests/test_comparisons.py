@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from jaxreg.measures import CLASSES
 from jaxreg.statistics.comparisons import (
-    COMPARED,
     UNDECIDED,
     Difference,
     benjamini_hochberg,
@@ -21,6 +21,8 @@ from jaxreg.statistics.comparisons import (
     verdict,
 )
 from jaxreg.statistics.intervals import TwoWay
+
+COMPARED = list(CLASSES.compared)
 
 
 def losses(random: np.random.Generator, cells: int, units: int, examples: int, apart: float) -> np.ndarray:
@@ -119,7 +121,7 @@ def test_verdicts():
 def test_a_difference_turned_round_is_the_same_difference():
     """Also where it is in two families: what is said of a pair does not depend on what it is asked for."""
     pairs = repeated(differences(layout(losses(np.random.default_rng(2), 5, 5, 80, 1.0)), 5))
-    table = compare_with_references(pairs, [f"c{i}" for i in range(5)], "c0", "c2")
+    table = compare_with_references(pairs, [f"c{i}" for i in range(5)], "c0", "c2", COMPARED)
     one = table[(table["cell"] == "c2") & (table["reference"] == "c0")].iloc[0]
     other = table[(table["cell"] == "c0") & (table["reference"] == "c2")].iloc[0]
     assert one["difference"] == pytest.approx(-other["difference"])
@@ -131,7 +133,7 @@ def test_a_pair_says_the_same_whatever_is_best():
     """So the least of all pairs' p-values, each corrected for all pairs, can't be lowered by choosing."""
     pairs = repeated(differences(layout(losses(np.random.default_rng(2), 5, 5, 80, 1.0)), 5))
     names = [f"c{i}" for i in range(5)]
-    one, other = (compare_with_references(pairs, names, "c0", best) for best in ("c1", "c3"))
+    one, other = (compare_with_references(pairs, names, "c0", best, COMPARED) for best in ("c1", "c3"))
     one = one[(one["cell"] == "c3") & (one["reference"] == "c1")]
     other = other[(other["cell"] == "c1") & (other["reference"] == "c3")]
     assert len(one) == len(other) == len(COMPARED)
@@ -146,12 +148,12 @@ def test_against_the_best_all_pairs_are_corrected_for(given):
     names = [f"c{i}" for i in range(4)]
     if given != "every pair":
         pairs = [d for d in pairs if "c2" in (d.cell, d.reference)]
-    table = compare_with_references(pairs, names, "c0", "c2")
+    table = compare_with_references(pairs, names, "c0", "c2", COMPARED)
     families = [[d for d in pairs if ("c0" in (d.cell, d.reference)) is plain] for plain in (True, False)]
     against_plain, against_best = (table[table["reference"] == name] for name in ("c0", "c2"))
     for measure in ("test_brier", "test_error"):
         rows = against_best[against_best["measure"] == measure]
-        all_p = compare(families, list(COMPARED))[lambda t, m=measure: t["measure"] == m]["p"]
+        all_p = compare(families, COMPARED)[lambda t, m=measure: t["measure"] == m]["p"]
         place = [int(np.argmin(np.abs(all_p.to_numpy() - p))) for p in rows["p"]]
         np.testing.assert_allclose(rows["p_adjusted"], holm(all_p.to_numpy(), 6)[place], rtol=1e-6)
     if given == "every pair":
@@ -172,14 +174,13 @@ def test_an_interval_holds_0_where_its_own_p_value_says_so():
 @pytest.mark.slow
 def test_equal_cells_are_rarely_told_apart_even_from_the_best_of_them(monkeypatch):
     """The best of eight equal cells looks good by luck; against it no more than 5 % of runs may say "higher"."""
-    monkeypatch.setattr("jaxreg.statistics.comparisons.COMPARED", {"m": ("cross_entropy", "error")})
     random, wrong, naive = np.random.default_rng(3), 0, 0
     names = [f"c{i}" for i in range(8)]
     for _ in range(200):
         values = losses(random, 8, 6, 30, 1.0)
         best = names[int(values.mean((1, 2)).argmin())]
         pairs = differences(layout(values), 8)
-        table = compare_with_references(pairs, names, "c0", best)
+        table = compare_with_references(pairs, names, "c0", best, ["m"])
         if best != "c0":
             wrong += (table.loc[table["reference"] == best, "verdict"] != UNDECIDED).any()
             own = [d for d in pairs if best in (d.cell, d.reference)]

@@ -7,8 +7,7 @@ import pytest
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from jaxreg.statistics import contract as module
-from jaxreg.statistics.contract import DESIGN, MEASURES, REFERENCE, World, contract, logits
-from jaxreg.statistics.recommendation import PURPOSES
+from jaxreg.statistics.contract import DESIGN, MEASURES, PURPOSES, REFERENCE, World, contract, logits
 from jaxreg.statistics.sums import lse
 
 

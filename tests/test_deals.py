@@ -14,6 +14,7 @@ from jaxreg.statistics.decomposition import PARTS, Accumulator, decompose
 from jaxreg.statistics.folds import Scores
 from jaxreg.statistics.intervals import TwoWay, remaining
 from jaxreg.statistics.power import detectable, needed, review
+from jaxreg.statistics.predictions import ClassPredictions
 from jaxreg.statistics.spreads import Spread, spread
 from jaxreg.statistics.sums import design
 from jaxreg.store.identity import key
@@ -134,12 +135,12 @@ def test_folds_leave_out_and_look_within_a_deal():
     assert len(found) == len(expected) == 80
 
     def key(fold):
-        return tuple(np.round(fold.cross_entropy, 9))
+        return tuple(np.round(fold.loss, 9))
 
     for mine, theirs in zip(sorted(found, key=key), sorted(expected, key=key), strict=True):
         assert mine.seen.units == 3
         np.testing.assert_allclose(mine.seen.difference(0, 1).error, theirs.seen.difference(0, 1).error)
-    np.testing.assert_allclose(both.wrong, (loss > 0).mean((1, 2)))
+    np.testing.assert_allclose(both.second, (loss > 0).mean((1, 2)))
 
 
 def test_calibration_is_the_mean_over_deals():
@@ -238,7 +239,7 @@ def test_an_analysis_takes_the_deals_from_the_members():
     labels = np.arange(60) % 4
     z = random.normal(size=(len(table), 60, 4)) + 2 * np.eye(4)[labels]
     log_p = (z - np.log(np.exp(z).sum(-1, keepdims=True))).astype(np.float32)
-    found = analyse(table, log_p, labels, list(table["member"]))
+    found = analyse(table, ClassPredictions(log_p, labels), list(table["member"]))
     expected = decompose(log_p[:6], labels, range(6), [0] * 6, "log_probabilities", deal=[0, 0, 0, 1, 1, 1])
     pd.testing.assert_frame_equal(found.decomposition[expected.columns].iloc[: len(expected)], expected)
     assert {"deals", "deals_needed", "share_deals"} <= set(found.power)

@@ -47,8 +47,8 @@ def test_the_folds_are_those_with_every_loss_at_hand(units, step):
     found, expected = list(scores(loss, step).folds()), directly(loss)
     assert len(found) == len(expected) == 10 * units
     for mine, theirs in zip(found, expected, strict=True):
-        np.testing.assert_allclose(mine.cross_entropy, theirs.cross_entropy)
-        np.testing.assert_allclose(mine.wrong, theirs.wrong)
+        np.testing.assert_allclose(mine.loss, theirs.loss)
+        np.testing.assert_allclose(mine.second, theirs.second)
         for reference in range(len(loss)):
             one, other = (x.seen.differences(reference) for x in (mine, theirs))
             apart = np.arange(len(loss)) != reference
@@ -67,7 +67,7 @@ def test_differences_are_the_pairs_one_by_one():
 
 def test_the_share_of_wrong_answers():
     loss = losses()
-    np.testing.assert_allclose(scores(loss, 17).wrong, (loss > 2).mean((1, 2)))
+    np.testing.assert_allclose(scores(loss, 17).second, (loss > 2).mean((1, 2)))
 
 
 def test_halves_are_balanced_and_always_the_same():

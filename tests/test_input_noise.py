@@ -37,7 +37,7 @@ def cross_entropy(data, state):
     def mean(steps=0, **given):
         after, losses = epoch(hyper(learning_rate=STILL, **given), state._replace(steps=jnp.int32(steps)))
         assert np.array_equal(after.weights.params["output"]["kernel"], state.weights.params["output"]["kernel"])
-        return float(losses.cross_entropy)
+        return float(losses.error)
 
     return mean
 
@@ -80,7 +80,7 @@ def test_another_deviation_scales_the_same_noise(data, state, float64):
     def mean(noise):
         chosen = hyper(learning_rate=STILL, dtype=jnp.float64)._replace(input_noise=noise)
         start = training.restart(NOISY, chosen, weights)
-        return training.train_epoch(NOISY, chosen, start, order, data)[1].cross_entropy
+        return training.train_epoch(NOISY, chosen, start, order, data)[1].error
 
     clean = mean(0.0)
     slopes = [float(mean(noise) - clean) / noise for noise in (1e-6, 2e-6)]

@@ -69,7 +69,7 @@ def test_every_step_has_the_loss_that_keras_has(case, rows, keras_float64):
     data = Part(jnp.asarray(rows.images), jnp.asarray(rows.labels))
     _, epoch = step_of(model, optimizers.scale_by_keras_adam)(chosen, start, jnp.asarray(rows.order[:14]), data)
     printed = np.average(expected[:14], weights=[32] * 13 + [8])
-    np.testing.assert_allclose(epoch.cross_entropy + epoch.penalty, printed, rtol=1e-5)
+    np.testing.assert_allclose(epoch.error + epoch.penalty, printed, rtol=1e-5)
 
 
 @pytest.mark.slow
@@ -118,7 +118,7 @@ def test_evaluate_of_keras_is_our_cross_entropy_and_penalty(whole, rows):
     scaled = images.astype(np.float32) / 255
     expected = reference.evaluate(scaled, labels, batch_size=32, verbose=0)
     penalty = 1e-4 * found.norms.absolute + 1e-3 * found.norms.square
-    np.testing.assert_allclose(found.cross_entropy + penalty, expected, rtol=1e-5)
+    np.testing.assert_allclose(found.error + penalty, expected, rtol=1e-5)
     logits = np.asarray(reference(scaled, training=False))
     np.testing.assert_allclose(predictions[:1123], jax.nn.log_softmax(logits), atol=1e-5)
     assert float(found.accuracy) == pytest.approx(np.mean(logits.argmax(axis=1) == labels), abs=1e-6)
@@ -180,7 +180,7 @@ def test_dropout_trains_as_keras_does_in_distribution(rows):
         chosen = hyper()._replace(
             dropout=rates, identity=jnp.stack([jnp.uint32(9), jnp.uint32(0), seed, jnp.uint32(0)])
         )
-        return training.train_epoch(model, chosen, start, jnp.asarray(order), data)[1].cross_entropy
+        return training.train_epoch(model, chosen, start, jnp.asarray(order), data)[1].error
 
     many = jax.jit(jax.vmap(mean_loss, in_axes=(0, None)))
     mine = many(jnp.arange(seeds, dtype=jnp.uint32), jnp.array(rates))

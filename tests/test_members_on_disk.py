@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from made_members import made
 
+from jaxreg.data.dataset import Dataset, Part, digest
 from jaxreg.data.fashion import SIGNATURE
 from jaxreg.spec.members import members
 from jaxreg.store import tables
@@ -186,7 +187,9 @@ def test_predictions_as_numpy_has_them(store, keys, wanted, tmp_path):
     assert (predictions.shape, predictions.dtype, predictions.size) == (whole.shape, whole.dtype, whole.nbytes)
     for rows, examples in (([0, 2], slice(1, 3)), ([1], slice(None)), ([1, 0], slice(2, 9))):
         np.testing.assert_array_equal(predictions[rows, examples], whole[rows][:, examples])
-    tables.write_predictions(tmp_path, wanted, LABELS, predictions)
+    part = Part(np.zeros((len(LABELS), 3), np.float32), LABELS)
+    dataset = Dataset("made up", part, part, ("a", "b", "c"), None, digest(part, part))
+    tables.write_predictions(tmp_path, wanted, dataset, predictions)
     with np.load(tmp_path / "predictions.npz") as stored:
         assert stored["members"].tolist() == [member.id for member in wanted]
         np.testing.assert_array_equal(stored["labels"], LABELS)

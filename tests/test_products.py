@@ -70,7 +70,7 @@ def test_a_member_trains_the_same(dataset, scaling, more, levels):
     begun = training.start(plain, given_)
     other = plain._replace(levels=levels)
     losses = [
-        jax.jit(lambda member=member: training.train_epoch(member, given_, begun, order, data))()[1].cross_entropy
+        jax.jit(lambda member=member: training.train_epoch(member, given_, begun, order, data))()[1].error
         for member in (plain, other)
     ]
     np.testing.assert_allclose(*losses, rtol=1e-3)

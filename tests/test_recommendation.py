@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jaxreg.statistics.comparisons import COMPARED, UNDECIDED, Difference
+from jaxreg.measures import CLASSES
+from jaxreg.statistics.comparisons import UNDECIDED, Difference
 from jaxreg.statistics.intervals import Between, Estimate
-from jaxreg.statistics.recommendation import PURPOSES, recommend
-from jaxreg.statistics.whole import MEASURES
+from jaxreg.statistics.recommendation import recommend
 
+MEASURES, COMPARED, PURPOSES = CLASSES.on_everything, CLASSES.compared, CLASSES.purposes
 CE, SCALED, BRIER, ERROR = MEASURES
 Verdicts = dict[str, dict[str, tuple[float, str]]]
 
@@ -100,4 +101,5 @@ def test_the_parts_carry_the_advice_for_the_whole(there: Verdicts, expected: str
 
 
 def test_every_purpose_has_a_measure_and_another_that_it_may_cost():
-    assert all(set(purpose) <= set(COMPARED) and len(set(purpose)) == 2 for purpose in PURPOSES.values())
+    for purpose in PURPOSES.values():
+        assert {purpose.measure, purpose.other} <= set(COMPARED) and purpose.measure != purpose.other

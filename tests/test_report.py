@@ -361,7 +361,7 @@ def test_the_command_needs_neither_jax_nor_predictions(tmp_path: Path) -> None:
         (lambda folder: (folder / "choices.csv").write_text("axis,rule\n"), "choices.csv has no column cell"),
         (lambda folder: (folder / "members.csv").write_bytes(b"\xff\xfe\x00"), "members.csv can't be read"),
         (lambda folder: (folder / "examples.npz").write_bytes(b"PK"), "examples.npz: can't be read"),
-        (lambda folder: [file.unlink() for file in folder.iterdir()], "members.csv is missing"),
+        (lambda folder: [file.unlink() for file in folder.iterdir()], "run.json is missing"),
     ],
 )
 def test_wrong_input_is_told_in_two_lines(tmp_path: Path, capsys: pytest.CaptureFixture, spoil, words: str) -> None:

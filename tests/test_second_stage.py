@@ -12,12 +12,12 @@ import jaxreg
 from jaxreg.data.dataset import Dataset
 from jaxreg.engine.progress import Silent
 from jaxreg.errors import Interrupted, UserError
+from jaxreg.measures import CLASSES
 from jaxreg.replay import replay
 from jaxreg.report.page import write
 from jaxreg.spec import second_stage
 from jaxreg.spec.load import load
 from jaxreg.spec.sweep import Sweep
-from jaxreg.statistics.whole import MEASURES
 from jaxreg.store.results import read
 
 SMALL = {"hidden": [4], "epochs": 2, "batch_size": [50], "curve_images": 50, "splits": 3}
@@ -98,7 +98,7 @@ def test_its_members_are_on_everything_and_in_tables_of_their_own(both: dict[str
     expected = second_stage.kin(sweep(), ["plain", best["cell"]])
     names = list(dict.fromkeys(cell.name for cells in expected.values() for cell in cells)) + ["early_stopping=3-best"]
     assert list(dict.fromkeys(added["cell"])) == names and (added.groupby("cell").size() == 2).all()
-    assert list(results.whole["measure"]) == list(MEASURES) * len(names)
+    assert list(results.whole["measure"]) == list(CLASSES.on_everything) * len(names)
     for cell, rows in added.groupby("cell"):
         for measure, column in (
             ("test_cross_entropy", rows["test_cross_entropy"]),

@@ -14,6 +14,7 @@ import jaxreg
 from jaxreg.data.dataset import Dataset
 from jaxreg.engine.progress import Silent
 from jaxreg.errors import Interrupted, UserError
+from jaxreg.measures import CLASSES
 from jaxreg.report.page import write
 from jaxreg.settle import ALL_LOOKS, BUDGET, SETTLED
 from jaxreg.spec.load import load
@@ -21,7 +22,7 @@ from jaxreg.spec.members import first_look, members, number
 from jaxreg.spec.sweep import Sweep
 from jaxreg.spec.typed import budget, gain
 from jaxreg.statistics.boundaries import Look, boundary
-from jaxreg.statistics.comparisons import COMPARED, LEVEL, UNDECIDED
+from jaxreg.statistics.comparisons import LEVEL, UNDECIDED
 from jaxreg.store.results import Results, read
 from jaxreg.sweep import main
 
@@ -123,7 +124,7 @@ def test_p_values_and_verdicts_on_the_page_are_those_of_the_last_look(settled: P
     there = fixed.comparisons.set_index(["cell", "reference", "measure"])
     plain = rows.set_index(["cell", "reference", "measure"])
     cell = next(c for c, n in results.members.groupby("cell")["deal"].nunique().items() if n == look.number != "plain")
-    for measure in COMPARED:
+    for measure in CLASSES.compared:
         mine, other = (table.loc[(cell, "plain", measure)] for table in (plain, there)) if cell != "plain" else (0, 0)
         if cell != "plain":
             assert mine["difference"] == pytest.approx(other["difference"], rel=1e-6, abs=1e-9)

@@ -7,9 +7,11 @@ import pandas as pd
 import pytest
 
 from jaxreg.axes import present
+from jaxreg.measures import CLASSES
 from jaxreg.statistics.analysis import analyse, write
-from jaxreg.statistics.comparisons import COMPARED, UNDECIDED, holm
+from jaxreg.statistics.comparisons import UNDECIDED, holm
 from jaxreg.statistics.decomposition import LOSSES, PARTS, SHARES
+from jaxreg.statistics.predictions import ClassPredictions
 from jaxreg.statistics.recommendation import COLUMNS
 
 CELLS = {"plain": (0.0, 0.0), "l1=1e-4": (1e-4, 0.0), "l2=1e-3": (0.0, 1e-3), "l2=0.1": (0.0, 0.1)}
@@ -43,7 +45,9 @@ def made_up(diverged=()):
 
 def tables(members, outputs, inputs=INPUTS, picture=(2, 3), names=NAMES):
     kept = members["diverged_at"].isna().to_numpy()
-    return analyse(members, outputs[kept], LABELS, list(members["member"][kept]), inputs, picture, names)
+    return analyse(
+        members, ClassPredictions(outputs[kept], LABELS), list(members["member"][kept]), inputs, picture, names
+    )
 
 
 @pytest.fixture(scope="module")
@@ -118,11 +122,11 @@ def test_comparisons_are_differences_of_the_decomposition(run):
     for reference in ("plain", best):
         rows = found[found["reference"] == reference]
         assert sorted(zip(rows["cell"], rows["measure"], strict=True)) == sorted(
-            (cell, measure) for cell in CELLS if cell != reference for measure in COMPARED
+            (cell, measure) for cell in CELLS if cell != reference for measure in CLASSES.compared
         )
     parts = run.decomposition.set_index(["cell", "loss"])
     for row in found.itertuples():
-        loss, part = COMPARED[row.measure]
+        loss, part = CLASSES.compared[row.measure].term
         expected = parts.loc[(row.cell, loss), part] - parts.loc[(row.reference, loss), part]
         assert row.difference == pytest.approx(expected, abs=1e-6)
         assert row.verdict == UNDECIDED or row.verdict == ("lower" if row.difference < 0 else "higher")

@@ -19,7 +19,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = (
     {"jaxreg"},  # the version; its other names are resolved when asked for
     {"interrupts"},
-    {"errors", "formatting", "files", "reading", "axes", "circumstances"},
+    {"errors", "formatting", "files", "reading", "axes", "measures", "circumstances"},
     {"flags", "spec", "data", "statistics"},
     {"store", "completion", "decomposition"},
     {"engine", "report", "coverage"},
@@ -40,6 +40,7 @@ WITHOUT_JAX = (
     "files",
     "reading",
     "axes",
+    "measures",
     "flags",
     "spec",
     "data",

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import jaxreg
+from jaxreg.axes import AXES
 from jaxreg.data.dataset import Dataset, Reading
 from jaxreg.data.in_memory import of_arrays
 from jaxreg.data.load import load
@@ -120,7 +121,7 @@ def broken(change: Any) -> pd.DataFrame:
             {},
             "180 different texts.*--drop name",
         ),
-        (lambda f: f.__setitem__("outcome", f.age), {}, "column outcome has 240 different numbers: a quantity"),
+        (lambda f: f.__setitem__("outcome", "a" + f.age.astype(str)), {"task": "regression"}, "takes numbers"),
         (lambda f: f.__setitem__("outcome", "well"), {}, "column outcome has 1 classes, expected 2"),
         (lambda f: f.loc.__setitem__((3, "outcome"), None), {}, "the label, lacks 1 value of 240"),
         (lambda f: f.loc.__setitem__((3, "who"), None), {"group": "who"}, "column who lacks a value"),
@@ -273,6 +274,10 @@ def test_the_recipe_follows_from_the_size(dataset: Dataset) -> None:
         assert steps >= STEPS or recipe["epochs"] == 100
     few = of_arrays((x[:60], np.array([0] * 51 + [1] * 9), x[:10], np.resize([0, 1], 10)), Reading())
     assert suited_to(few)["splits"] == 2
+    for rows, times in ((200, 100), (3000, 10), (100_000, 1)):
+        data = of_arrays((np.resize(x, (rows, 2)), np.resize([0, 1], rows), x[:10], np.resize([0, 1], 10)), Reading())
+        usual = suited_to(data, 5, ["l2", "dropout"])["axes"].get("l2", list(AXES["l2"].values))
+        assert usual == pytest.approx([times * value for value in AXES["l2"].values])  # dropout does not fall so
 
 
 @pytest.mark.slow
@@ -300,8 +305,6 @@ def test_a_table_goes_all_the_way_to_the_report(tmp_path: Path, capsys: pytest.C
 
 def test_from_python_with_a_frame(tmp_path: Path) -> None:
     how = {"data": table().drop(columns="who"), "label": "outcome"}
-    run = jaxreg.run("l1", **how, out=tmp_path / "run") if False else None
-    assert run is None
     sweep = jaxreg.load(
         flags={"grid": "l2", "l2": [0, 0.1], "splits": 2, "epochs": 2, "hidden": [4], "second_stage": 0}
     )

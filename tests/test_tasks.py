@@ -21,7 +21,7 @@ TASK, SQUARED = Classification(10, smoothed=True), Classification(10, "squared",
 def losses(task, outputs, targets, smoothing):
     """Of each example, as a step computes them."""
     predictions = task.predictions(outputs)
-    return task.losses(task.cross_entropies(outputs, targets), predictions, targets, jnp.asarray(smoothing))
+    return task.losses(task.errors(outputs, targets), predictions, targets, jnp.asarray(smoothing))
 
 
 def optaxs(outputs, targets, smoothing):
@@ -47,7 +47,7 @@ def test_smoothed_cross_entropy_is_optaxs(float64, seed, smoothing):
 def test_no_smoothing_is_the_cross_entropy_itself():
     """Bit for bit."""
     outputs, targets = (jnp.asarray(array) for array in examples(1))
-    np.testing.assert_array_equal(losses(TASK, outputs, targets, 0.0), TASK.cross_entropies(outputs, targets))
+    np.testing.assert_array_equal(losses(TASK, outputs, targets, 0.0), TASK.errors(outputs, targets))
 
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -79,4 +79,4 @@ def test_training_and_evaluation_tell_the_loss_and_the_cross_entropy_apart(datas
     scored, _ = evaluated(model, chosen, state.weights, order, data)
     for found in (trained, scored):
         np.testing.assert_allclose(found.loss, expected, rtol=1e-5)
-        np.testing.assert_allclose(found.cross_entropy, jnp.mean(optaxs(outputs, targets, 0.0)), rtol=1e-5)
+        np.testing.assert_allclose(found.error, jnp.mean(optaxs(outputs, targets, 0.0)), rtol=1e-5)

@@ -99,7 +99,7 @@ def test_a_stopped_member_stays_bit_for_bit(dataset, start):
     data = placed(dataset.train)
     order = jnp.asarray(in_batches(np.arange(37), 8))
     state, losses = jax.jit(lambda: training.rest(LEARNER, hyper(), start, order, data))()
-    assert same(state, start) and np.isnan(losses.cross_entropy)
+    assert same(state, start) and np.isnan(losses.error)
     shapes = jax.eval_shape(lambda: training.train_epoch(LEARNER, hyper(), start, order, data))
     assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), (state, losses)) == jax.tree.map(
         lambda leaf: (leaf.shape, leaf.dtype), shapes
@@ -124,7 +124,7 @@ def test_evaluation_by_definition(dataset, start):
     log_p = np.asarray(predictions)[:77]
     np.testing.assert_allclose(np.exp(log_p).sum(axis=1), 1, rtol=1e-5)
     truth = dataset.test.targets[rows]
-    np.testing.assert_allclose(found.cross_entropy, -log_p[np.arange(77), truth].mean(), rtol=1e-5)
+    np.testing.assert_allclose(found.error, -log_p[np.arange(77), truth].mean(), rtol=1e-5)
     np.testing.assert_allclose(found.accuracy, (log_p.argmax(axis=1) == truth).mean(), rtol=1e-6)
 
 

@@ -16,6 +16,7 @@ import pandas as pd
 
 from jaxreg.axes import AXES, CONDITIONS, RECIPE
 from jaxreg.statistics.analysis import analyse, write
+from jaxreg.statistics.predictions import ClassPredictions
 from jaxreg.statistics.sums import lse
 
 GOLDEN = Path(__file__).parent / "golden" / "report.md"
@@ -109,7 +110,11 @@ def write_run(
     table.to_csv(folder / "members.csv", index=False)
     pd.DataFrame(history).to_csv(folder / "history.csv", index=False)
     inputs = np.arange(len(LABELS) * 64, dtype=np.uint8).reshape(-1, 64) if pictures else None
-    write(analyse(table, np.array(outputs), LABELS, list(table["member"]), inputs, (8, 8), CLASSES), folder)
+    scored = ClassPredictions(np.array(outputs), LABELS)
+    write(
+        analyse(table, scored, list(table["member"]), inputs, (8, 8), CLASSES),
+        folder,
+    )
     record = {
         "sweep": {"name": folder.name, "grid": grid, "splits": splits, "deals": deals, "seeds": seeds},
         "command": "python -m jaxreg.sweep --grid l1,l2",

@@ -62,7 +62,7 @@ def member_steps(made: Chunk) -> int:
 
 def epoch(made: Chunk) -> float:
     """Trains every member for one epoch; their mean cross-entropy. Orders are drawn and moved, nothing is scored."""
-    return float(np.mean(np.asarray(made.train().cross_entropy)))
+    return float(np.mean(np.asarray(made.train().error)))
 
 
 def counted_epoch(made: Chunk) -> int:

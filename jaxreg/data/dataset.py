@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxreg.errors import UserError
+from jaxreg.measures import CLASSES, QUANTITIES, Measures
 
 
 class Reading(NamedTuple):
@@ -18,6 +19,7 @@ class Reading(NamedTuple):
     drop: tuple[str, ...] = ()
     holdout: float = 0.25  # share of the rows that score, where there is no test table
     seed: int = 0  # of that share
+    task: str | None = None  # "classification" or "regression", where it is not as it looks
 
 
 AS_IT_SAYS = Reading()
@@ -27,16 +29,35 @@ class Part(NamedTuple):
     """Examples with their targets, on the host or on a device."""
 
     inputs: Any  # "example *feature", of any type: 8-bit images stay 8-bit on the device
-    targets: Any  # "example", the number of the class
+    targets: Any  # "example", the number of the class; of quantities "example quantity" float32, standardised
+
+
+class Quantities(NamedTuple):
+    """What is predicted where that are no classes: a number each, standardised by the training part."""
+
+    names: tuple[str, ...]
+    means: tuple[float, ...]
+    spreads: tuple[float, ...]  # standard deviations
+
+    @property
+    def unit(self) -> float:
+        """What 1 of the standardised numbers is: of one quantity its spread; of several, which share no unit, 1."""
+        return self.spreads[0] if len(self.spreads) == 1 else 1.0
 
 
 class Signature(NamedTuple):
     """All of a data set that a plan or a program depends on: shapes and counts, never contents."""
 
     inputs: tuple[int, ...]  # shape of one example
-    classes: int
+    classes: int  # 0 where quantities are predicted
     train_examples: int
     test_examples: int
+    quantities: int = 0
+
+    @property
+    def outputs(self) -> int:
+        """Numbers that a network gives for one example."""
+        return self.classes or self.quantities
 
     @property
     def features(self) -> int:
@@ -57,11 +78,44 @@ class Dataset(NamedTuple):
     examples_are: str = "images"
     inputs_are: str = "pixels"
     notes: tuple[str, ...] = ()  # how it was read
+    quantities: Quantities | None = None  # what is predicted, where that are no classes
+
+    @property
+    def measures(self) -> Measures:
+        """By what its models are scored."""
+        return CLASSES if self.quantities is None else QUANTITIES
+
+    @property
+    def unit(self) -> float:
+        """What a difference of 1 between targets is."""
+        return 1.0 if self.quantities is None else self.quantities.unit
+
+    @property
+    def test_variance(self) -> float:
+        """Of quantities: the mean squared error of who knows their means in the test part and nothing else."""
+        return self.unit**2 * float(np.var(self.test.targets, axis=0, dtype=np.float64).mean())
+
+    @property
+    def strata(self) -> np.ndarray:
+        """What every part of the training rows should have its share of, "train_example": classes, or nothing."""
+        return self._strata(self.train)
+
+    @property
+    def test_strata(self) -> np.ndarray:
+        """The same of the test rows."""
+        return self._strata(self.test)
+
+    def _strata(self, part: Part) -> np.ndarray:
+        return np.asarray(part.targets) if self.quantities is None else np.zeros(len(part.targets), np.uint8)
 
     @property
     def described(self) -> dict[str, Any]:
         """What run.json says of it beside name and digest."""
         words: dict[str, Any] = {"examples_are": self.examples_are, "inputs_are": self.inputs_are}
+        if self.quantities is not None:
+            spreads = zip(self.quantities.names, self.quantities.spreads, strict=True)
+            words |= {"task": self.measures.task, "quantities": dict(spreads)}
+            words["test_variance"] = self.test_variance
         words["test_examples"] = len(self.test.targets)
         return words | ({"notes": list(self.notes)} if self.notes else {})
 
@@ -69,7 +123,11 @@ class Dataset(NamedTuple):
     def signature(self) -> Signature:
         """Its shapes and counts."""
         return Signature(
-            self.train.inputs.shape[1:], len(self.class_names), len(self.train.targets), len(self.test.targets)
+            self.train.inputs.shape[1:],
+            len(self.class_names),
+            len(self.train.targets),
+            len(self.test.targets),
+            0 if self.quantities is None else len(self.quantities.names),
         )
 
 

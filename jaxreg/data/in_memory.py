@@ -10,7 +10,8 @@ import pandas as pd
 
 from jaxreg.data.dataset import Dataset, Part, Reading, digest
 from jaxreg.data.splits import held_out
-from jaxreg.data.table import classes_of, dataset, numbered
+from jaxreg.data.table import dataset
+from jaxreg.data.targets import numbered, quantities, targets_of
 from jaxreg.errors import UserError
 from jaxreg.formatting import count
 
@@ -40,34 +41,53 @@ def of_arrays(data: Any, how: Reading, name: str = "arrays") -> Dataset:
             raise UserError(f"data: {count(len(x), 'row')} and {count(len(y), 'target')}; expected one for each.")
     if all(getattr(x, "dtype", None) == np.uint8 for x in inputs):
         return _of_pictures(inputs, targets, how, name)
-    tables = [_framed(x, y, how) for x, y in zip(inputs, targets, strict=True)]
-    return dataset(tables[0], tables[1] if len(tables) > 1 else None, how._replace(label=TARGET), name)
+    names = _names(targets[0])
+    tables = [_framed(x, y, names) for x, y in zip(inputs, targets, strict=True)]
+    return dataset(tables[0], tables[1] if len(tables) > 1 else None, how._replace(label=",".join(names)), name)
 
 
-def _framed(x: Any, y: Any, how: Reading) -> pd.DataFrame:
+def _names(targets: Any) -> list[str]:
+    """What targets are called: as a DataFrame or Series has them, else `TARGET`, numbered where there are several."""
+    if isinstance(targets, pd.DataFrame):
+        return [str(name) for name in targets.columns]
+    several = np.ndim(targets) == 2 and np.shape(targets)[1] > 1
+    return [f"{TARGET}{place}" for place in range(np.shape(targets)[1])] if several else [TARGET]
+
+
+def _framed(x: Any, y: Any, names: Sequence[str]) -> pd.DataFrame:
     if isinstance(x, pd.DataFrame):
         table = x.rename(columns=str).reset_index(drop=True)
     else:
         x = np.asarray(x)
         table = pd.DataFrame(x.reshape(len(x), -1)).rename(columns=lambda i: f"x{i}")
-    if TARGET in table:
-        raise UserError(f"data: x has a column {TARGET}, which y is called beside it. Give it another name.")
-    return table.assign(**{TARGET: np.asarray(y).reshape(-1)})
+    if both := [name for name in names if name in table]:
+        raise UserError(f"data: x has a column {both[0]}, which y is called beside it. Give it another name.")
+    columns = [y.iloc[:, place] for place in range(len(names))] if isinstance(y, pd.DataFrame) else _columns(y)
+    return table.assign(**{name: np.asarray(one) for name, one in zip(names, columns, strict=True)})
+
+
+def _columns(y: Any) -> list[np.ndarray]:
+    return [*np.asarray(y).reshape(len(y), -1).T]
 
 
 def _of_pictures(inputs: Sequence[Any], targets: Sequence[Any], how: Reading, name: str) -> Dataset:
-    labels, classes = classes_of(pd.Series(np.asarray(targets[0]).reshape(-1)), TARGET, name)
+    found = targets_of(_framed(np.zeros((len(targets[0]), 0)), targets[0], names := _names(targets[0])), how.task, name)
     flat = [np.ascontiguousarray(np.asarray(x).reshape(len(x), -1)) for x in inputs]
     shape = np.asarray(inputs[0]).shape[1:]
     picture = shape if len(shape) in (2, 3) else None
-    notes = []
+    notes, about = [found.note], None
     if len(flat) == 1:
-        scores = held_out(labels, how.holdout, how.seed)
-        rest = np.setdiff1d(np.arange(len(labels)), scores)
-        notes.append(f"no test part: {len(scores):,} of {len(labels):,} examples score, drawn at random by class")
-        parts = [Part(flat[0][rows], labels[rows]) for rows in (rest, scores)]
+        scores = held_out(found.strata, how.holdout, how.seed)
+        rest = np.setdiff1d(np.arange(len(found.values)), scores)
+        drawn = " by class" if found.classes else ""
+        notes.append(f"no test part: {len(scores):,} of {len(found.values):,} examples score, drawn at random{drawn}")
+        flat, wanted = [flat[0][rows] for rows in (rest, scores)], [found.values[rows] for rows in (rest, scores)]
     else:
-        other = numbered(pd.Series(np.asarray(targets[1]).reshape(-1)), classes, TARGET)
-        parts = [Part(flat[0], labels), Part(flat[1], other)]
+        other = _framed(np.zeros((len(targets[1]), 0)), targets[1], names)
+        tested = numbered(other[TARGET], found.classes, TARGET) if found.classes else other.to_numpy(np.float64)
+        wanted = [found.values, tested]
+    if not found.classes:
+        wanted, about = quantities(wanted[0], wanted[1], names)
+    parts = [Part(x, y) for x, y in zip(flat, wanted, strict=True)]
     words = ("images", "pixels") if picture else ("rows", "features")
-    return Dataset(name, parts[0], parts[1], classes, picture, digest(*parts), None, *words, tuple(notes))
+    return Dataset(name, parts[0], parts[1], found.classes, picture, digest(*parts), None, *words, tuple(notes), about)

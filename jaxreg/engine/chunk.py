@@ -237,7 +237,7 @@ class Chunk:
         spent, left_out, cells = self._spent(), 0, label([slot for _, slot in trained])
         for place, slot in trained:
             mine = jax.tree.map(lambda leaf, place=place: leaf[place], scores)
-            slot.history.append(epoch_row(slot.data, len(slot.history) + 1, *mine))
+            slot.history.append(epoch_row(slot.data, self.data.host, len(slot.history) + 1, *mine))
             slot.seconds += spent / len(trained)
             if verdict.diverged[place]:
                 slot.diverged_at = len(slot.history)

@@ -92,10 +92,10 @@ def after_epoch(
         validated: on validation examples, if it has any.
     """
     trained, index = standing.active, standing.epoch
-    finite = jnp.isfinite(losses.loss) & jnp.isfinite(losses.penalty) & jnp.isfinite(tested.cross_entropy)
+    finite = jnp.isfinite(losses.loss) & jnp.isfinite(losses.penalty) & jnp.isfinite(tested.error)
     values = [losses.loss + losses.penalty]
     if validated is not None:  # Keras's val_loss has the penalty in
-        values += [validated.loss + penalty(hyper, validated.norms), validated.accuracy]
+        values += [validated.loss + penalty(hyper, validated.norms), validated.score]
     value = jnp.stack(values)[jnp.minimum(rule.monitor, len(values) - 1)]
     counts = trained & finite & rule.watches & (index >= rule.start_from_epoch)
     higher = rule.monitor == MONITORS.index("val_accuracy")

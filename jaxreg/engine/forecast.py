@@ -9,6 +9,7 @@ from jaxreg.data.splits import check_count
 from jaxreg.engine.devices import cores
 from jaxreg.engine.sizes import bytes_per_member, parameters
 from jaxreg.formatting import count, duration
+from jaxreg.measures import CLASSES, MEASURES
 from jaxreg.spec.members import number
 from jaxreg.spec.second_stage import most_cells
 from jaxreg.spec.sweep import Sweep
@@ -62,11 +63,11 @@ def plan(sweep: Sweep, data: Signature) -> Plan:
     everything = (data.train_examples, later / len(sweep.cells))  # as if every cell had its share of it
     for cell in sweep.cells:
         settings = cell.settings
-        layers = (data.features, *settings.widths, data.classes)
+        layers = (data.features, *settings.widths, data.outputs)
         share = settings.early_stopping.validation_share if settings.early_stopping else 0.0
         own = bytes_per_member(parameters(layers), sum(layers))
         state, size = max(state, own), own / bytes_per_member(parameters(DEFAULT_LAYERS), sum(DEFAULT_LAYERS))
-        architecture = settings.architecture(data.features, data.classes)
+        architecture = settings.architecture(data.features, data.outputs)
         for examples, members in [*parts, everything]:
             rows = int(examples * (1 - share))
             if members:
@@ -92,7 +93,7 @@ def forecast(sweep: Sweep, plan: Plan, data: Signature) -> str:
         ids.append(f"all/seed{_range(sweep.full_seeds)}")
     width = max(len(cell.name) for cell in sweep.cells)
     cells = [
-        f"  {cell.name:{width}}  {cell.settings.architecture(data.features, data.classes)}"
+        f"  {cell.name:{width}}  {cell.settings.architecture(data.features, data.outputs)}"
         + (f"  after {cell.after}" if cell.after else "")
         for cell in sweep.cells
     ]
@@ -116,12 +117,15 @@ def forecast(sweep: Sweep, plan: Plan, data: Signature) -> str:
 
 def foresight(outlook: pd.DataFrame) -> str:
     """What the sweep will be able to tell apart, from `jaxreg.statistics.power.outlook`."""
-    found = outlook.set_index("measure")["detectable_difference"]
-    first = outlook.iloc[0]
+    found, first = outlook.set_index("measure")["detectable_difference"], outlook.iloc[0]
+    shown = []
+    for measure, limit in found.items():
+        *_, words, points = MEASURES[str(measure)]
+        unit = "points of" if points else "nats of test" if measure == CLASSES.first else "in test"
+        shown.append(f"{100 * limit if points else limit:.2g} {unit} {words}")
     return (
         f"a true difference from the plain cell is found in 80 % of such sweeps if it is at least "
-        f"{found['test_cross_entropy']:.2g} nats of test cross-entropy or {100 * found['test_error']:.2g} points of "
-        f"accuracy ({count(int(first['comparisons']), 'comparison')}, {first['basis']})"
+        f"{' or '.join(shown)} ({count(int(first['comparisons']), 'comparison')}, {first['basis']})"
     )
 
 

@@ -16,7 +16,7 @@ from jaxreg.data.splits import nested_rows, split_rows, validation_share
 from jaxreg.engine.networks import network
 from jaxreg.engine.optimizers import Optimizer, Schedule
 from jaxreg.engine.own_networks import known
-from jaxreg.engine.tasks import Classification
+from jaxreg.engine.tasks import Classification, Regression, Task
 from jaxreg.engine.training import Hyperparameters, Learner
 from jaxreg.spec.members import Member
 from jaxreg.spec.settings import Settings
@@ -62,7 +62,9 @@ class ProgramGroup:
 
 def learner(settings: Settings, signature: Signature, train_examples: int) -> Learner:
     """What is static of how a cell's members learn from so many examples."""
-    task = Classification(signature.classes, settings.loss, settings.label_smoothing > 0)
+    task: Task = Regression(signature.quantities)
+    if signature.classes:
+        task = Classification(signature.classes, settings.loss, settings.label_smoothing > 0)
     schedule = None
     if settings.schedule.name != "constant":
         schedule = Schedule(settings.schedule, -(-train_examples // settings.batch_size), settings.epochs)
@@ -79,7 +81,7 @@ def learner(settings: Settings, signature: Signature, train_examples: int) -> Le
 
 def prepare(members: Sequence[Member], sweep: Sweep, dataset: Dataset) -> dict[ProgramGroup, list[MemberData]]:
     """Every member with its rows, by group, groups of predecessors first."""
-    labels, signature = dataset.train.targets, dataset.signature
+    labels, signature = dataset.strata, dataset.signature
     deals = range(sweep.most_deals)
     dealt = [split_rows(labels, sweep.splits, sweep.seed, deal, dataset.groups) for deal in deals]
     splits = [rows for parts in dealt for rows in parts]

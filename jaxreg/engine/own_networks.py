@@ -142,7 +142,7 @@ def register(
     if not hasattr(output, "shape") or output.shape != (2, outputs):
         got = list(getattr(output, "shape", [])) or type(output).__name__
         raise UserError(
-            f"network {called}: gives {got} for two examples, expected [2, {outputs}]: a logit for each class."
+            f"network {called}: gives {got} for two examples, expected [2, {outputs}]: one for each class or quantity."
         )
     if str(jax.tree.structure(moved)) != str(jax.tree.structure(state)):
         raise UserError(f"network {called}: its state is another tree after a step than before it.")

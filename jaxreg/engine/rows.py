@@ -15,22 +15,37 @@ from jaxreg.store.members import SMALL_WEIGHT
 
 
 def epoch_row(
-    data: MemberData, epoch: int, losses: EpochLosses, tested: Evaluation, validated: Evaluation | None
+    data: MemberData,
+    dataset: Dataset,
+    epoch: int,
+    losses: EpochLosses,
+    tested: Evaluation,
+    validated: Evaluation | None,
 ) -> dict[str, Any]:
-    """A row of history.csv; epochs count from 1."""
+    """A row of history.csv; epochs count from 1. The loss and the penalty are as trained, errors in the data's unit."""
+    error = dataset.measures.loss
     row = {
         "epoch": epoch,
         "train_loss": float(losses.loss) + float(losses.penalty),
-        "train_cross_entropy": float(losses.cross_entropy),
+        f"train_{error}": _error(dataset) * float(losses.error),
         "penalty": float(losses.penalty),
-        "test_cross_entropy": float(tested.cross_entropy),
-        "test_accuracy": float(tested.accuracy),
     }
+    row |= _scores("test", dataset, tested)
     if validated is not None:
         # Keras's val_loss has the penalty in.
         row["val_loss"] = float(validated.loss) + penalty(data.member.settings, _floats(validated.norms))
-        row["val_accuracy"] = float(validated.accuracy)
+        row[f"val_{dataset.measures.score}"] = dataset.unit * float(validated.score)
     return row
+
+
+def _error(dataset: Dataset) -> float:
+    """What a standardised squared error of 1 is; cross-entropy has no unit."""
+    return dataset.unit**2
+
+
+def _scores(part: str, dataset: Dataset, found: Evaluation) -> dict[str, float]:
+    error, measures = _error(dataset) * float(found.error), dataset.measures
+    return {f"{part}_{measures.loss}": error, f"{part}_{measures.score}": dataset.unit * float(found.score)}
 
 
 def member_row(
@@ -44,14 +59,15 @@ def member_row(
     by_input = bool(small) and len(small[0]) == len(dead)  # a row of weights an input
     among = [small[0][~dead], *small[1:]] if by_input else small
     live = np.concatenate([layer.reshape(-1) for layer in among]) if small else np.zeros(1)
+    scores = _scores("test", dataset, tested)
+    if dataset.quantities is not None:  # the share of their variance that is predicted
+        scores["test_r2"] = 1 - scores[f"test_{dataset.measures.loss}"] / dataset.test_variance
     norms, entries = _floats(tested.norms), sum(kernel.size for kernel in kernels) or 1
     return {
         "train_examples": data.rows.size,
-        "train_cross_entropy": float(fitted.cross_entropy),
-        "train_accuracy": float(fitted.accuracy),
+        **_scores("train", dataset, fitted),
         "penalty": penalty(data.member.settings, norms),
-        "test_cross_entropy": float(tested.cross_entropy),
-        "test_accuracy": float(tested.accuracy),
+        **scores,
         "weight_l1": norms.absolute,
         "weight_l2": norms.square,
         "small_weights": sum(int(layer.sum()) for layer in small) / entries,

@@ -165,6 +165,6 @@ class Trainer:
         """The data set with this noise in its training part, on the devices: one at a time."""
         if self._placed is None or self._noise != noise:
             host = corrupt(self.dataset, noise.labels, noise.pixels, self.sweep.seed)
-            curve = balanced_rows(host.test.targets, self.sweep.curve_images, self.sweep.seed)
+            curve = balanced_rows(host.test_strata, self.sweep.curve_images, self.sweep.seed)
             self._noise, self._placed = noise, placed(host, curve, self.programs)
         return self._placed

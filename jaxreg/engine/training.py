@@ -70,7 +70,7 @@ class EpochLosses(NamedTuple):
     """Means over an epoch's batches weighted by batch size, weights moving, dropout on: as Keras prints them."""
 
     loss: Any  # what is trained on, without penalty
-    cross_entropy: Any  # with the labels as they are
+    error: Any  # cross-entropy with the labels as they are, or squared error
     penalty: Any
 
 
@@ -78,8 +78,8 @@ class Evaluation(NamedTuple):
     """Frozen weights, dropout off, running statistics, every example once."""
 
     loss: Any  # "" mean of what was trained on, without penalty
-    cross_entropy: Any  # "" mean, with the labels as they are
-    accuracy: Any  # "" share of the examples
+    error: Any  # "" mean cross-entropy with the labels as they are, or squared error
+    score: Any  # "" accuracy, the share of the examples; or mean absolute error
     norms: WeightNorms
 
 
@@ -123,7 +123,7 @@ def train_epoch(
         weights, valid = state.weights, rows >= 0
         # Where padding can't be masked out of batch statistics, the batch's own rows fill it up; they count once.
         seen = rows if network.masks_padding else rows[jnp.arange(rows.size) % jnp.maximum(jnp.sum(valid), 1)]
-        inputs, targets = scaled(learner, hyper, data.inputs[seen]), data.targets[seen].astype(jnp.int32)
+        inputs, targets = scaled(learner, hyper, data.inputs[seen]), task.targets(data.targets[seen])
         key = jax.random.fold_in(epoch_key, state.steps)
         if learner.noisy:
             noise = jax.random.normal(jax.random.fold_in(key, INPUT_STREAM), inputs.shape, inputs.dtype)
@@ -135,11 +135,11 @@ def train_epoch(
         def loss(params: Any) -> tuple[Array, Any]:
             moved = weights._replace(params=params)
             outputs, statistics = network.apply(moved, inputs, valid=valid, rates=hyper.dropout, key=key)
-            errors = task.cross_entropies(outputs, targets)
+            errors = task.errors(outputs, targets)
             losses = task.losses(errors, task.predictions(outputs), targets, hyper.label_smoothing)
             return mean(losses), (mean(errors), statistics)
 
-        (own, (cross_entropy, statistics)), gradient = jax.value_and_grad(loss, has_aux=True)(weights.params)
+        (own, (error, statistics)), gradient = jax.value_and_grad(loss, has_aux=True)(weights.params)
         norms = weight_norms(network, weights.params)
         # Wait for the last of all that reads the old weights: else XLA copies them each step, to update the copy.
         # 7 % of the step on a CPU.
@@ -148,7 +148,7 @@ def train_epoch(
         optimizer = learner.optimizer.transformation(hyper._replace(learning_rate=learning_rate), state.steps, network)
         updates, moments = optimizer.update(gradient, state.optimizer, weights.params)
         new = Weights(optax.apply_updates(weights.params, updates), statistics)
-        return State(new, moments, state.steps + 1), EpochLosses(own, cross_entropy, penalty(hyper, norms))
+        return State(new, moments, state.steps + 1), EpochLosses(own, error, penalty(hyper, norms))
 
     state, losses = jax.lax.scan(step, state, order)
     examples = jnp.sum(order >= 0, axis=1)
@@ -167,15 +167,15 @@ def predict(
     batches: Int[Array, "step batch"],
     steps: Int[Array, ""],
     data: Part,
-) -> Float[Array, "example class"]:
+) -> Float[Array, "example output"]:
     """What is kept of the outputs for the rows of the first ``steps`` batches; 0 for the others."""
     traces["predict"] += 1
 
-    def one(step: Int[Array, ""], kept: Float[Array, "step batch class"]) -> Float[Array, "step batch class"]:
+    def one(step: Int[Array, ""], kept: Float[Array, "step batch output"]) -> Float[Array, "step batch output"]:
         outputs, _ = learner.network.apply(weights, scaled(learner, hyper, data.inputs[batches[step]]))
         return kept.at[step].set(learner.task.predictions(outputs))
 
-    nothing = jnp.zeros((*batches.shape, learner.task.classes), hyper.l1.dtype)
+    nothing = jnp.zeros((*batches.shape, learner.task.outputs), hyper.l1.dtype)
     return jax.lax.fori_loop(0, steps, one, nothing).reshape(batches.size, -1)
 
 
@@ -183,19 +183,18 @@ def score(
     learner: Learner,
     hyper: Hyperparameters,
     weights: Weights,
-    predictions: Float[Array, "padded class"],
+    predictions: Float[Array, "padded output"],
     rows: Int[Array, " example"],
     data: Part,
 ) -> Evaluation:
-    """Cross-entropy and accuracy of the predictions for these rows, which come first among them; -1 is no row."""
+    """The scores of the predictions for these rows, which come first among them; -1 is no row."""
     traces["score"] += 1
     kept, valid, count = predictions[: rows.size], rows >= 0, jnp.sum(rows >= 0)
-    targets = data.targets[rows].astype(jnp.int32)
-    errors, right = learner.task.scores(kept, targets)
+    targets = learner.task.targets(data.targets[rows])
+    errors, beside = learner.task.scores(kept, targets)
     losses = learner.task.losses(errors, kept, targets, hyper.label_smoothing)
-    loss, cross_entropy = (jnp.sum(jnp.where(valid, values, 0.0)) / count for values in (losses, errors))
-    accuracy = jnp.sum(right & valid) / count
-    return Evaluation(loss, cross_entropy, accuracy, weight_norms(learner.network, weights.params))
+    loss, error, score = (jnp.sum(jnp.where(valid, values, 0.0)) / count for values in (losses, errors, beside))
+    return Evaluation(loss, error, score, weight_norms(learner.network, weights.params))
 
 
 def chosen(learner: Learner, new: Bool[Array, ""], one: Any, other: Any) -> Any:

@@ -5,23 +5,11 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from jaxreg.formatting import difference, swapped
+from jaxreg.measures import MEASURES
 from jaxreg.report.layout import Layout
 from jaxreg.store.results import Results
 
 Row = dict[str, Any]
-PURPOSES = {
-    "cross_entropy": "probabilities",
-    "scaled_cross_entropy": "probabilities with temperature scaling",
-    "brier": "probabilities, by Brier score",
-    "accuracy": "labels",
-}
-SHOWN = ("cross_entropy", "accuracy", "scaled_cross_entropy")
-MEASURES = {
-    "test_cross_entropy": "cross-entropy",
-    "test_scaled_cross_entropy": "temperature-scaled cross-entropy",
-    "test_brier": "Brier score",
-    "test_error": "accuracy",
-}
 
 
 class Scope(NamedTuple):
@@ -32,11 +20,11 @@ class Scope(NamedTuple):
 
 
 def purposes(results: Results) -> tuple[str, ...]:
-    """Which purposes the page answers: those asked for, or probabilities and labels."""
+    """Which purposes the page answers: those asked for, or the usual ones of such targets."""
     asked = results.record.get("purpose")
     if asked == "cross_entropy":
         return ("cross_entropy", "scaled_cross_entropy")
-    return (str(asked),) if asked in PURPOSES else SHOWN
+    return (str(asked),) if asked in results.measures.purposes else results.measures.answered
 
 
 def scopes(results: Results, layout: Layout) -> tuple[Scope, Scope | None]:
@@ -46,7 +34,7 @@ def scopes(results: Results, layout: Layout) -> tuple[Scope, Scope | None]:
     size = _size(own)
     on_all = results.second_stage if len(results.second_stage) else members[members["split"] == "all"]
     parts = Scope("parts", f"{size:,} {are}" if size else f"a part of the {are}")
-    if not results.advice("whole", "cross_entropy"):
+    if not results.advice("whole", results.measures.answered[0]):
         return parts, None
     size = _size(on_all)
     return parts, Scope("whole", f"all {size:,} {are}" if size else f"all {are}")
@@ -65,5 +53,5 @@ def listed(row: Row | None, column: str) -> list[str]:
 def change_text(row: Row, measure: str, prefix: str = "") -> str:
     """The change in a measure, whose columns may have a prefix; an error as accuracy in points."""
     found = {key: row[f"{prefix}{key}"] for key in ("difference", "low", "high")} | {"verdict": ""}
-    points = measure == "test_error"
+    points = MEASURES[measure].points
     return difference(swapped(found) if points else found, points)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from jaxreg.axes import AXES
 from jaxreg.formatting import NOTHING, count, fixed, known, listing, number, value_text
+from jaxreg.measures import CLASSES, MEASURES
 from jaxreg.report import looks, temperature
-from jaxreg.report.advice import MEASURES, PURPOSES, Row, Scope, change_text, listed, purposes, scopes
+from jaxreg.report.advice import Row, Scope, change_text, listed, purposes, scopes
 from jaxreg.report.layout import Layout
 from jaxreg.report.markdown import code
 from jaxreg.report.parts import Entry, Table
@@ -46,22 +47,23 @@ def _decision(results: Results, layout: Layout, scope: Scope) -> str:
     rows = {purpose: row for purpose in purposes(results) if (row := results.advice(scope.name, purpose))}
     chosen: dict[str, list[str]] = {}
     for purpose, row in rows.items():
-        chosen.setdefault(row["cell"], []).append(PURPOSES[purpose])
+        chosen.setdefault(row["cell"], []).append(results.measures.purposes[purpose].words)
     where = f"On {scope.examples}"
     if list(chosen) == [layout.base]:
-        text = f"**{where}, use {layout.base_in_words}**: {_why_none(results, layout, scope, rows)}"
+        said = f"**{where}, use {layout.base_in_words}**: {_why_none(results, layout, scope, rows)}"
     else:
         uses = [f"{layout.called(cell)} for {listing(wanted)}" for cell, wanted in chosen.items()]
-        text = f"**{where}, use {listing(uses)}.**"
+        said = f"**{where}, use {listing(uses)}.**"
     first = {row["cell"]: row for row in reversed(rows.values())}  # the rest is in the table
     told = " ".join(_details(results, scope, row) for cell, row in first.items() if cell != layout.base)
-    return " ".join(part for part in [text, told, _quoted(results, layout, scope)] if part)
+    return " ".join(part for part in [said, told, _quoted(results, layout, scope)] if part)
 
 
 def _why_none(results: Results, layout: Layout, scope: Scope, rows: dict[str, Row]) -> str:
     if scope.name == "parts":
-        both = ", in probabilities or in labels" if {"cross_entropy", "accuracy"} <= set(rows) else ""
-        return f"nothing that was tried is significantly better{both}."
+        two = results.measures.answered[:2]
+        words = " or in ".join(results.measures.purposes[purpose].words for purpose in two)
+        return f"nothing that was tried is significantly better{f', in {words}' if {*two} <= {*rows} else ''}."
     told = [cell for purpose in rows for cell in listed(results.advice("parts", purpose), "better")]
     names = [code(cell) for cell in dict.fromkeys(told)]
     if names:
@@ -69,43 +71,58 @@ def _why_none(results: Results, layout: Layout, scope: Scope, rows: dict[str, Ro
             f"{listing(names)}, significantly better on parts of them, {'is' if len(names) == 1 else 'are'} on all of "
             "them, also at a strength scaled by the sizes, either not better or significantly worse in something else."
         )
-    tried = results.whole[(results.whole["measure"] == "test_cross_entropy") & (results.whole["difference"] < 0)]
+    tried = results.whole[(results.whole["measure"] == results.measures.first) & (results.whole["difference"] < 0)]
     said = "nothing that was tried is significantly better on parts of them"
     if tried.empty:
         return f"{said}."
     best = str(tried.sort_values("difference")["cell"].iloc[0])
-    row = results.of_whole(best, "test_cross_entropy") or {}
-    most = f"the lowest mean, {code(best)}'s, is {change_text(row, 'test_cross_entropy')} in cross-entropy away"
+    first = results.measures.first
+    row = results.of_whole(best, first) or {}
+    most = f"the lowest mean, {code(best)}'s, is {change_text(row, first)} in {MEASURES[first].words} away"
     return f"{said}. Of what was trained on all, {most}{'' if row['verdict'] == 'lower' else ', which may be chance'}."
 
 
 def _details(results: Results, scope: Scope, row: Row) -> str:
     """What the recommended cell gains and costs, and which are as good."""
-    gain = f"{MEASURES[row['measure']]} {change_text(row, row['measure'])}"
+    gain = f"{MEASURES[row['measure']].words} {change_text(row, row['measure'])}"
     price = change_text(row, row["other"], "other_")
     sure = ", significant" if row.get("other_verdict") not in (UNDECIDED, None) else ", not significant"
-    text = f"{code(row['cell'])}: {gain}; {MEASURES[row['other']]} {price}{sure if price != NOTHING else ''}"
+    said = f"{code(row['cell'])}: {gain}; {MEASURES[row['other']].words} {price}{sure if price != NOTHING else ''}"
     if scope.name == "whole":
         own = results.of_whole(row["cell"], row["measure"])
         sure = "significantly better here too" if own and own["verdict"] == "lower" else "here better in the mean"
-        text += f" (significantly better on parts of them as {code(row['told_by'])}, {sure})"
+        said += f" (significantly better on parts of them as {code(row['told_by'])}, {sure})"
     as_good = listed(row, "as_good")
-    return f"{text}{f'; within one standard error of it: {listing([code(c) for c in as_good])}' if as_good else ''}."
+    return f"{said}{f'; within one standard error of it: {listing([code(c) for c in as_good])}' if as_good else ''}."
 
 
 def _quoted(results: Results, layout: Layout, scope: Scope) -> str:
     """The scores that one would quote on the whole set, of the reference."""
+    who = layout.base_in_words
+    who = f"{who[:1].upper()}{who[1:]}, on all of them"
+    if results.measures is not CLASSES:
+        row = results.of_whole(layout.base, results.measures.first)
+        if scope.name != "whole" or row is None:
+            return ""
+        return f"{who}: {quoted(results, row['mean'])}; {count(int(row['seeds']), 'seed')}."
     measures = ("test_error", "test_cross_entropy", "test_scaled_cross_entropy")
     wrong, loss, after = (results.of_whole(layout.base, measure) for measure in measures)
     if scope.name != "whole" or wrong is None or loss is None:
         return ""
     scaled = after["mean"] if after else loss["mean"]
     rest = f" ({number(scaled)} with temperature scaling)" if scaled < loss["mean"] else ""
-    who = layout.base_in_words
     return (
-        f"{who[:1].upper()}{who[1:]}, on all of them: accuracy {fixed(100 * (1 - wrong['mean']), 1)} %, cross-entropy "
+        f"{who}: accuracy {fixed(100 * (1 - wrong['mean']), 1)} %, cross-entropy "
         f"{number(loss['mean'])}{rest}; {count(int(wrong['seeds']), 'seed')}."
     )
+
+
+def quoted(results: Results, squared_error: float) -> str:
+    """Root mean squared error, in the units of what is predicted, and the share of its variance that is."""
+    of = f" of {code(results.unit)}" if results.unit else ""
+    variance = results.target_variance
+    share = f", R² {fixed(1 - squared_error / variance, 3)}" if known(variance) and variance > 0 else ""
+    return f"RMSE{of} {number(squared_error**0.5)}{share}"
 
 
 def _avoid(results: Results, layout: Layout) -> str:
@@ -132,25 +149,25 @@ def _settle(results: Results, layout: Layout) -> str:
     """Whether it is settled; else what it would take to tell the most promising of what is open."""
     if said := looks.settled(results, layout):
         return said
-    row = results.advice("parts", "cross_entropy")
+    row, first = results.advice("parts", results.measures.answered[0]), results.measures.first
     if row is None or row["cell"] != layout.base or "cell" not in results.power:
         return ""
-    rows = results.power[(results.power["measure"] == "test_cross_entropy") & results.power["cell"].notna()]
+    rows = results.power[(results.power["measure"] == first) & results.power["cell"].notna()]
     rows = rows[rows["difference"] < 0].sort_values("difference")
     if rows.empty:
         return ""
-    first = rows.iloc[0]
-    held = results.loss("cross_entropy")["splits"].max()
+    best = rows.iloc[0]
+    held = results.loss(results.measures.loss)["splits"].max()
     ways = {
         "splits_needed": f"disjoint parts of this size, of which there are {held:.0f}",
         "seeds_needed": "seeds on each",
     }
-    needed = [f"{first[key]:.0f} {words}" for key, words in ways.items() if known(first.get(key))]
-    cell, change = str(first["cell"]), results.change(layout.base, str(first["cell"]), "test_cross_entropy")
+    needed = [f"{best[key]:.0f} {words}" for key, words in ways.items() if known(best.get(key))]
+    cell, change = str(best["cell"]), results.change(layout.base, str(best["cell"]), first)
     said = ""
     if change is not None:
         said = (
-            f", {change_text(change, 'test_cross_entropy')} in cross-entropy: corrected for the number of cells, "
+            f", {change_text(change, first)} in {MEASURES[first].words}: corrected for the number of cells, "
             f"p = {number(change['p_adjusted'], 2)}"
         )
     what = f"**What would settle it**: {code(cell)} has the lowest mean{said}. "
@@ -164,7 +181,7 @@ def table(results: Results, layout: Layout) -> Table:
     parts, whole = scopes(results, layout)
     rows: Table = []
     for purpose in purposes(results):
-        row = {"What counts": Entry(PURPOSES[purpose])}
+        row = {"What counts": Entry(results.measures.purposes[purpose].words)}
         for scope in [scope for scope in (parts, whole) if scope is not None]:
             found = results.advice(scope.name, purpose)
             if found is None:
@@ -175,7 +192,9 @@ def table(results: Results, layout: Layout) -> Table:
             if scope.name == "parts":
                 row["Change"] = Entry(change_text(found, found["measure"]))
                 row["Price"] = Entry(
-                    f"{MEASURES[found['other']]} {change_text(found, found['other'], 'other_')}" if chosen else NOTHING
+                    f"{MEASURES[found['other']].words} {change_text(found, found['other'], 'other_')}"
+                    if chosen
+                    else NOTHING
                 )
         rows.append(row)
     chosen = results.recommendation
@@ -188,19 +207,19 @@ def why_both(results: Results, layout: Layout) -> str:
     if whole is None:
         return ""
     falls = [axis.short for name, axis in AXES.items() if axis.falls and _varies(results, name)]
-    text = f"Bias and variance are measured on parts of {parts.examples}, since they need several training sets"
-    text += f"; what to use on {whole.examples} is decided on all of them."
+    said = f"Bias and variance are measured on parts of {parts.examples}, since they need several training sets"
+    said += f"; what to use on {whole.examples} is decided on all of them."
     if falls:
-        text += (
+        said += (
             " A penalty stands beside the mean loss, so that its best strength falls as the examples become more: what "
             f"was best on a part was trained here at its own strength and at smaller ones ({listing(falls)})."
         )
     if (stopped := cell_at_best_epoch(results, layout)) is not None:
-        text += (
+        said += (
             f" {code(stopped)} is {layout.base_in_words} at its best epoch, chosen on a tenth of the training "
             f"{results.examples_are}: what early stopping does in the place of a penalty."
         )
-    return f"{text} Intervals cover other seeds and other test {results.examples_are}, of this one training set."
+    return f"{said} Intervals cover other seeds and other test {results.examples_are}, of this one training set."
 
 
 def cell_at_best_epoch(results: Results, layout: Layout) -> str | None:

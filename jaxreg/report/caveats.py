@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from jaxreg.axes import AXES
 from jaxreg.formatting import count, fixed, known, listing, number
+from jaxreg.measures import CLASSES, MEASURES
 from jaxreg.report.layout import Layout
 from jaxreg.report.markdown import code
 from jaxreg.report.summaries import diverged, guessing, means
@@ -60,13 +61,14 @@ def _rounded(results: Results) -> list[str]:
 
 
 def _guessing(results: Results) -> list[str]:
-    """Members that put every test example into one class: they did not diverge, and are in every mean."""
+    """Members that say the same of all test examples, or might as well: they did not diverge, and are in every mean."""
     guess, cells = guessing(results), results.sound["cell"]
     rows = [f"{code(cell)} {guess[cells == cell].sum()} of {(cells == cell).sum()}" for cell in cells[guess].unique()]
     if not rows:
         return []
+    what = "accuracy of guessing" if results.measures is CLASSES else "no better than the mean of all"
     return [
-        f"**{count(int(guess.sum()), 'member')} learned nothing** (accuracy of guessing): {', '.join(rows)}. They are "
+        f"**{count(int(guess.sum()), 'member')} learned nothing** ({what}): {', '.join(rows)}. They are "
         "in every mean; where only some of a cell's members are such, its mean and interval describe neither kind."
     ]
 
@@ -90,7 +92,7 @@ def _edge(results: Results, layout: Layout) -> list[str]:
 
 
 def _unfinished(results: Results, layout: Layout) -> list[str]:
-    """Cells of interest whose test cross-entropy fell over the last epochs, beyond its standard error."""
+    """Cells of interest whose test loss fell over the last epochs, beyond its standard error."""
     window = 2 if results.history["epoch"].max() >= 6 else 1
     cells = list(dict.fromkeys([layout.base, *(row["cell"] for row in results.chosen())]))
     kept = results.sound[results.sound["cell"].isin(cells)]
@@ -98,7 +100,7 @@ def _unfinished(results: Results, layout: Layout) -> list[str]:
     # A member that stopped early stopped improving by its own rule.
     if history.empty or history["epoch"].max() < 2 * window:
         return []
-    losses = history.groupby("member")["test_cross_entropy"]
+    losses = history.groupby("member")[results.measures.first]
     late = losses.apply(lambda loss: loss.iloc[-window:].mean())
     early = losses.apply(lambda loss: loss.iloc[-2 * window : -window].mean())
     falls = kept.assign(fall=kept["member"].map(early - late), late=kept["member"].map(late))
@@ -108,8 +110,9 @@ def _unfinished(results: Results, layout: Layout) -> list[str]:
     if not falling:
         return []
     epochs = "in the last epoch" if window == 1 else "from the two epochs before to the last two"
+    words = MEASURES[results.measures.first].words
     return [
-        f"**Still improving at the last epoch**: test cross-entropy fell {epochs}, {listing(falling)}. "
+        f"**Still improving at the last epoch**: test {words} fell {epochs}, {listing(falling)}. "
         "More epochs may change the ranking."
     ]
 
@@ -122,7 +125,7 @@ def _fewer_epochs(results: Results, layout: Layout) -> list[str]:
     if results.sound.loc[results.sound["cell"] == best["cell"], "stopped_at"].notna().any():
         return []  # it has fewer epochs itself
     history = results.history.merge(results.sound[["member", "cell"]], on="member")
-    curves = history.groupby(["cell", "epoch"])["test_cross_entropy"].mean()
+    curves = history.groupby(["cell", "epoch"])[results.measures.first].mean()
     if not {layout.base, best["cell"]} <= set(curves.index.get_level_values("cell")):
         return []
     base, other = curves[layout.base], curves[best["cell"]]
@@ -140,7 +143,7 @@ def _fewer_epochs(results: Results, layout: Layout) -> list[str]:
 
 
 def _replication(results: Results) -> list[str]:
-    rows = results.loss("cross_entropy")
+    rows = results.loss(results.measures.loss)
     splits, seeds = float(rows["splits"].max()), float(rows["seeds"].max())
     if not (known(splits) and known(seeds)):
         return []
@@ -163,7 +166,7 @@ def _replication(results: Results) -> list[str]:
 
 
 def _too_few(results: Results) -> list[str]:
-    splits = float(results.loss("cross_entropy")["splits"].max())
+    splits = float(results.loss(results.measures.loss)["splits"].max())
     found = []
     freedom = results.deals * (splits - 1)
     if 0 < freedom < 3:
@@ -175,10 +178,11 @@ def _too_few(results: Results) -> list[str]:
 
 def _flattery(results: Results) -> list[str]:
     best = results.choice("all", "best")
-    if best is None or not known(best.get("flattery")) or not best["flattery"] > 0.005 * best["test_cross_entropy"]:
+    first = results.measures.first
+    if best is None or not known(best.get("flattery")) or not best["flattery"] > 0.005 * best[first]:
         return []
     return [
         f"The lowest mean was found on the test {results.examples_are} themselves, and is too low by about "
         f"{number(best['flattery'], 2)} for that: cells chosen on one half of them score "
-        f"{fixed(best['honest_cross_entropy'], 4)} on the other."
+        f"{number(best[first.replace('test_', 'honest_', 1)], 4)} on the other."
     ]

@@ -8,6 +8,7 @@ import pandas as pd
 
 from jaxreg.axes import AXES
 from jaxreg.formatting import estimate, known, listing, number
+from jaxreg.measures import CLASSES, MEASURES
 from jaxreg.statistics.data_size import BY_LAW, INSIDE, NONE
 from jaxreg.store.results import Results
 
@@ -15,7 +16,7 @@ from jaxreg.store.results import Results
 def measured(results: Results) -> pd.DataFrame:
     """The rows of data_size.csv that were trained, by number of examples; of each number the lowest cell first."""
     rows = results.data_size[results.data_size["cell"].notna()]
-    error = rows["cell"].map(results.loss("cross_entropy")["error"])
+    error = rows["cell"].map(results.loss(results.measures.loss)["error"])
     return rows.assign(error=error).sort_values(["trained_on", "error"], kind="stable")
 
 
@@ -82,7 +83,8 @@ def _last_step(results: Results) -> list[str]:
     if len(rows) < 2:
         return []
     first, last = rows[-2:]
-    changes = [f"the best cell's cross-entropy changes by {_change(results, first['cell'], last['cell'])}"]
+    words = MEASURES[results.measures.first].words
+    changes = [f"the best cell's {words} changes by {_change(results, first['cell'], last['cell'])}"]
     both = isinstance(first["none"], str) and isinstance(last["none"], str)
     if both:
         changes.append(f"that without a penalty by {_change(results, first['none'], last['none'])}")
@@ -90,16 +92,18 @@ def _last_step(results: Results) -> list[str]:
     if both:
         gains = [estimate(row["gain"], row.get("gain_low"), row.get("gain_high"), signed=True) for row in (first, last)]
         text += f" What the best changes against none goes from {gains[0]} to {gains[1]}"
+        text = text if results.measures is CLASSES else f"{text}."
+    if both and results.measures is CLASSES:
         wrong = results.loss("zero_one")["error"]
         points = [100 * float(wrong[row["cell"]] - wrong[row["none"]]) for row in (first, last)]
-        words = [f"{estimate(change, None, None, signed=True)} points" for change in points if known(change)]
-        text += f"; in wrong answers, from {' to '.join(words)}." if len(words) == 2 else "."
+        shown = [f"{estimate(change, None, None, signed=True)} points" for change in points if known(change)]
+        text += f"; in wrong answers, from {' to '.join(shown)}." if len(shown) == 2 else "."
     return [text]
 
 
 def _change(results: Results, before: str, after: str) -> str:
     """`−0.061 (bias −0.043, variance −0.018)`."""
-    table = results.loss("cross_entropy")
+    table = results.loss(results.measures.loss)
     found = {part: float(table[part][after] - table[part][before]) for part in ("error", "bias", "variance")}
     said = {part: estimate(change, None, None, signed=True) for part, change in found.items() if known(change)}
     parts = [f"{part} {said[part]}" for part in ("bias", "variance") if part in said]

@@ -5,28 +5,30 @@ from __future__ import annotations
 from typing import Any
 
 from jaxreg.formatting import count, difference, estimate, fixed, known, listing, number, swapped
+from jaxreg.measures import MEASURES
 from jaxreg.report.layout import Layout
 from jaxreg.report.markdown import code
 from jaxreg.statistics.comparisons import UNDECIDED
 from jaxreg.statistics.label_noise import brier_rise
 from jaxreg.store.results import Results
 
-PARTS = {"variance_cross_entropy": "variance", "bias_cross_entropy": "bias", "test_error": "accuracy"}
 Row = dict[str, Any]
 
 
 def changed(results: Results, layout: Layout) -> str:
     """What the recommended cell, or else the best, changed in bias, variance and accuracy."""
-    advice, best = results.advice("parts", "cross_entropy"), results.choice("all", "best")
+    measures = results.measures
+    advice, best = results.advice("parts", measures.answered[0]), results.choice("all", "best")
     cell = next((row["cell"] for row in (advice, best) if row is not None and row["cell"] != layout.base), None)
     if cell is None or layout.base is None:
         return ""
     moved, still = [], []
-    for measure, name in PARTS.items():
-        change = results.change(layout.base, cell, measure)
+    names = {measures.of(measures.loss, part): part for part in ("variance", "bias")}
+    for measure, name in [*names.items(), (measures.second, MEASURES[measures.second].words)]:
+        change = results.change(layout.base, cell, str(measure))
         if change is None:
             continue
-        points = measure == "test_error"
+        points = MEASURES[str(measure)].points
         change = swapped(change) if points else change
         if change["verdict"] == UNDECIDED:
             still.append(f"{name} {_difference(change, points)}")
@@ -87,8 +89,8 @@ def sparsity(results: Results, layout: Layout, most: int = 6) -> str:
     found = []
     for cell in [cell for cell in share.index if share[cell] >= 1e-3 and cell != layout.base]:
         changes = []
-        for measure, name in (("test_error", "accuracy"), ("test_cross_entropy", "cross-entropy")):
-            change, points = results.change(layout.base, cell, measure), measure == "test_error"
+        for measure in (results.measures.second, results.measures.first):
+            change, (*_, name, points) = results.change(layout.base, cell, measure), MEASURES[measure]
             if change is not None:
                 change = swapped(change) if points else change
                 sure = f", {UNDECIDED}" if change["verdict"] == UNDECIDED else ""
@@ -103,12 +105,12 @@ def sparsity(results: Results, layout: Layout, most: int = 6) -> str:
 
 
 def turned(results: Results, layout: Layout) -> list[str]:
-    """Cells of interest whose mean test cross-entropy was lower at an earlier epoch than at the last."""
+    """Cells of interest whose mean test loss was lower at an earlier epoch than at the last."""
     cells = dict.fromkeys([layout.base, *(row["cell"] for row in results.chosen())])
     history = results.history.merge(results.sound[["member", "cell"]], on="member")
     found = []
     for cell in cells:
-        losses = history[history["cell"] == cell].groupby("epoch")["test_cross_entropy"].mean()
+        losses = history[history["cell"] == cell].groupby("epoch")[results.measures.first].mean()
         if len(losses) < 3:
             continue
         rise = float(losses.iloc[-1] - losses.min())
@@ -121,10 +123,10 @@ def turned(results: Results, layout: Layout) -> list[str]:
 def detectable(results: Results) -> str:
     """What difference such a design finds four times in five."""
     found = []
-    for measure, words, scale in (
-        ("test_cross_entropy", "in cross-entropy", 1),
-        ("test_error", "points of accuracy", 100),
-    ):
+    for measure in (results.measures.first, results.measures.second):
+        words, scale = f"in {MEASURES[measure].words}", 1
+        if MEASURES[measure].points:
+            words, scale = f"points of {MEASURES[measure].words}", 100
         if {"measure", "detectable_difference"} <= set(results.power):
             limits = results.power.loc[results.power["measure"] == measure, "detectable_difference"].dropna()
             found += [f"{number(scale * float(limit), 2)} {words}" for limit in limits[:1]]
@@ -136,7 +138,7 @@ def detectable(results: Results) -> str:
 
 def outlook(results: Results) -> str:
     """What dealing the same examples again would bring; empty where it can't be done or nothing is known."""
-    are, splits = results.examples_are, results.loss("cross_entropy").get("splits")
+    are, splits = results.examples_are, results.loss(results.measures.loss).get("splits")
     if splits is None or not splits.max() > 1:
         return ""
     if results.deals == 1:
@@ -145,13 +147,14 @@ def outlook(results: Results) -> str:
             f"`--deals 2`: that helps less than further {are} do, and the report then says how much is left."
         )
     rows = results.power[results.power["cell"].isna()] if "share_deals" in results.power else results.power[:0]
-    rows = rows[rows["measure"] == "test_cross_entropy"].dropna(subset=["share_deals"])
+    rows = rows[rows["measure"] == results.measures.first].dropna(subset=["share_deals"])
     if rows.empty:
         return ""
+    words = MEASURES[results.measures.first].words
     deals, data, examples = (float(rows[f"share_{name}"].iloc[0]) for name in ("deals", "data", "examples"))
     return (
         f"More deals of the same {are} can lower {_percent(deals)} of the squared error of a typical difference in "
-        f"cross-entropy, and so narrow its interval by {_percent(1 - (1 - deals) ** 0.5)} at the most. The rest falls "
+        f"{words}, and so narrow its interval by {_percent(1 - (1 - deals) ** 0.5)} at the most. The rest falls "
         f"only with further training {are} ({_percent(data)}) and with more test {are} ({_percent(examples)}). "
         "From few deals these shares are rough."
     )

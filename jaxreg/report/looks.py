@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from jaxreg.formatting import count, duration, fixed, known, listing, number
-from jaxreg.report.advice import MEASURES, listed
+from jaxreg.measures import MEASURES
+from jaxreg.report.advice import listed
 from jaxreg.report.layout import Layout
 from jaxreg.report.markdown import code
 from jaxreg.report.parts import ABSENT, Entry, Table
@@ -17,7 +18,7 @@ def settled(results: Results, layout: Layout) -> str:
     looks = results.looks
     if looks.empty:
         return ""
-    last, measure = dict(looks.iloc[-1]), MEASURES.get(str(looks["measure"].iloc[-1]), "")
+    last, measure = dict(looks.iloc[-1]), _words(str(looks["measure"].iloc[-1]))
     ended = str(last["ended"])
     said = {
         "settled": f"**Settled in {measure}**: {_found(last, layout)}",
@@ -31,6 +32,10 @@ def settled(results: Results, layout: Layout) -> str:
         f"it. What sets the limit is the number of {limits.get(ended, 'examples')}"
     )
     return f"{said.get(ended, no_more)}. {_cost(results)}"
+
+
+def _words(measure: str) -> str:
+    return MEASURES[measure].words if measure in MEASURES else ""
 
 
 def _found(last: dict[str, Any], layout: Layout) -> str:

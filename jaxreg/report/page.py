@@ -18,6 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from jaxreg.errors import UserError
 from jaxreg.files import write_bytes, write_text
 from jaxreg.formatting import count, listing, value_text
+from jaxreg.measures import CLASSES, MEASURES
 from jaxreg.reading import read as read_bytes
 from jaxreg.report import answer, figures, findings, looks, tables
 from jaxreg.report.caveats import LOOKED_FOR, caveats
@@ -86,6 +87,9 @@ def content(results: Results, layout: Layout, pictures: dict[str, list[Picture]]
         whole=tables.whole(results, layout),
         scaling=answer.why_both(results, layout),
         base=layout.called(layout.base),
+        loss=MEASURES[results.measures.first].words,
+        balanced="class-balanced " if results.measures is CLASSES else "",
+        score="Accuracy" if results.measures is CLASSES else "R²",
         caveats=caveats(results, layout),
         study=study(results.path),
         looked_for=LOOKED_FOR,
@@ -162,13 +166,25 @@ def reading(results: Results) -> str:
     if "trained_on" in on_splits and on_splits["trained_on"].nunique() == 1:
         examples = f"{int(on_splits['trained_on'].iloc[0]):,} {results.examples_are}"
         size = f" Both speak of {results.models_are} trained on {examples}."
+    of_classes = results.measures is CLASSES
+    saved = "the cross-entropy that averaging" if of_classes else "the squared error that averaging"
+    outputs = "log-probabilities" if of_classes else "outputs"
+    noise = "label noise in it: one label" if of_classes else "noise of the targets in it: one target"
     return (
         "**Variance** is how much of the error comes from which training set and which seed a "
-        f"{results.model_is} happened to get: the cross-entropy that averaging such {results.models_are}' "
-        "log-probabilities would save. "
-        "**Bias** is what remains, with the label noise in it: one label "
-        f"{article} {results.example_is} can't part the two.{size}{_dealt(results)}"
+        f"{results.model_is} happened to get: {saved} such {results.models_are}' {outputs} would save. "
+        f"**Bias** is what remains, with the {noise} "
+        f"{article} {results.example_is} can't part the two.{size}{_units(results)}{_dealt(results)}"
     )
+
+
+def _units(results: Results) -> str:
+    """In what the errors of quantities are measured."""
+    if results.measures is CLASSES:
+        return ""
+    if results.unit:
+        return f" Squared errors, their bias and their variance are in squared units of {text(results.unit)}."
+    return " Errors are means over the quantities, each in standard deviations of its training values."
 
 
 def _dealt(results: Results) -> str:

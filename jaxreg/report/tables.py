@@ -10,34 +10,25 @@ import pandas as pd
 
 from jaxreg.axes import AXES
 from jaxreg.formatting import estimate, fixed, known, listing, swapped
+from jaxreg.measures import CLASSES, MEASURES
 from jaxreg.report.layout import Layout
 from jaxreg.report.parts import ABSENT, Entry, Table, estimated, numbered
 from jaxreg.report.summaries import by_cell, diverged
 from jaxreg.statistics.comparisons import UNDECIDED
 from jaxreg.store.results import Results
 
-TITLES = {
-    "test_cross_entropy": "Cross-entropy",
-    "test_scaled_cross_entropy": "temperature-scaled",
-    "test_error": "Accuracy, points",
-    "bias_cross_entropy": "Bias",
-    "variance_cross_entropy": "Variance",
-    "test_brier": "Brier score",
-    "bias_brier": "Bias (Brier)",
-    "variance_brier": "Variance (Brier)",
-}
 RULE_NAMES = {"best": "best", "one_standard_error": "1 SE"}
 
 
 def changes(results: Results, cell: str, reference: str | None, measures: Iterable[str]) -> dict[str, Entry]:
     """The paired differences of a cell, bold where told from 0; an error rate as accuracy in points."""
-    return {TITLES[measure]: _change(results.change(reference, cell, measure), measure) for measure in measures}
+    return {MEASURES[measure].title: _change(results.change(reference, cell, measure), measure) for measure in measures}
 
 
 def _change(row: dict[str, Any] | None, measure: str) -> Entry:
     if row is None or not known(row["difference"]):
         return ABSENT
-    points = measure == "test_error"
+    points = MEASURES[measure].points
     row = swapped(row) if points else row
     bold = row["verdict"] != UNDECIDED
     return estimated(row["difference"], row["low"], row["high"], signed=True, percent=points, bold=bold)
@@ -62,7 +53,8 @@ def changes_of_chosen(results: Results, layout: Layout) -> Table:
                 rules.setdefault(row["cell"], []).append(words)
         for cell, words_of in rules.items():
             chosen.setdefault(cell, []).append(f"{_axis(axis)}: {listing(words_of)}")
-    measures = ["test_cross_entropy", "test_error", "bias_cross_entropy", "variance_cross_entropy"]
+    of = results.measures
+    measures = [of.first, of.second, *(name for part in ("bias", "variance") if (name := of.of(of.loss, part)))]
     return [
         {"Cell": _cell(cell), "Chosen as": Entry("; ".join(roles))} | changes(results, cell, layout.base, measures)
         for cell, roles in chosen.items()
@@ -74,20 +66,31 @@ def whole(results: Results, layout: Layout) -> Table:
     rows: Table = []
     if results.whole.empty:
         return rows
-    titles = {measure: TITLES[measure] for measure in ("test_cross_entropy", "test_scaled_cross_entropy", "test_error")}
+    measures = [name for name in results.measures.tabled if name in results.measures.on_everything]
+    measures = [name for name in measures if name in (*results.measures.shown, results.measures.second)]
     for cell in dict.fromkeys(results.whole["cell"]):
-        found = {measure: row for measure in titles if (row := results.of_whole(cell, measure)) is not None}
-        if "test_error" not in found:
+        found = {measure: row for measure in measures if (row := results.of_whole(cell, measure)) is not None}
+        if results.measures.second not in found:
             continue
-        row = {"Cell": _cell(cell), "Seeds": Entry(f"{found['test_error']['seeds']:.0f}")}
-        row["Accuracy, %"] = _of(100 * (1 - found["test_error"]["mean"]), 2)
+        row = {"Cell": _cell(cell), "Seeds": Entry(f"{found[results.measures.second]['seeds']:.0f}")}
+        if results.measures is CLASSES:
+            row["Accuracy, %"] = _of(100 * (1 - found["test_error"]["mean"]), 2)
+        elif results.measures.first in found:
+            row |= rmse(results, found[results.measures.first]["mean"])
         for measure, one in found.items():
-            if measure != "test_error":
-                row[TITLES[measure]] = _of(one["mean"], 4)
+            if not MEASURES[measure].points:
+                row[MEASURES[measure].title] = numbered(one["mean"], 4)
         for measure, one in found.items():
-            row[f"Change: {titles[measure][0].lower()}{titles[measure][1:]}"] = _change(one, measure)
+            title = MEASURES[measure].title
+            row[f"Change: {title[0].lower()}{title[1:]}"] = _change(one, measure)
         rows.append(row)
     return rows
+
+
+def rmse(results: Results, squared_error: float) -> dict[str, Entry]:
+    """Root mean squared error, and the share of the variance that is predicted."""
+    share = 1 - squared_error / results.target_variance
+    return {"RMSE": numbered(squared_error**0.5, 4), "R²": _of(share, 3) if known(share) else ABSENT}
 
 
 def _of(value: float, places: int) -> Entry:
@@ -102,34 +105,40 @@ def choices(results: Results) -> Table:
             row = results.choice(axis, rule)
             if row is None:
                 continue
-            wrong = row.get("honest_error")
+            first, second = results.measures.first, results.measures.second
+            loss, beside = (row.get(name.replace("test_", "honest_", 1)) for name in (first, second))
             rows.append(
                 {
                     "Chosen among": Entry("all cells" if axis == "all" else AXES[axis].short),
                     "Rule": Entry(words),
                     "Cell": _cell(row["cell"]),
-                    "Cross-entropy": estimated(row["test_cross_entropy"], row.get("low"), row.get("high")),
-                    "Where not chosen": numbered(row.get("honest_cross_entropy"), 4),
-                    "Accuracy there": Entry(f"{fixed(100 * (1 - wrong), 2)} %", order=1 - wrong)
-                    if known(wrong)
-                    else ABSENT,
+                    MEASURES[first].title: estimated(row[first], row.get("low"), row.get("high")),
+                    "Where not chosen": numbered(loss, 4),
+                    f"{MEASURES[second].words.capitalize()} there": _there(beside, second),
                 }
             )
     return rows
 
 
+def _there(value: float | None, measure: str) -> Entry:
+    if not known(value) or not MEASURES[measure].points:
+        return numbered(value, 4)
+    return Entry(f"{fixed(100 * (1 - value), 2)} %", order=1 - value)
+
+
 def comparisons(results: Results, reference: str) -> Table:
     """Every cell against one reference, in all measures."""
     made = set(results.comparisons.loc[results.comparisons["reference"] == reference, "measure"])
-    measures = [measure for measure in TITLES if measure in made]
+    measures = [measure for measure in results.measures.tabled if measure in made]
     cells = [cell for cell in results.cells if cell != reference] if measures else []
     return [{"Cell": _cell(cell)} | changes(results, cell, reference, measures) for cell in cells]
 
 
 def cells(results: Results) -> Table:
-    """Every cell: its members, error and parts in cross-entropy, accuracy, the gap, the weights."""
-    parts, scaled, lost = results.loss("cross_entropy"), results.loss("scaled_cross_entropy"), diverged(results)
-    columns = ["train_cross_entropy", "test_accuracy", "penalty", "small_weights", "stopped_at"]
+    """Every cell: its members, error and its parts, accuracy or the like, the gap, the weights."""
+    words, train_loss = MEASURES[results.measures.first].words, f"train_{results.measures.loss}"
+    parts, scaled, lost = results.loss(results.measures.loss), results.loss("scaled_cross_entropy"), diverged(results)
+    columns = [train_loss, f"test_{results.measures.score}", "penalty", "small_weights", "stopped_at"]
     means = by_cell(results, [column for column in columns if column in results.members])
     apart = bool(parts["variance_seed"].notna().any() and parts["variance_split"].notna().any())
     rows = []
@@ -140,18 +149,22 @@ def cells(results: Results) -> Table:
         row = {
             "Cell": _cell(cell),
             "Members": Entry(str(total) if kept == total else f"{kept} of {total}", order=kept),
-            "Test cross-entropy": _interval(part, "error"),
-            "temperature-scaled": _interval(after, "error"),
-            "Bias": _interval(part, "bias"),
-            "Variance": _interval(part, "variance"),
+            f"Test {words}": _interval(part, "error"),
         }
+        if results.measures is CLASSES:
+            row["temperature-scaled"] = _interval(after, "error")
+        row |= {"Bias": _interval(part, "bias"), "Variance": _interval(part, "variance")}
         if apart:
             row |= {"from data": _interval(part, "variance_split")}
             row |= {"from seeds": _interval(part, "variance_seed")}
-        row["Test accuracy, %"] = _interval(mean, "test_accuracy", percent=True)
-        train = mean.get("train_cross_entropy")
+        if results.measures is CLASSES:
+            row["Test accuracy, %"] = _interval(mean, "test_accuracy", percent=True)
+        else:
+            row |= rmse(results, part["error"])
+            row["Absolute error"] = _interval(mean, "test_absolute_error")
+        train = mean.get(train_loss)
         if train is not None:
-            row |= {"Train cross-entropy": numbered(train), "Gap": numbered(part["error"] - train)}
+            row |= {f"Train {words}": numbered(train), "Gap": numbered(part["error"] - train)}
         if "penalty" in mean:
             row["Penalty"] = numbered(mean["penalty"])
         if "small_weights" in mean:
@@ -172,7 +185,7 @@ def _interval(row: dict[str, float], name: str, percent: bool = False) -> Entry:
 
 
 def power(results: Results) -> Table:
-    """What is open in cross-entropy and accuracy, and what telling differences of these sizes would take."""
+    """What is open, and what telling differences of these sizes would take."""
     rows = results.power
     if rows.empty or "cell" not in rows:
         return []
@@ -180,7 +193,7 @@ def power(results: Results) -> Table:
     return [
         {
             "Cell": _cell(str(row["cell"])),
-            "Measure": Entry("accuracy, points" if row["measure"] == "test_error" else "cross-entropy"),
+            "Measure": Entry(MEASURES[str(row["measure"])].words + ", points" * MEASURES[str(row["measure"])].points),
             "Difference": _open(row),
         }
         | {title: _many(row[key]) for key, title in needed.items() if key in row}
@@ -189,7 +202,7 @@ def power(results: Results) -> Table:
 
 
 def _open(row: Mapping[Hashable, Any]) -> Entry:
-    points = row["measure"] == "test_error"
+    points = MEASURES[str(row["measure"])].points
     value = float(row["difference"]) * (-100 if points else 1)
     return Entry(fixed(value, 1, signed=True) if points else estimate(value, None, None, signed=True), order=value)
 

@@ -3,7 +3,7 @@
 This is the only place where a sweep is checked. A sweep file (TOML) holds, all of it optional:
 
     name, seed, splits, deals, seeds, settle, full_seeds, second_stage, curve_images, grid     at the top
-    data, test, label, group, drop, holdout                                                     the same
+    data, test, label, task, group, drop, holdout                                               the same
     [recipe]    any field of Settings: what every cell starts from
     [axes]      values of an axis: l1 = [0, 1e-5]. One value on an axis outside the grid holds it there
     [[run]]     a cell of its own: name, after, and any field of Settings; beside a grid or without one

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -50,7 +50,10 @@ class SweepFile(Checked):
     curve_images: Count = 2000  # test images behind a point of a learning curve; the end is measured on all
     data: FileName = None
     test: FileName = None
-    label: ColumnName = None  # what is to be predicted
+    label: ColumnName = None  # what is to be predicted; several quantities with commas between them
+    task: Literal["classification", "regression"] | None = Field(
+        default=None, description='"classification" or "regression"'
+    )  # by default as the label looks
     group: ColumnName = None  # rows with the same value stay on one side of every split
     drop: tuple[Annotated[str, Field(strict=True)], ...] = Field(default=(), description="a list of columns")
     # Share of the rows that score, where there is no test table.

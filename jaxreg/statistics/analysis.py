@@ -16,23 +16,14 @@ import numpy as np
 import pandas as pd
 
 from jaxreg.files import write_csv, write_npz
+from jaxreg.measures import CLASSES, PARTS, Measures
 from jaxreg.statistics import calibration, classes, data_size, power, selection, spreads
 from jaxreg.statistics.boundaries import Look
-from jaxreg.statistics.comparisons import COMPARED, UNDECIDED, Difference, against, compare_with_references, moderated
+from jaxreg.statistics.comparisons import UNDECIDED, Difference, against, compare_with_references, moderated
 from jaxreg.statistics.decomposition import table
 from jaxreg.statistics.examples import examples
-from jaxreg.statistics.groups import (
-    CellMembers,
-    Group,
-    LogProbabilities,
-    Predictions,
-    counted,
-    differences,
-    grouped,
-    reference_of,
-    settings_of,
-)  # fmt: skip
-from jaxreg.statistics.losses import LOSSES, PARTS
+from jaxreg.statistics.groups import Group, counted, differences, grouped, reference_of, settings_of
+from jaxreg.statistics.predictions import CellMembers, ClassPredictions, Predictions
 from jaxreg.statistics.recommendation import recommend
 from jaxreg.statistics.whole import whole
 
@@ -52,16 +43,17 @@ class Analysis:
     decomposition: pd.DataFrame
     comparisons: pd.DataFrame
     choices: pd.DataFrame
-    classes: pd.DataFrame
-    calibration: pd.DataFrame
-    reliability: pd.DataFrame
     power: pd.DataFrame
     whole: pd.DataFrame
     recommendation: pd.DataFrame
     data_size: pd.DataFrame
+    classes: pd.DataFrame = field(default_factory=pd.DataFrame)  # this and the next two: of classes alone
+    calibration: pd.DataFrame = field(default_factory=pd.DataFrame)
+    reliability: pd.DataFrame = field(default_factory=pd.DataFrame)
     looks: pd.DataFrame = field(default_factory=pd.DataFrame)
     examples: dict[str, np.ndarray] = field(default_factory=dict)
     candidates: Candidates | None = None
+    measures: Measures = CLASSES
 
     @property
     def worth_training_on_all(self) -> list[str]:
@@ -75,14 +67,13 @@ class Analysis:
         found = pd.DataFrame()
         if self.candidates is not None:
             reference, cells, pairs = self.candidates
-            found = recommend(self.comparisons, pairs, reference, cells, whole, kin)
+            found = recommend(self.comparisons, pairs, reference, cells, whole, kin, self.measures)
         return replace(self, whole=whole, recommendation=found)
 
 
 def analyse(
     members: pd.DataFrame,
-    log_probabilities: LogProbabilities,
-    labels: np.ndarray,
+    predictions: Predictions,
     member_ids: Sequence[str],
     test_inputs: np.ndarray | None = None,
     picture: tuple[int, ...] | None = None,
@@ -95,9 +86,8 @@ def analyse(
     Args:
         members: a row a member, with the columns of members.csv; `member`, `cell`, `split`, `seed` and
             `diverged_at` are needed, and `deal` where the same data were dealt into splits more than once.
-        log_probabilities: [member, example, class], in the order of `member_ids`; read in blocks.
-        labels: [example].
-        member_ids: whose predictions these are.
+        predictions: of the members; read in blocks.
+        member_ids: whose predictions these are, in their order.
         test_inputs: [example, ...].
         picture: the shape in which an input is a picture, such as (28, 28) or (32, 32, 3); without it (or without
             the inputs) examples.npz has no pixels.
@@ -105,38 +95,43 @@ def analyse(
         look: which one this is at a study that is looked at again and again.
         plain: the cell that others are compared with; by default what `jaxreg.axes.reference` says.
     """
-    predictions = Predictions(log_probabilities, labels)
+    measures = predictions.measures
     cells = counted(members, member_ids)
     groups = grouped(cells, predictions)
     settings = settings_of(members)
     named = [name for group in groups for name in group.names]
     plain = plain if plain in named else reference_of(cells, settings)
     group = _candidates(groups, cells, plain if look else None)
-    choices = _choices(group, settings, plain, members)
+    choices = _choices(group, settings, plain, members, measures)
     best = None if choices.empty else str(choices[choices["axis"] == "all"]["cell"].iloc[0])
     references = list(dict.fromkeys(name for name in (plain, best) if name is not None))
     pairs = differences(groups, cells, predictions, references)
-    comparisons = compare_with_references(pairs, named, plain, best, look)
-    sure = _calibration(groups, predictions)
+    comparisons = compare_with_references(pairs, named, plain, best, list(measures.compared), look)
     candidates = None
     if group is not None and plain is not None:
         along = selection.lines(settings.loc[list(group.names)], group.names, plain)["all"]
         candidates = Candidates(plain, [group.names[i] for i in along], pairs)
     found = Analysis(
-        decomposition=_decomposition(groups, cells, settings),
+        decomposition=_decomposition(groups, cells, settings, measures),
         comparisons=comparisons,
         choices=choices,
-        classes=classes.table(groups, predictions.labels, class_names),
-        calibration=sure[0],
-        reliability=sure[1],
-        power=_power(pairs, comparisons, members, groups, plain, len(predictions.labels)),
+        power=_power(pairs, comparisons, members, groups, plain, predictions),
         whole=pd.DataFrame(),
         recommendation=pd.DataFrame(),
         data_size=_data_size(group, settings, members, plain),
-        examples=examples(groups, references, predictions, test_inputs, picture),
         candidates=candidates,
+        measures=measures,
     )
-    return found.concluded(whole(members, log_probabilities, labels, member_ids, plain), {})
+    if isinstance(predictions, ClassPredictions):
+        calibrated, reliability = _calibration(groups, predictions)
+        found = replace(
+            found,
+            classes=classes.table(groups, predictions.labels, class_names),
+            calibration=calibrated,
+            reliability=reliability,
+            examples=examples(groups, references, predictions, test_inputs, picture),
+        )
+    return found.concluded(whole(members, predictions, member_ids, plain), {})
 
 
 def write(analysis: Analysis, folder: str | Path) -> None:
@@ -162,14 +157,16 @@ def _candidates(groups: Sequence[Group], cells: Sequence[CellMembers], plain: st
     return max(groups, key=rank, default=None)
 
 
-def _decomposition(groups: Sequence[Group], cells: Sequence[CellMembers], settings: pd.DataFrame) -> pd.DataFrame:
+def _decomposition(
+    groups: Sequence[Group], cells: Sequence[CellMembers], settings: pd.DataFrame, measures: Measures
+) -> pd.DataFrame:
     found = {
-        name: table(layout, group.design)
+        name: table(layout, group.design, measures=measures)
         for group in groups
         for name, layout in zip(group.names, group.by_measure, strict=True)
     }
     unknown = {f"{part}{end}": np.nan for part in PARTS for end in ("", "_low", "_high")}
-    empty = pd.DataFrame({"loss": LOSSES, **unknown, "models": 0, "splits": 0, "seeds": 0})
+    empty = pd.DataFrame({"loss": measures.losses, **unknown, "models": 0, "splits": 0, "seeds": 0})
     tables = []
     for cell in cells:
         mine = found.get(cell.name, empty).copy()
@@ -181,15 +178,18 @@ def _decomposition(groups: Sequence[Group], cells: Sequence[CellMembers], settin
     return pd.concat([x.reindex(columns=columns) for x in tables], ignore_index=True)
 
 
-def _choices(group: Group | None, settings: pd.DataFrame, plain: str | None, members: pd.DataFrame) -> pd.DataFrame:
+def _choices(
+    group: Group | None, settings: pd.DataFrame, plain: str | None, members: pd.DataFrame, measures: Measures
+) -> pd.DataFrame:
     if group is None or plain is None:
-        return pd.DataFrame(columns=["axis", "rule", "cell", "value", "test_cross_entropy"])
+        return pd.DataFrame(columns=["axis", "rule", "cell", "value", measures.first])
     sound = members[(members["split"].astype(str) != "all") & members["diverged_at"].isna()]
     gaps = pd.Series(np.nan, group.names)
-    if {"test_cross_entropy", "train_cross_entropy"} <= set(sound):
-        gaps = (sound["test_cross_entropy"] - sound["train_cross_entropy"]).groupby(sound["cell"]).mean()
+    test, train = (f"{part}_{measures.loss}" for part in ("test", "train"))
+    if {test, train} <= set(sound):
+        gaps = (sound[test] - sound[train]).groupby(sound["cell"]).mean()
     return selection.choices(
-        group.scores, settings.loc[list(group.names)], plain, gaps.reindex(list(group.names)).to_list()
+        group.scores, settings.loc[list(group.names)], plain, gaps.reindex(list(group.names)).to_list(), measures
     )
 
 
@@ -201,12 +201,12 @@ def _data_size(group: Group | None, settings: pd.DataFrame, members: pd.DataFram
     return data_size.table(group.scores.losses, group.design.splits, group.names, settings, examples, plain)
 
 
-def _calibration(groups: Sequence[Group], predictions: Predictions) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _calibration(groups: Sequence[Group], predictions: ClassPredictions) -> tuple[pd.DataFrame, pd.DataFrame]:
     errors, diagrams = [], []
     for group in groups:
         for cell in group.cells:
             where = group.design
-            found = calibration.measure(predictions.confidences(cell, where), len(predictions.labels), where.deals)
+            found = calibration.measure(predictions.confidences(cell, where), predictions.examples, where.deals)
             low, high = found.error.interval()
             errors.append(
                 {
@@ -215,7 +215,7 @@ def _calibration(groups: Sequence[Group], predictions: Predictions) -> tuple[pd.
                     "low": max(low, 0.0),
                     "high": high,
                     "chance": found.chance,
-                    "temperature": float(np.exp(-np.log(group.temperatures[cell.name].inverse).mean())),
+                    "temperature": float(np.exp(-np.log(predictions.temperatures(cell).inverse).mean())),
                 }
             )
             diagrams += [{"cell": cell.name} | row for row in found.reliability]
@@ -228,19 +228,20 @@ def _power(
     members: pd.DataFrame,
     groups: Sequence[Group],
     plain: str | None,
-    examples: int,
+    predictions: Predictions,
 ) -> pd.DataFrame:
     if plain is None:
         return pd.DataFrame()
+    measures, examples = predictions.measures, predictions.examples
     found = against(pairs, plain, [name for group in groups for name in group.names])
     apart, undecided = {}, {}
     rows = comparisons[comparisons["reference"] == plain]
     open_ones = rows[rows["verdict"] == UNDECIDED].set_index(["cell", "measure"])["difference"]
-    for index, measure in enumerate(COMPARED):
+    for index, measure in enumerate(measures.compared):
         for d, sure in zip(found, moderated(found, index), strict=True):
             alone = spreads.spread(d.paired, index, members, d.cell, plain, measure, examples)
             apart[d.cell, measure] = alone._replace(prior=sure.prior if sure else 0.0)
-            if (d.cell, measure) in open_ones and measure in spreads.PRIOR:
+            if (d.cell, measure) in open_ones and measure in (measures.first, measures.second):
                 undecided[d.cell, measure] = float(open_ones[d.cell, measure])
     where = max((group.design for group in groups), key=lambda d: len(d.order))
     tests = max(len(found), 1)

@@ -30,19 +30,6 @@ from jaxreg.statistics.boundaries import Look
 from jaxreg.statistics.intervals import Estimate
 from jaxreg.statistics.moderation import Mixture, moderate
 
-# The measures compared: their loss and part in `jaxreg.statistics.losses`.
-COMPARED = {
-    "test_cross_entropy": ("cross_entropy", "error"),
-    "test_error": ("zero_one", "error"),
-    "test_brier": ("brier", "error"),
-    "test_scaled_cross_entropy": ("scaled_cross_entropy", "error"),
-    "bias_brier": ("brier", "bias"),
-    "variance_brier": ("brier", "variance"),
-    "bias_cross_entropy": ("cross_entropy", "bias"),
-    "variance_cross_entropy": ("cross_entropy", "variance"),
-    "bias_scaled_cross_entropy": ("scaled_cross_entropy", "bias"),
-    "variance_scaled_cross_entropy": ("scaled_cross_entropy", "variance"),
-}
 UNDECIDED = "not distinguishable"
 LEVEL = 0.95
 
@@ -152,13 +139,13 @@ def compare_with_references(
     cells: Sequence[str],
     plain: str | None,
     best: str | None,
+    measures: Sequence[str],
     look: Look | None = None,
 ) -> pd.DataFrame:
-    """Against the plain cell, corrected for these; against the best, for all pairs.
+    """Against the plain cell, corrected for these; against the best, for all pairs; in each of the measures.
 
     What an earlier look has told of the plain cell stays told.
     """
-    measures = list(COMPARED)
     tables = []
     with_plain = against(differences, plain, cells) if plain is not None else []
     if with_plain:

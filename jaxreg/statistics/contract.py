@@ -19,17 +19,19 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
-from jaxreg.statistics.comparisons import COMPARED, compare
+from jaxreg.measures import CLASSES
+from jaxreg.statistics.comparisons import compare
 from jaxreg.statistics.decomposition import decompose
-from jaxreg.statistics.groups import CellMembers, Group, Predictions
-from jaxreg.statistics.losses import INDEX
-from jaxreg.statistics.recommendation import PURPOSES, recommend
+from jaxreg.statistics.groups import Group
+from jaxreg.statistics.predictions import CellMembers, ClassPredictions
+from jaxreg.statistics.recommendation import recommend
 from jaxreg.statistics.simulation import Experiment, LogitSpread, draw, truth
 from jaxreg.statistics.sums import lse
 
 DESIGN = Experiment(splits=5, seeds=1, examples=1000, directions=50)
 REFERENCE = "plain"
-MEASURES = {purpose.measure: COMPARED[purpose.measure] for purpose in PURPOSES.values()}
+COMPARED, PURPOSES = CLASSES.compared, CLASSES.purposes
+MEASURES = {purpose.measure: COMPARED[purpose.measure].term for purpose in PURPOSES.values()}
 Drawn = tuple[Int[np.ndarray, " example"], list[np.ndarray]]  # labels, and log-probabilities of each cell
 
 
@@ -48,7 +50,7 @@ def logits() -> World:
     shrunk = [LogitSpread(1 - 0.07 * k, 0.7 * (1 - 0.1 * k), 0.5 * (1 - 0.1 * k)) for k in range(1, 6)]
     spreads = [reference, *[reference] * 3, *worse, *shrunk]
     known = {spread: truth(spread, DESIGN) for spread in set(spreads)}
-    truths = {name: np.array([known[s][INDEX[measure]] for s in spreads]) for name, measure in MEASURES.items()}
+    truths = {name: np.array([known[s][CLASSES.index[measure]] for s in spreads]) for name, measure in MEASURES.items()}
     names = (REFERENCE, "same1", "same2", "same3", "worse1", "worse2", *(f"shrunk{k}" for k in range(1, 6)))
     return World(names, truths, lambda random: draw(random, DESIGN, spreads))
 
@@ -108,12 +110,12 @@ def contract(world: World, studies: int, seed: int = 0) -> pd.DataFrame:
             CellMembers(name, tuple(range(splits * i, splits * (i + 1))), members, (0,) * splits, 0)
             for i, name in enumerate(names)
         ]
-        group = Group(own, Predictions(np.concatenate(cells), labels))
+        group = Group(own, ClassPredictions(np.concatenate(cells), labels))
         pairs = [group.difference(name, REFERENCE) for name in names[1:]]
         table = compare([pairs], list(COMPARED))
         found = recommend(table, pairs, REFERENCE, names).set_index("purpose")["cell"]
         wrong = False
-        for purpose, (measure, _) in PURPOSES.items():
+        for purpose, (measure, *_) in PURPOSES.items():
             truths, chosen = world.truths[measure], names.index(found[purpose])
             best = int(truths.argmin())
             error = (

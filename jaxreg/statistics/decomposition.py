@@ -44,13 +44,16 @@ The intervals are explained in `jaxreg.statistics.intervals`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from jaxreg.errors import UserError
+from jaxreg.measures import CLASSES, PARTS, QUANTITIES, Measures
+from jaxreg.statistics import squared
 from jaxreg.statistics.intervals import TwoWay
-from jaxreg.statistics.losses import INDEX, LOSSES, MEASURES, PARTS, sensitivity, terms
+from jaxreg.statistics.losses import LOSSES, MEASURES, sensitivity, terms
 from jaxreg.statistics.sums import Design, Kind, Sums, design, sums_of
 from jaxreg.statistics.temperature import temperatures
 
@@ -100,7 +103,7 @@ def decompose(
     labels: np.ndarray,
     split: Sequence[object] | np.ndarray,
     seed: Sequence[object] | np.ndarray,
-    kind: Kind = "probabilities",
+    kind: Kind | Literal["quantities"] = "probabilities",
     level: float = 0.95,
     deal: Sequence[object] | np.ndarray | None = None,
 ) -> pd.DataFrame:
@@ -108,11 +111,12 @@ def decompose(
 
     Args:
         outputs: [model, example, class], probabilities or their logarithms (better: no rounding to 0); an
-            array, or a memory map, read in blocks of examples.
-        labels: [example], whole numbers.
+            array, or a memory map, read in blocks of examples. Of quantities [model, example], or with several
+            [model, example, quantity].
+        labels: [example], whole numbers; of quantities what they should be, [example] or [example, quantity].
         split: the training set of each model, by any name.
         seed: the seed of each model.
-        kind: which of the two `outputs` holds.
+        kind: which of these `outputs` holds: "probabilities", "log_probabilities" or "quantities".
         level: of the intervals; they cover new training sets, new seeds and new test examples together (with
             one split: new seeds and new test examples).
         deal: of each model, where the same data were dealt into disjoint splits more than once. Splits of one deal
@@ -122,14 +126,17 @@ def decompose(
         Columns `loss`; each of error, bias, variance, variance_split, variance_seed, variance_share (of the
         error), seed_share (of the variance) with `_low` and `_high` (nan where the design can't tell or the
         loss has no such thing); `models`, `splits`, `seeds`, and `deals` where there
-        are several, with the splits of one. Brier and 0-1 have no unit,
-        cross-entropy is in nats.
+        are several, with the splits of one. Brier and 0-1 have no unit, cross-entropy is in nats. Of quantities the
+        losses are squared_error and absolute_error, means over the quantities in their units
+        (`jaxreg.statistics.squared`).
     """
     outputs, labels = np.asanyarray(outputs), np.asarray(labels)
-    check(outputs, labels, kind)
     where = design(split, seed, deal)
     if len(where.order) != len(outputs):
         raise UserError(f"{len(outputs)} models, but {len(where.order)} pairs of split and seed")
+    if kind == "quantities":
+        return _of_quantities(outputs, labels, where, level)
+    check(outputs, labels, kind)
     layout = TwoWay(len(MEASURES), 1, where.units, where.deals)
     found = temperatures((_log(model, kind) for model in outputs), labels)
 
@@ -144,17 +151,32 @@ def decompose(
     return table(layout, where, level)
 
 
+def _of_quantities(outputs: np.ndarray, targets: np.ndarray, where: Design, level: float) -> pd.DataFrame:
+    if targets.ndim == 1:
+        outputs, targets = outputs[..., None] if outputs.ndim == 2 else outputs, targets[:, None]
+    if outputs.ndim != 3 or outputs.shape[1:] != targets.shape or 0 in outputs.shape:
+        raise UserError(
+            f"predictions of shape {outputs.shape} with targets of shape {targets.shape}: expected "
+            "[model, example] and [example], or [model, example, quantity] and [example, quantity]"
+        )
+    layout = TwoWay(len(QUANTITIES.terms), 1, where.units, where.deals)
+    for block in blocks(outputs.shape[1], len(outputs), outputs.shape[2]):
+        estimate, pseudo = squared.terms(outputs[:, block], targets[block], where)
+        layout.add(estimate[:, None], pseudo[:, None])
+    return table(layout, where, level, QUANTITIES)
+
+
 def _log(outputs: np.ndarray, kind: Kind) -> np.ndarray:
     with np.errstate(divide="ignore"):
         return outputs if kind == "log_probabilities" else np.log(outputs)
 
 
-def table(layout: TwoWay, where: Design, level: float = 0.95) -> pd.DataFrame:
-    """The rows of `decompose` from a layout whose series are `MEASURES`."""
+def table(layout: TwoWay, where: Design, level: float = 0.95, measures: Measures = CLASSES) -> pd.DataFrame:
+    """The rows of `decompose` from a layout whose series are the terms of the measures."""
     rows = []
-    for loss in LOSSES:
+    for loss in measures.losses:
         row: dict[str, object] = {"loss": loss}
-        series = {part: INDEX[loss, part] for part in PARTS}
+        series = {part: measures.index[loss, part] for part in PARTS}
         found = {part: layout.one(index) for part, index in series.items()}
         if loss != "zero_one":  # a net variance is no share of anything
             for share, (part, whole) in SHARES.items():

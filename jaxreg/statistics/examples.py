@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from jaxreg.statistics.groups import Group, Predictions
-from jaxreg.statistics.losses import INDEX
+from jaxreg.measures import CLASSES
+from jaxreg.statistics.groups import Group
+from jaxreg.statistics.predictions import ClassPredictions
 
 SHOWN = 12  # test examples of each kind and cell
 
@@ -15,7 +16,7 @@ SHOWN = 12  # test examples of each kind and cell
 def examples(
     groups: Sequence[Group],
     cells: Sequence[str],
-    predictions: Predictions,
+    predictions: ClassPredictions,
     inputs: np.ndarray | None,
     picture: tuple[int, ...] | None,
 ) -> dict[str, np.ndarray]:
@@ -25,7 +26,7 @@ def examples(
         group = next(g for g in groups if name in g.names)
         cell = group.cells[group.names.index(name)]
         for kind in ("variance", "bias"):
-            values = group.terms[group.names.index(name), INDEX["brier", kind]]
+            values = group.terms[group.names.index(name), CLASSES.index["brier", kind]]
             if np.isnan(values).any():
                 continue
             top = np.argsort(-values, kind="stable")[:SHOWN]

@@ -24,8 +24,8 @@ class Fold(NamedTuple):
     """What one half of the examples says without one unit, and what the other half says on that unit."""
 
     seen: TwoWay
-    cross_entropy: Float[np.ndarray, " cell"]
-    wrong: Float[np.ndarray, " cell"]
+    loss: Float[np.ndarray, " cell"]
+    second: Float[np.ndarray, " cell"]
 
 
 class _Part(NamedTuple):
@@ -33,7 +33,7 @@ class _Part(NamedTuple):
 
     examples: np.ndarray  # how many
     losses: np.ndarray  # [cell, unit]
-    wrong: np.ndarray  # [cell, unit]
+    second: np.ndarray  # [cell, unit]
     own: np.ndarray  # [unit, cell, cell] products of a unit's losses
     shared: np.ndarray  # [unit, cell, cell] products of a unit's losses with the sum of its deal's units'
 
@@ -42,12 +42,12 @@ class Scores:
     """The losses of the cells that may be chosen, all with the same units, as sums."""
 
     def __init__(
-        self, cells: Sequence[str], labels: Int[np.ndarray, " example"], units: int, deals: Sequence[slice] = ()
+        self, cells: Sequence[str], strata: Int[np.ndarray, " example"], units: int, deals: Sequence[slice] = ()
     ) -> None:
         self.cells = tuple(cells)
         self.losses = TwoWay(len(self.cells), 1, units, deals)  # what the choice is based on
         # The first part is all examples: a half's complement is what the half lacks of it.
-        self._masks = np.stack([np.ones(len(labels), dtype=bool), *halves(labels)])
+        self._masks = np.stack([np.ones(len(strata), dtype=bool), *halves(strata)])
         parts, number = len(self._masks), len(self.cells)
         self._sums = _Part(
             np.zeros(parts, dtype=np.int64),
@@ -58,27 +58,27 @@ class Scores:
     def add(
         self,
         block: slice,
-        cross_entropy: Float[np.ndarray, "cell unit example"],
-        wrong: Float[np.ndarray, "cell unit example"],
+        loss: Float[np.ndarray, "cell unit example"],
+        second: Float[np.ndarray, "cell unit example"],
     ) -> None:
-        """Add a block of examples: each unit's losses, and the share of its models that are wrong."""
+        """Add a block of examples: each unit's losses, and a second measure, such as the share that is wrong."""
         deals = self.losses.deals
-        estimate = np.mean([cross_entropy[:, units].mean(1) for units in deals], axis=0)
-        self.losses.add(estimate[:, None], cross_entropy[:, None])
-        by_unit = cross_entropy.swapaxes(0, 1)
+        estimate = np.mean([loss[:, units].mean(1) for units in deals], axis=0)
+        self.losses.add(estimate[:, None], loss[:, None])
+        by_unit = loss.swapaxes(0, 1)
         for part, mask in enumerate(self._masks[:, block]):
             seen = by_unit[..., mask]
             self._sums.examples[part] += mask.sum()
             self._sums.losses[part] += seen.sum(-1).T
-            self._sums.wrong[part] += wrong[..., mask].sum(-1)
+            self._sums.second[part] += second[..., mask].sum(-1)
             self._sums.own[part] += seen @ seen.swapaxes(1, 2)
             for units in deals:
                 self._sums.shared[part, units] += seen[units] @ seen[units].sum(0).T
 
     @property
-    def wrong(self) -> Float[np.ndarray, " cell"]:
-        """The share of wrong answers."""
-        by_deal = [self._sums.wrong[0][:, units].mean(-1) for units in self.losses.deals]
+    def second(self) -> Float[np.ndarray, " cell"]:
+        """The mean of the second measure."""
+        by_deal = [self._sums.second[0][:, units].mean(-1) for units in self.losses.deals]
         return np.mean(by_deal, axis=0) / self._sums.examples[0]
 
     def folds(self) -> Iterator[Fold]:
@@ -93,7 +93,7 @@ class Scores:
 
 def _of(part: _Part, units: slice) -> _Part:
     """The sums of a deal's units alone."""
-    by_unit = (part.losses[:, units], part.wrong[:, units], part.own[units], part.shared[units])
+    by_unit = (part.losses[:, units], part.second[:, units], part.own[units], part.shared[units])
     return _Part(part.examples, *by_unit)
 
 
@@ -101,7 +101,7 @@ def _folds(chosen: _Part, quoted: _Part) -> Iterator[Fold]:
     cells, units = chosen.losses.shape
     totals, products = chosen.shared.sum(0), chosen.own.sum(0)
     for unit in range(units):
-        quote = (quoted.losses[:, unit] / quoted.examples, quoted.wrong[:, unit] / quoted.examples)
+        quote = (quoted.losses[:, unit] / quoted.examples, quoted.second[:, unit] / quoted.examples)
         if units == 1:  # there is none to leave out
             rest, squares, entries = chosen.losses, totals, products
         else:
@@ -116,12 +116,12 @@ def _folds(chosen: _Part, quoted: _Part) -> Iterator[Fold]:
         yield Fold(seen, *quote)
 
 
-def halves(labels: Int[np.ndarray, " example"], times: int = HALVINGS) -> Iterator[Bool[np.ndarray, " example"]]:
-    """Ways to cut the examples in two halves with equal numbers of each class, always the same ones."""
+def halves(strata: Int[np.ndarray, " example"], times: int = HALVINGS) -> Iterator[Bool[np.ndarray, " example"]]:
+    """Ways to cut the examples in two halves with equal numbers of each stratum, always the same ones."""
     random = np.random.default_rng(0)
     for _ in range(times):
-        half = np.zeros(len(labels), dtype=bool)
-        for label in np.unique(labels):
-            rows = random.permutation(np.flatnonzero(labels == label))
+        half = np.zeros(len(strata), dtype=bool)
+        for stratum in np.unique(strata):
+            rows = random.permutation(np.flatnonzero(strata == stratum))
             half[rows[: len(rows) // 2]] = True
         yield half

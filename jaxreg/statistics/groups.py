@@ -2,100 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
 
 from jaxreg import axes
-from jaxreg.statistics.calibration import confidence
-from jaxreg.statistics.comparisons import COMPARED, Difference
-from jaxreg.statistics.decomposition import some
+from jaxreg.statistics.comparisons import Difference
 from jaxreg.statistics.folds import Scores
 from jaxreg.statistics.intervals import TwoWay
-from jaxreg.statistics.losses import INDEX, MEASURES, sensitivity, terms
-from jaxreg.statistics.sums import Design, Sums, design, sums_of
-from jaxreg.statistics.temperature import Temperatures, temperatures
-
-_BLOCK_BYTES = 64 * 2**20
-_COMPARED = [INDEX[measure] for measure in COMPARED.values()]
-SCORED = ("test_cross_entropy", "test_error")  # of COMPARED: what a choice looks at
-
-
-@dataclass(frozen=True)
-class CellMembers:
-    """The counted members of a cell."""
-
-    name: str
-    rows: tuple[int, ...]  # of the predictions
-    pairs: tuple[tuple[str, str], ...]  # (split, seed) of each
-    deals: tuple[int, ...]  # of each
-    diverged: int
-
-
-@runtime_checkable
-class LogProbabilities(Protocol):
-    """Log-probabilities [member, example, class], which may be on disk: an array, or what reads as one.
-
-    They are asked for by a list of members and a slice of examples, `log_probabilities[rows, block]`, and for no more
-    than some 64 MB at once.
-    """
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-
-    def __getitem__(self, key: tuple[list[int], slice], /) -> np.ndarray: ...
-
-
-def cut(examples: int, each: int) -> Iterator[slice]:
-    """Blocks of examples that need `each` bytes, about 64 MB a block."""
-    size = max(1, min(examples, _BLOCK_BYTES // each))
-    for start in range(0, examples, size):
-        yield slice(start, min(start + size, examples))
-
-
-class Predictions:
-    """Log-probabilities [member, example, class] and labels [example], read in blocks of examples."""
-
-    def __init__(self, log_probabilities: LogProbabilities, labels: np.ndarray) -> None:
-        self.log_probabilities = log_probabilities
-        self.labels = np.asarray(labels).astype(np.int64)
-
-    def blocks(self, cells: int, where: Design) -> Iterator[slice]:
-        """Blocks of examples, such that `terms` of so many cells stay near 64 MB."""
-        _, examples, classes = self.log_probabilities.shape
-        each = cells * len(MEASURES) * where.units + 8 * len(where.order) * classes
-        return cut(examples, 8 * each)
-
-    def temperatures(self, cell: CellMembers) -> Temperatures:
-        """Those of a cell's members."""
-        return temperatures((self.log_probabilities[[row], slice(None)][0] for row in cell.rows), self.labels)
-
-    def sums(self, cell: CellMembers, where: Design, block: slice, found: Temperatures) -> Sums:
-        """What the losses need of a cell's members, of some examples."""
-        read = self.log_probabilities[list(cell.rows), block]
-        return sums_of(read, "log_probabilities", where, self.labels[block], found.of(block))
-
-    def confidences(self, cell: CellMembers, where: Design) -> list[Iterator[tuple[np.ndarray, np.ndarray]]]:
-        """For each unit its members' `calibration.confidence`, to be read one member at a time."""
-        return [
-            (self._confidence(cell.rows[i]) for i in where.order[start : start + models])
-            for start, models in zip(where.starts, where.models, strict=True)
-        ]
-
-    def _confidence(self, row: int) -> tuple[np.ndarray, np.ndarray]:
-        _, examples, classes = self.log_probabilities.shape
-        found = np.empty((2, examples))
-        for block in cut(examples, 32 * classes):
-            found[:, block] = confidence(self.log_probabilities[[row], block][0], self.labels[block])
-        return found[0], found[1]
-
-    def votes(self, cell: CellMembers, example: int) -> np.ndarray:
-        """The class that each of a cell's members gives one example [member]."""
-        return self.log_probabilities[list(cell.rows), slice(example, example + 1)][:, 0].argmax(-1)
+from jaxreg.statistics.predictions import CellMembers, Predictions
+from jaxreg.statistics.sums import Design, design
 
 
 def settings_of(members: pd.DataFrame) -> pd.DataFrame:
@@ -121,36 +40,26 @@ class Group:
         self.cells = list(cells)
         self.names = tuple(cell.name for cell in cells)
         self.design = where = design_of(cells[0])
+        self.measures = measures = predictions.measures
+        compared = [measures.index[measure.term] for measure in measures.compared.values()]
+        choosing = [list(measures.compared).index(name) for name in (measures.first, measures.second)]
         units = (where.units, where.deals)
-        self.by_measure = [TwoWay(len(MEASURES), 1, *units) for _ in cells]  # of each cell; series: measures
-        self.by_cell = TwoWay(len(cells), len(COMPARED), *units)  # series: cells
-        self.scores = Scores(self.names, predictions.labels, *units)
-        self.terms = np.empty((len(cells), len(MEASURES), len(predictions.labels)), dtype=np.float32)
-        labels, classes = predictions.labels, predictions.log_probabilities.shape[2]
-        found = [predictions.temperatures(cell) for cell in cells]
-        self.temperatures = dict(zip(self.names, found, strict=True))
-        sensitive = [
-            sensitivity(
-                (
-                    (predictions.sums(cell, where, block, own), labels[block])
-                    for block in some(len(labels), len(where.order), classes)
-                ),
-                where,
-            )
-            for cell, own in zip(cells, found, strict=True)
-        ]
+        self.by_measure = [TwoWay(len(measures.terms), 1, *units) for _ in cells]  # of each cell; series: terms
+        self.by_cell = TwoWay(len(cells), len(compared), *units)  # series: cells
+        self.scores = Scores(self.names, predictions.strata, *units)
+        self.terms = np.empty((len(cells), len(measures.terms), predictions.examples), dtype=np.float32)
+        terms = [predictions.terms(cell, where) for cell in cells]
         for block in predictions.blocks(len(cells), where):
             size = block.stop - block.start
-            estimates = np.empty((len(COMPARED), len(cells), size))
-            pseudos = np.empty((len(COMPARED), len(cells), where.units, size))
-            for i, cell in enumerate(cells):
-                sums = predictions.sums(cell, where, block, found[i])
-                estimate, pseudo = terms(sums, labels[block], where, sensitive[i])
+            estimates = np.empty((len(compared), len(cells), size))
+            pseudos = np.empty((len(compared), len(cells), where.units, size))
+            for i, of in enumerate(terms):
+                estimate, pseudo = of(block)
                 self.by_measure[i].add(estimate[:, None], pseudo[:, None])
                 self.terms[i, :, block] = estimate
-                estimates[:, i], pseudos[:, i] = estimate[_COMPARED], pseudo[_COMPARED]
+                estimates[:, i], pseudos[:, i] = estimate[compared], pseudo[compared]
             self.by_cell.add(estimates.swapaxes(0, 1), pseudos.swapaxes(0, 1))
-            self.scores.add(block, *(pseudos[list(COMPARED).index(name)] for name in SCORED))
+            self.scores.add(block, *pseudos[choosing])
 
     def difference(self, cell: str, reference: str) -> Difference:
         """Two of the cells, paired."""

@@ -4,24 +4,21 @@ Brier score, cross-entropy and 0-1 loss of the models as they are, and the cross
 `jaxreg.statistics.temperature` finds for it.
 
 A unit is a split or, where there is only one split, a seed. The splits of one deal of the data are estimated, and left
-out, by themselves, and the deals averaged. Everything that a loss needs is a sum over the models of a unit
-(`jaxreg.statistics.sums`) and then over units, so that leaving one out is a subtraction.
+out, by themselves, and the deals averaged.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Iterable
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from jaxreg.measures import CLASSES, PARTS
 from jaxreg.statistics.sums import Design, Sums, lse
+from jaxreg.statistics.units import Units, corrected, evaluated, of_one_split, over_deals, parts_of, units_of
 
-LOSSES = ("brier", "cross_entropy", "zero_one", "scaled_cross_entropy")
-PARTS = ("error", "bias", "variance", "variance_split", "variance_seed")
-MEASURES = tuple((loss, part) for loss in LOSSES for part in PARTS)
-INDEX = {measure: index for index, measure in enumerate(MEASURES)}
+LOSSES, MEASURES, INDEX = CLASSES.losses, CLASSES.terms, CLASSES.index
 _SCALED = slice(INDEX["scaled_cross_entropy", PARTS[0]], None)
 _STEP = 0.01  # of the log of an inverse temperature, for derivatives
 
@@ -41,47 +38,6 @@ def sensitivity(blocks: Iterable[tuple[Sums, np.ndarray]], where: Design) -> Flo
     return found / examples
 
 
-class _Units(NamedTuple):
-    """Per-unit quantities whose sums over a set of units are all that a loss needs of that set."""
-
-    size: np.ndarray  # [unit] 1
-    inverse: np.ndarray  # [unit] 1 / R_s
-    freedom: np.ndarray  # [unit] R_s - 1
-    error: np.ndarray  # [unit, example] mean loss of the unit's models
-    within: np.ndarray  # [unit, example] sum over its models of the divergence from the unit's centre
-    centre: np.ndarray  # [unit, example, class] what is averaged to give the centre of the set
-    norm: np.ndarray  # [unit, example] |centre|^2, for the squared loss alone
-
-    def sets(self) -> tuple[_Units, _Units]:
-        """The sums over all units [1, ...] and over all but each one [unit, ...]."""
-        totals = [x.sum(0, keepdims=True) for x in self]
-        return _Units(*totals), _Units(*(_without(total, x) for total, x in zip(totals, self, strict=True)))
-
-
-def _without(total: np.ndarray, own: np.ndarray) -> np.ndarray:
-    if np.isfinite(total).all():
-        return total - own
-    # -inf less -inf says nothing: sum the others again.
-    return np.stack([np.delete(own, unit, axis=0).sum(0) for unit in range(len(own))])
-
-
-def _parts(between: np.ndarray, sums: _Units) -> np.ndarray:
-    """[part, set, example] from the corrected spread between units [set, example]."""
-    column = (slice(None), None)
-    error = sums.error / sums.size[column]
-    freedom = np.where(sums.freedom > 0, sums.freedom, np.nan)[column]
-    seed = sums.within / freedom
-    split = between - seed * (sums.inverse / sums.size)[column]
-    variance = np.where(np.isnan(seed), between, split + seed)
-    return np.stack([error, error - variance, variance, split, seed])
-
-
-def _corrected(naive: np.ndarray, sums: _Units) -> np.ndarray:
-    """naive * S/(S-1): naive [set, example] is the mean divergence of S units from their own centre."""
-    count = sums.size[:, None]
-    return naive * count / np.where(count > 1, count - 1, np.nan)
-
-
 def _brier(sums: Sums, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     models = sums.models[:, None]
     centre = sums.p / models[..., None]
@@ -90,12 +46,12 @@ def _brier(sums: Sums, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     error = sums.squared / models - 2 * at_label + 1
     within = sums.squared - models * norm
 
-    def parts(s: _Units) -> np.ndarray:
+    def parts(s: Units) -> np.ndarray:
         count = s.size[:, None]
         naive = s.norm / count - np.square(s.centre / count[..., None]).sum(-1)
-        return _parts(_corrected(naive, s), s)
+        return parts_of(corrected(naive, s), s)
 
-    return _evaluate(_units(sums, error, within, centre, norm), parts)
+    return evaluated(units_of(sums.models, error, within, centre, norm), parts)
 
 
 def _cross_entropy(sums: Sums, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -106,10 +62,10 @@ def _cross_entropy(sums: Sums, labels: np.ndarray) -> tuple[np.ndarray, np.ndarr
     within = np.where(models > 1, -norm * models, 0.0)
     centre = mean - np.where(np.isfinite(norm), norm, 0.0)[..., None]
 
-    def parts(s: _Units) -> np.ndarray:
-        return _parts(_corrected(-lse(s.centre / s.size[:, None, None]), s), s)
+    def parts(s: Units) -> np.ndarray:
+        return parts_of(corrected(-lse(s.centre / s.size[:, None, None]), s), s)
 
-    return _evaluate(_units(sums, error, within, centre, np.zeros_like(error)), parts)
+    return evaluated(units_of(sums.models, error, within, centre, np.zeros_like(error)), parts)
 
 
 def _zero_one(sums: Sums, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -118,30 +74,14 @@ def _zero_one(sums: Sums, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     right = np.take_along_axis(sums.votes, labels[None, :, None], -1)[..., 0]
     error = 1 - right / sums.models[:, None]
 
-    def parts(s: _Units) -> np.ndarray:
+    def parts(s: Units) -> np.ndarray:
         error = s.error / s.size[:, None]
         bias = (s.centre.argmax(-1) != labels).astype(np.float64)
         nothing = np.full_like(error, np.nan)
         return np.stack([error, bias, error - bias, nothing, nothing])
 
     zero = np.zeros_like(error)
-    return _evaluate(_units(sums, error, zero, sums.votes * weights[:, None, None], zero), parts)
-
-
-def _units(sums: Sums, error: np.ndarray, within: np.ndarray, centre: np.ndarray, norm: np.ndarray) -> _Units:
-    models = sums.models.astype(np.float64)
-    return _Units(np.ones_like(models), 1 / models, models - 1, error, within, centre, norm)
-
-
-def _evaluate(units: _Units, parts: Callable[[_Units], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Estimate [part, example] and jackknife pseudo-values [part, unit, example] of a loss."""
-    everything, without = units.sets()
-    estimate = parts(everything)
-    if len(units.size) == 1:
-        estimate[1:] = np.nan
-        return estimate[:, 0], estimate
-    number = len(units.size)
-    return estimate[:, 0], number * estimate - (number - 1) * parts(without)
+    return evaluated(units_of(sums.models, error, zero, sums.votes * weights[:, None, None], zero), parts)
 
 
 def terms(
@@ -157,10 +97,10 @@ def terms(
     With the `sensitivity` of the models' terms these have in them what examples do to temperatures.
     """
     if len(where.deals) > 1:
-        alone = [_terms(Sums(*(x[units] for x in sums)), labels, where.splits) for units in where.deals]
-        estimate, pseudo = np.mean([x for x, _ in alone], axis=0), np.concatenate([x for _, x in alone], axis=1)
+        found = over_deals(where.deals, lambda units: _terms(Sums(*(x[units] for x in sums)), labels, where.splits))
     else:
-        estimate, pseudo = _terms(sums, labels, where.splits)
+        found = _terms(sums, labels, where.splits)
+    estimate, pseudo = found
     if sensitive is not None:
         influence = sums.influence / sums.models[:, None]
         pseudo[_SCALED] += sensitive[:, None, None] * influence
@@ -174,11 +114,4 @@ def _terms(sums: Sums, labels: np.ndarray, splits: int) -> tuple[np.ndarray, np.
         found = [loss(sums, labels) for loss in (_brier, _cross_entropy, _zero_one)]
         found.append(_cross_entropy(sums._replace(log_p=sums.scaled_log_p), labels))
     estimate, pseudo = (np.concatenate(x) for x in zip(*found, strict=True))
-    if splits == 1:
-        for x in (estimate, pseudo):
-            for loss in LOSSES:
-                if loss != "zero_one":
-                    x[INDEX[loss, "variance_seed"]] = x[INDEX[loss, "variance"]]
-                for part in ("bias", "variance", "variance_split"):
-                    x[INDEX[loss, part]] = np.nan
-    return estimate, pseudo
+    return of_one_split((estimate, pseudo), CLASSES) if splits == 1 else (estimate, pseudo)

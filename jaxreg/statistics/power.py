@@ -31,6 +31,7 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
+from jaxreg.measures import CLASSES, Measures
 from jaxreg.statistics.moderation import Mixture, posterior
 from jaxreg.statistics.spreads import COLUMNS, PRIOR, PRIOR_FREEDOM, Spread, read
 
@@ -125,14 +126,23 @@ def needed(
     )
 
 
-def outlook(splits: int, seeds: int, cells: int, like: str | Path | None = None, *, examples: int) -> pd.DataFrame:
-    """Before a sweep: what it will be able to detect, a row a measure.
+def outlook(
+    splits: int,
+    seeds: int,
+    cells: int,
+    like: str | Path | None = None,
+    *,
+    examples: int,
+    measures: Measures = CLASSES,
+) -> pd.DataFrame:
+    """Before a sweep: what it will be able to detect, a row a measure. Of quantities only an earlier run can tell.
 
     Args:
         splits, seeds: of each cell.
         cells: of the sweep, one of which the others are compared with.
         like: the folder of a run whose spreads replace the prior.
         examples: in the test set.
+        measures: of the kind of target.
 
     Returns:
         Columns `measure, detectable_difference, splits, seeds, comparisons, basis`.
@@ -150,7 +160,7 @@ def outlook(splits: int, seeds: int, cells: int, like: str | Path | None = None,
             "basis": basis,
         }
         for measure, spread in spreads.items()
-        if measure in PRIOR
+        if measure in (measures.first, measures.second)
     )
 
 

@@ -19,27 +19,14 @@ where none is left, the reference is. `python -m jaxreg.coverage` holds both rul
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from jaxreg.statistics.comparisons import COMPARED, Difference
+from jaxreg.measures import CLASSES, Measures, Purpose
+from jaxreg.statistics.comparisons import Difference
 
-
-class Purpose(NamedTuple):
-    """What somebody cares about."""
-
-    measure: str  # by which it is scored
-    other: str  # in which it may have a price
-
-
-PURPOSES: Mapping[str, Purpose] = {
-    "cross_entropy": Purpose("test_cross_entropy", "test_error"),
-    "scaled_cross_entropy": Purpose("test_scaled_cross_entropy", "test_error"),
-    "brier": Purpose("test_brier", "test_error"),
-    "accuracy": Purpose("test_error", "test_cross_entropy"),
-}
 COLUMNS = (
     "scope", "purpose", "measure", "cell", "told_by", "difference", "low", "high", "other", "other_difference",
     "other_low", "other_high", "other_verdict", "as_good", "better", "worse",
@@ -53,6 +40,7 @@ def recommend(
     candidates: Sequence[str],
     whole: pd.DataFrame | None = None,
     kin: Mapping[str, Sequence[str]] | None = None,
+    measures: Measures = CLASSES,
 ) -> pd.DataFrame:
     """What to use for each purpose, on the parts and, where members were trained on all data, for the whole.
 
@@ -63,6 +51,7 @@ def recommend(
         candidates: the cells that may be recommended.
         whole: as in whole.csv.
         kin: for a cell, its own and the other cells on the whole set that speak for it; itself by default.
+        measures: of the kind of target.
 
     Returns:
         `COLUMNS`: `scope` is "parts" or "whole"; `cell` what to use; `told_by`, of the whole, the cell on the parts
@@ -71,13 +60,13 @@ def recommend(
         all that are told so, each joined by "; ". Differences are nan where `cell` is the reference.
     """
     on_parts = _table(comparisons[comparisons["reference"] == reference])
-    rows = [_on_parts(name, on_parts, pairs, reference, candidates) for name in PURPOSES]
+    rows = [_on_parts(name, measures, on_parts, pairs, reference, candidates) for name in measures.purposes]
     if whole is not None and len(whole):
         on_all = _table(whole)
         for row in list(rows):
             told = [cell for cell in str(row["better"]).split("; ") if cell]
             related = {cell: list((kin or {}).get(cell, [cell])) for cell in told}
-            rows.append(_on_all(str(row["purpose"]), on_all, reference, related))
+            rows.append(_on_all(str(row["purpose"]), measures, on_all, reference, related))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -93,9 +82,9 @@ def _told(table: Table, cell: str, measure: str, word: str) -> bool:
     return table.get((cell, measure), {}).get("verdict") == word
 
 
-def _within_one_error(pairs: Sequence[Difference], best: str, measure: str) -> set[str]:
+def _within_one_error(pairs: Sequence[Difference], best: str, index: int) -> set[str]:
     """The cells that are worse than `best` by no more than one standard error of that difference."""
-    index, found = list(COMPARED).index(measure), set()
+    found = set()
     for pair in pairs:
         if best in (pair.cell, pair.reference):
             one, sign = (pair.cell, 1) if pair.reference == best else (pair.reference, -1)
@@ -105,21 +94,28 @@ def _within_one_error(pairs: Sequence[Difference], best: str, measure: str) -> s
 
 
 def _on_parts(
-    name: str, table: Table, pairs: Sequence[Difference], reference: str, candidates: Sequence[str]
+    name: str,
+    measures: Measures,
+    table: Table,
+    pairs: Sequence[Difference],
+    reference: str,
+    candidates: Sequence[str],
 ) -> dict[str, object]:
-    purpose = PURPOSES[name]
+    purpose = measures.purposes[name]
     others = [cell for cell in candidates if cell != reference]
     better = [cell for cell in others if _told(table, cell, purpose.measure, "lower")]
     worse = [cell for cell in others if _told(table, cell, purpose.measure, "higher")]
     free = [cell for cell in better if not _told(table, cell, purpose.other, "higher")] or better
     best = min(free, key=lambda cell: table[cell, purpose.measure]["difference"], default=None)
-    close = set() if best is None else _within_one_error(pairs, best, purpose.measure)
+    close = set() if best is None else _within_one_error(pairs, best, list(measures.compared).index(purpose.measure))
     as_good = [cell for cell in better if cell in close]
-    return _row("parts", name, table, reference, best, best, as_good, better, worse)
+    return _row("parts", name, purpose, table, reference, best, best, as_good, better, worse)
 
 
-def _on_all(name: str, table: Table, reference: str, related: Mapping[str, Sequence[str]]) -> dict[str, object]:
-    purpose = PURPOSES[name]
+def _on_all(
+    name: str, measures: Measures, table: Table, reference: str, related: Mapping[str, Sequence[str]]
+) -> dict[str, object]:
+    purpose = measures.purposes[name]
     told_by = {cell: by for by, cells in reversed(list(related.items())) for cell in cells}
     cells = {cell for cell, _ in table if cell != reference}
     better = [cell for cell in cells if _told(table, cell, purpose.measure, "lower")]
@@ -128,15 +124,18 @@ def _on_all(name: str, table: Table, reference: str, related: Mapping[str, Seque
         cell
         for cell in told_by
         if table.get((cell, purpose.measure), {}).get("difference", np.nan) < 0
-        and not any(_told(table, cell, measure, "higher") for measure in purpose)
+        and not any(_told(table, cell, measure, "higher") for measure in (purpose.measure, purpose.other))
     ]
     best = min(left, key=lambda cell: table[cell, purpose.measure]["difference"], default=None)
-    return _row("whole", name, table, reference, best, None if best is None else told_by[best], [], better, worse)
+    return _row(
+        "whole", name, purpose, table, reference, best, None if best is None else told_by[best], [], better, worse
+    )
 
 
 def _row(
     scope: str,
     name: str,
+    purpose: Purpose,
     table: Table,
     reference: str,
     best: str | None,
@@ -145,8 +144,7 @@ def _row(
     better: Sequence[str],
     worse: Sequence[str],
 ) -> dict[str, object]:
-    purpose = PURPOSES[name]
-    own, other = (table.get((best or "", measure), {}) for measure in purpose)
+    own, other = (table.get((best or "", measure), {}) for measure in (purpose.measure, purpose.other))
     numbers = {key: own.get(key, np.nan) for key in ("difference", "low", "high")}
     prices = {f"other_{key}": other.get(key, np.nan) for key in ("difference", "low", "high", "verdict")}
     listed = {"as_good": as_good, "better": sorted(better), "worse": sorted(worse)}

@@ -1,13 +1,13 @@
 """Which cell to use, and what it scores where it was not chosen.
 
-Two rules, both on the mean test cross-entropy:
+Two rules, both on the mean test loss, cross-entropy or squared error:
 
 - `best`: the lowest mean.
 - `one_standard_error`: of the cells whose mean is above the best by no more than one standard error of that
   paired difference, the most regularised (Breiman et al. 1984 took the error of the best mean itself; pairing
   makes the sharper yardstick). Which of two values of an axis regularises more is in the table of axes; between axes
   there is no such order, and of all cells it is the one with the smallest generalisation gap, test minus train
-  cross-entropy. Noise in the training set and input scaling are not degrees of regularisation: noise is a
+  loss. Noise in the training set and input scaling are not degrees of regularisation: noise is a
   condition under which one chooses, and a scaling is only ever `best`.
 
 A score quoted from the data that chose it flatters. The honest score chooses with one class-balanced half of the
@@ -24,6 +24,7 @@ import numpy as np
 import pandas as pd
 
 from jaxreg.axes import AXES, CONDITIONS, present
+from jaxreg.measures import CLASSES, Measures
 from jaxreg.statistics.folds import Scores
 from jaxreg.statistics.intervals import TwoWay
 
@@ -39,19 +40,23 @@ def choose(losses: TwoWay, among: Sequence[int], strength: Sequence[float]) -> t
     return best, max(tied, key=lambda cell: strength[cell]), tied
 
 
-def choices(scores: Scores, settings: pd.DataFrame, plain: str, gaps: Sequence[float]) -> pd.DataFrame:
+def choices(
+    scores: Scores, settings: pd.DataFrame, plain: str, gaps: Sequence[float], measures: Measures = CLASSES
+) -> pd.DataFrame:
     """For each axis that varies, and for all cells: what each rule chooses, and its honest score.
 
     Args:
         scores: of the cells that may be chosen.
         settings: a row for each of `scores.cells`, with the columns of the axes.
         plain: the cell that the lines of single axes go through.
-        gaps: test minus train cross-entropy of each of `scores.cells`.
+        gaps: test minus train loss of each of `scores.cells`.
+        measures: of the kind of target, whose first one chooses.
 
     Returns:
         `axis, rule, cell, value, test_cross_entropy, low, high, test_error, honest_cross_entropy, honest_error,
-        flattery, tied`. `value` is the cell's on the axis (of all cells: its name); `tied`, joined by "; ", are the
-        cells within one standard error of the best. Honest scores are nan where there is nothing to choose.
+        flattery, tied`, or the like of other measures. `value` is the cell's on the axis (of all cells: its name);
+        `tied`, joined by "; ", are the cells within one standard error of the best. Honest scores are nan where there
+        is nothing to choose.
     """
     losses, along = scores.losses, lines(settings, scores.cells, plain)
     strengths = {
@@ -74,12 +79,12 @@ def choices(scores: Scores, settings: pd.DataFrame, plain: str, gaps: Sequence[f
                     "rule": rule,
                     "cell": scores.cells[cell],
                     "value": scores.cells[cell] if axis == "all" else settings[axis].iloc[cell],
-                    "test_cross_entropy": losses.one(cell).value[0],
+                    measures.first: losses.one(cell).value[0],
                     "low": low,
                     "high": high,
-                    "test_error": scores.wrong[cell],
-                    "honest_cross_entropy": loss,
-                    "honest_error": wrong,
+                    measures.second: scores.second[cell],
+                    _honest_name(measures.first): loss,
+                    _honest_name(measures.second): wrong,
                     "flattery": loss - shown,
                     "tied": "; ".join(scores.cells[i] for i in tied),
                 }
@@ -90,7 +95,7 @@ def choices(scores: Scores, settings: pd.DataFrame, plain: str, gaps: Sequence[f
 def _honest(
     scores: Scores, along: Mapping[str, Sequence[int]], strengths: Mapping[str, Sequence[float]]
 ) -> dict[tuple[str, str], np.ndarray]:
-    """Mean loss and share of wrong answers where not chosen, and mean loss where chosen, by axis and rule."""
+    """Mean loss and second measure where not chosen, and mean loss where chosen, by axis and rule."""
     along = {axis: among for axis, among in along.items() if len(among) > 1}
     sums: dict[tuple[str, str], np.ndarray] = {}
     number = 0
@@ -100,9 +105,13 @@ def _honest(
         for axis, among in along.items():
             best, modest, _ = choose(fold.seen, among, strengths[axis])
             for rule, cell in zip(RULES, (best, modest), strict=True):
-                found = np.array([fold.cross_entropy[cell], fold.wrong[cell], means[cell]])
+                found = np.array([fold.loss[cell], fold.second[cell], means[cell]])
                 sums[axis, rule] = sums.get((axis, rule), 0.0) + found
     return {key: total / number for key, total in sums.items()}
+
+
+def _honest_name(measure: str) -> str:
+    return measure.replace("test_", "honest_", 1)
 
 
 def lines(settings: pd.DataFrame, cells: Sequence[str], plain: str) -> dict[str, list[int]]:

@@ -32,7 +32,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import optimize
 
-from jaxreg.statistics.losses import INDEX, LOSSES, MEASURES, PARTS
+from jaxreg.measures import PARTS
+from jaxreg.statistics.losses import INDEX, LOSSES, MEASURES
 from jaxreg.statistics.sums import Design, design, lse
 
 CLASSES = 3

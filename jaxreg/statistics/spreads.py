@@ -12,7 +12,7 @@ import pandas as pd
 from jaxreg.errors import UserError
 from jaxreg.statistics.intervals import Estimate
 
-_COLUMNS = {"test_cross_entropy": ("test_cross_entropy", 1), "test_error": ("test_accuracy", -1)}
+_COLUMNS = {"test_error": ("test_accuracy", -1)}  # of members.csv, where they are called otherwise than the measure
 COLUMNS = ("sd_split", "sd_seed", "sd_example")  # of power.csv
 PRIOR_FREEDOM = "prior_freedom"  # another, which runs of earlier versions have not
 
@@ -49,7 +49,7 @@ def spread(
         examples: in the test set.
     """
     units = members[(members["split"].astype(str) != "all") & members["diverged_at"].isna()]
-    column, sign = _COLUMNS.get(measure, (None, 1))
+    column, sign = _COLUMNS.get(measure, (measure, 1))
     count = int(paired.units)
     square = float(paired.error[index] ** 2)
     left = float(paired.between.left[index])
@@ -57,7 +57,7 @@ def spread(
     example = float(np.sqrt(max(square - models * left / count, 0.0) * examples))
     anew = (1 - left) / (1 - 1 / paired.deals) if paired.deals > 1 else float("nan")
     together = Spread(float(np.sqrt(models)), float("nan"), example, anew)
-    if column is None or column not in units:
+    if column not in units:
         return together
     both = units[units["cell"].isin([cell, reference])].pivot_table(column, ["split", "seed"], "cell").dropna()
     if cell not in both or reference not in both:

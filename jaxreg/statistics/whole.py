@@ -11,27 +11,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from jaxreg.statistics.comparisons import COMPARED, against, compare
-from jaxreg.statistics.groups import Group, LogProbabilities, Predictions, counted, differences, grouped
-from jaxreg.statistics.losses import INDEX
+from jaxreg.statistics.comparisons import against, compare
+from jaxreg.statistics.groups import Group, counted, differences, grouped
+from jaxreg.statistics.predictions import Predictions
 
-MEASURES = ("test_cross_entropy", "test_scaled_cross_entropy", "test_brier", "test_error")
 _COMPARISON = ("difference", "low", "high", "p", "p_adjusted", "verdict")
 
 
 def whole(
     members: pd.DataFrame,
-    log_probabilities: LogProbabilities,
-    labels: np.ndarray,
+    predictions: Predictions,
     member_ids: Sequence[str],
     reference: str | None,
 ) -> pd.DataFrame:
-    """A row for each cell with members on all data, and each of `MEASURES`.
+    """A row for each cell with members on all data, and each measure of `on_everything`.
 
     Args:
         members: as for `jaxreg.statistics.analysis.analyse`; those on splits are left out.
-        log_probabilities: [member, example, class], in the order of `member_ids`.
-        labels: [example].
+        predictions: of the members, in the order of `member_ids`.
         member_ids: whose predictions these are.
         reference: the cell that the others are compared with.
 
@@ -41,7 +38,6 @@ def whole(
         was trained on everything.
     """
     cells = counted(members, member_ids, on_all=True)
-    predictions = Predictions(log_probabilities, labels)
     groups = grouped(cells, predictions)
     if not groups:
         return pd.DataFrame()
@@ -49,13 +45,13 @@ def whole(
     pairs = []
     if reference in names:
         pairs = against(differences(groups, cells, predictions, [str(reference)]), str(reference), names)
-    table = compare([pairs] if pairs else [], list(COMPARED))
+    table = compare([pairs] if pairs else [], list(predictions.measures.compared))
     by_pair = {(str(row["cell"]), str(row["measure"])): row for row in table.to_dict("records")}
     diverged = {cell.name: cell.diverged for cell in cells}
     rows: list[dict[str, Any]] = []
     for group in groups:
         for name in group.names:
-            for measure in MEASURES:
+            for measure in predictions.measures.on_everything:
                 rows.append(
                     {"cell": name, "seeds": group.design.units, "diverged": diverged[name], "measure": measure}
                     | _score(group, name, measure)
@@ -68,6 +64,6 @@ def whole(
 
 
 def _score(group: Group, cell: str, measure: str) -> dict[str, float]:
-    found = group.by_measure[group.names.index(cell)].one(INDEX[COMPARED[measure]])
+    found = group.by_measure[group.names.index(cell)].one(group.measures.index[group.measures.compared[measure].term])
     low, high = found.interval()
     return {"mean": float(found.value[0]), "mean_low": low, "mean_high": high}

@@ -6,7 +6,7 @@ Each function raises a `ValueError` that says what is wrong; who reads the file 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -49,6 +49,7 @@ MOST_CLASSES = 1000
 Text = Annotated[str, Field(strict=True)]
 Whole = Annotated[int, Field(strict=True, ge=0, le=MOST_WHOLE)]
 Amount = Annotated[float, Field(strict=True, ge=0, le=1e12)]
+Size = Annotated[float, Field(strict=True, ge=0, le=LARGEST)]
 Word = Annotated[str, Field(strict=True, pattern=r"^[a-z][a-z -]{1,30}$")]
 
 
@@ -61,6 +62,9 @@ class Data(BaseModel):
     inputs_are: Word = "pixels"
     models_are: Word = "networks"
     test_examples: Whole | None = None
+    task: Literal["classification", "regression"] = "classification"
+    quantities: Annotated[dict[Text, Size], Field(max_length=1000)] | None = None  # with their spreads
+    test_variance: Size | None = None
     notes: Annotated[list[Text], Field(max_length=20)] = []
 
 
@@ -173,8 +177,11 @@ def _on_axis(axis: str, values: pd.Series) -> None:
             raise ValueError(f"`{axis}` has {brief(text)}, which is no value of that axis")
 
 
-def together(tables: Mapping[str, pd.DataFrame]) -> tuple[str, str] | None:
-    """Of all tables: they speak of the same cells and members, of each. Which does not, and what of it, or None."""
+def together(tables: Mapping[str, pd.DataFrame], loss: str) -> tuple[str, str] | None:
+    """Of all tables: they speak of the same cells and members, of each. Which does not, and what of it, or None.
+
+    `loss` is the one of which each cell has a decomposition.
+    """
     cells = list(dict.fromkeys(tables["members"]["cell"]))
     added = set(tables["second_stage"]["cell"]) if "second_stage" in tables else set()
     if len(cells) > MOST_CELLS or len(tables["members"]) > MOST_MEMBERS:
@@ -189,8 +196,8 @@ def together(tables: Mapping[str, pd.DataFrame]) -> tuple[str, str] | None:
     if tables["history"].empty and "epochs" in tables["members"]:  # of models trained elsewhere nothing is known
         return "history", "it has no rows"
     parts = tables["decomposition"]
-    if missing := [cell for cell in cells if cell not in set(parts.loc[parts["loss"] == "cross_entropy", "cell"])]:
-        return "decomposition", f"the row of {brief(missing[0])} and the cross_entropy is missing"
+    if missing := [cell for cell in cells if cell not in set(parts.loc[parts["loss"] == loss, "cell"])]:
+        return "decomposition", f"the row of {brief(missing[0])} and the {loss} is missing"
     return None
 
 

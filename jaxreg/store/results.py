@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,22 +14,24 @@ import pandas as pd
 from jaxreg import reading
 from jaxreg.errors import UserError
 from jaxreg.formatting import printable
+from jaxreg.measures import CLASSES, OF_TASK, Measures
 from jaxreg.store import arrays, checks
 from jaxreg.store.reading_tables import read_table
 from jaxreg.store.record import damaged, read_record
 from jaxreg.store.tables import CALLED
 
-# The columns without which a table can't be read at all; the report leaves out what else is missing.
+# The columns without which a table can't be read at all; the report leaves out what else is missing. Loss and score are
+# those of the kind of target.
 NEEDED = {
-    "members": ["member", "cell", "split", "seed", "test_cross_entropy", "test_accuracy", "diverged_at"],
-    "history": ["member", "epoch", "train_cross_entropy", "test_cross_entropy"],
+    "members": ["member", "cell", "split", "seed", "test_{loss}", "test_{score}", "diverged_at"],
+    "history": ["member", "epoch", "train_{loss}", "test_{loss}"],
     "decomposition": ["cell", "loss", "error", "bias", "variance", "variance_split", "variance_seed"],
     "comparisons": ["cell", "reference", "measure", "difference", "low", "high", "p_adjusted", "verdict"],
-    "choices": ["axis", "rule", "cell", "test_cross_entropy"],
+    "choices": ["axis", "rule", "cell", "test_{loss}"],
 }
 # What the report looks for in every row, and does without.
 EMPTY = {
-    "members": ["train_cross_entropy", "stopped_at"],
+    "members": ["train_{loss}", "stopped_at"],
     "decomposition": ["error_low", "error_high", "splits", "seeds"],
 }
 OPTIONAL = {
@@ -37,7 +39,7 @@ OPTIONAL = {
     "calibration": ["cell", "expected_calibration_error", "low", "high"],
     "reliability": ["cell", "bin", "confidence", "accuracy", "share"],
     "power": ["measure"],
-    "second_stage": ["member", "cell", "split", "seed", "test_accuracy", "diverged_at"],
+    "second_stage": ["member", "cell", "split", "seed", "test_{score}", "diverged_at"],
     "whole": ["cell", "seeds", "measure", "mean", "mean_low", "difference", "low", "high", "verdict"],
     "recommendation": ["scope", "purpose", "measure", "cell", "difference", "low", "high", "better", "worse"],
     "looks": ["look", "of", "measure", "tests", "members", "open", "better", "worse", "leader", "ended"],
@@ -76,7 +78,7 @@ class Results:
     @property
     def examples_are(self) -> str:
         """What the report calls the data's examples, as run.json says: images, rows."""
-        return self._called("examples_are", "images")
+        return self._word("examples_are", "images")
 
     @property
     def example_is(self) -> str:
@@ -86,7 +88,7 @@ class Results:
     @property
     def models_are(self) -> str:
         """What the report calls what was trained: networks, or models of any kind."""
-        return self._called("models_are", "networks")
+        return self._word("models_are", "networks")
 
     @property
     def model_is(self) -> str:
@@ -96,7 +98,7 @@ class Results:
     @property
     def inputs_are(self) -> str:
         """What the report calls the numbers of an example: pixels, features."""
-        return self._called("inputs_are", "pixels")
+        return self._word("inputs_are", "pixels")
 
     @property
     def curve_examples(self) -> int | None:
@@ -104,7 +106,23 @@ class Results:
         asked, there = self.sweep.get("curve_images"), (self.record.get("data") or {}).get("test_examples")
         return min(asked, there) if isinstance(asked, int) and isinstance(there, int) else asked
 
-    def _called(self, name: str, usual: str) -> str:
+    @property
+    def measures(self) -> Measures:
+        """By what its models are scored."""
+        return _measures(self.record)
+
+    @property
+    def unit(self) -> str:
+        """The quantity that is predicted, as a text; empty where there are several, which share no unit, or none."""
+        names = list((self.record.get("data") or {}).get("quantities") or ())
+        return str(names[0]) if len(names) == 1 else ""
+
+    @property
+    def target_variance(self) -> float:
+        """Of the quantities in the test part, in squared units; nan where that is not known."""
+        return float((self.record.get("data") or {}).get("test_variance", np.nan))
+
+    def _word(self, name: str, usual: str) -> str:
         return str((self.record.get("data") or {}).get(name, usual))
 
     @property
@@ -186,27 +204,38 @@ def read(path: str | Path, for_report: bool = False) -> Results:
             f"{path} is not a folder. Expected the folder of a run, such as reports/l1-l2;\n"
             "  python -m jaxreg.sweep --grid l1,l2 makes one"
         )
-    tables = {name: read_table(path / f"{name}.csv", columns) for name, columns in NEEDED.items()}
+    about = read_record(path / "run.json")
+    measures = _measures(about)
+    tables = {name: read_table(path / f"{name}.csv", _called(columns, measures)) for name, columns in NEEDED.items()}
     for name, columns in OPTIONAL.items():
         if os.path.lexists(path / f"{name}.csv"):
-            tables[name] = read_table(path / f"{name}.csv", columns)
+            tables[name] = read_table(path / f"{name}.csv", _called(columns, measures))
     if "trained_on" not in tables["members"]:  # of an earlier version, in which this was no axis
         tables["members"] = tables["members"].rename(columns=CALLED)
-    about = read_record(path / "run.json")
     _as_written(path, about)
     for name, table in tables.items():
         try:
             checks.table(name, table)
         except ValueError as error:
             raise damaged(path / f"{name}.csv", str(error), about) from None
-    fault = checks.complete(tables, about.get("sweep") or {}) or (checks.together(tables) if for_report else None)
+    fault = checks.complete(tables, about.get("sweep") or {})
+    fault = fault or (checks.together(tables, measures.loss) if for_report else None)
     if fault is not None:
         name, what = fault
         raise damaged(path / (name if "." in name else f"{name}.csv"), what, about)
     for name, columns in EMPTY.items():
-        tables[name] = tables[name].assign(**{column: np.nan for column in columns if column not in tables[name]})
+        missing = [column for column in _called(columns, measures) if column not in tables[name]]
+        tables[name] = tables[name].assign(**dict.fromkeys(missing, np.nan))
     tables["history"] = tables["history"].replace([np.inf, -np.inf], np.nan)  # of members that diverged
     return Results(path=path, record=about, examples=_examples(path / "examples.npz", about), **tables)
+
+
+def _measures(about: Mapping[str, Any]) -> Measures:
+    return OF_TASK[(about.get("data") or {}).get("task", CLASSES.task)]
+
+
+def _called(columns: Sequence[str], measures: Measures) -> list[str]:
+    return [column.format(loss=measures.loss, score=measures.score) for column in columns]
 
 
 def _as_written(path: Path, about: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from jaxreg.axes import AXES
-from jaxreg.data.dataset import Signature
+from jaxreg.data.dataset import Dataset, Signature
 from jaxreg.files import write, write_csv
 from jaxreg.spec.grid import value_of
 from jaxreg.spec.members import Member
@@ -54,13 +54,20 @@ def rows_of(
     return pd.concat(rows, ignore_index=True), pd.concat(epochs, ignore_index=True)
 
 
-def write_predictions(
-    path: Path, members: Sequence[Member], labels: np.ndarray, predictions: StoredPredictions
-) -> None:
+def write_predictions(path: Path, members: Sequence[Member], dataset: Dataset, predictions: StoredPredictions) -> None:
     """Writes predictions.npz into the folder `path`: `members`, `labels`, `log_probabilities` "member example class".
 
-    Log-probabilities: a float32 probability rounds to 0 or 1 where its logarithm is still exact.
+    Log-probabilities: a float32 probability rounds to 0 or 1 where its logarithm is still exact. Of quantities:
+    `members`, `targets`, `quantities` "member example quantity", standardised as they were trained on, and `means` and
+    `spreads` to undo that.
     """
+    targets, quantities = dataset.test.targets, dataset.quantities
+    beside = {"members": np.array([member.id for member in members])}
+    if quantities is None:
+        beside, name = beside | {"labels": targets}, "log_probabilities"
+    else:
+        scale = {"means": np.array(quantities.means), "spreads": np.array(quantities.spreads)}
+        beside, name = beside | {"targets": targets} | scale, "quantities"
 
     def fill(file: IO[bytes]) -> None:
         with zipfile.ZipFile(file, "w") as archive:
@@ -68,10 +75,10 @@ def write_predictions(
             def add(name: str) -> Any:
                 return archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True)
 
-            for name, array in (("members", np.array([member.id for member in members])), ("labels", labels)):
-                with add(name) as entry:
+            for called, array in beside.items():
+                with add(called) as entry:
                     np.lib.format.write_array(entry, np.asarray(array), allow_pickle=False)
-            with add("log_probabilities") as entry:  # a member at a time, as no array holds them all
+            with add(name) as entry:  # a member at a time, as no array holds them all
                 shape, kind = predictions.shape, np.lib.format.dtype_to_descr(predictions.dtype)
                 header = {"shape": shape, "fortran_order": False, "descr": kind}
                 np.lib.format.write_array_header_1_0(entry, header)
@@ -88,7 +95,7 @@ def settings_columns(member: Member, data: Signature) -> dict[str, Any]:
     return {
         "member": member.id,
         "cell": member.cell.name,
-        "architecture": settings.architecture(data.features, data.classes),
+        "architecture": settings.architecture(data.features, data.outputs),
         **{axis: value_of(settings, axis) for axis in AXES},
         **deal,
         "split": member.split,

@@ -6,6 +6,7 @@ import warnings
 
 import matplotlib
 
+from jaxreg.measures import CLASSES
 from jaxreg.report.figures import (
     answer,
     classes,
@@ -42,9 +43,9 @@ def draw(results: Results, layout: Layout) -> dict[str, list[Picture]]:
         return {
             "answer": answer.changes(results, layout),
             "main": maps.heat_maps(results, layout)
-            + decomposition.strength_figures(results, layout, "cross_entropy")
+            + decomposition.strength_figures(results, layout, results.measures.loss)
             + dots.dot_plots(results, layout),
-            "brier": decomposition.strength_figures(results, layout, "brier"),
+            "brier": decomposition.strength_figures(results, layout, "brier") if results.measures is CLASSES else [],
             "data_size": data_size.data_size(results),
             "generalisation": lines.generalisation(results, layout),
             "learning": curves.learning(results, layout),

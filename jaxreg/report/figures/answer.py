@@ -1,4 +1,4 @@
-"""The answer as a picture: what each cell changes in cross-entropy, after temperature scaling, and in accuracy."""
+"""The answer as a picture: what each cell changes, in each measure that somebody may care about."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from jaxreg.formatting import estimate
+from jaxreg.measures import MEASURES
 from jaxreg.report.figures import style, tips
 from jaxreg.report.figures.painting import picture
 from jaxreg.report.layout import Layout
@@ -16,18 +17,13 @@ from jaxreg.report.parts import Picture
 from jaxreg.statistics.comparisons import UNDECIDED
 from jaxreg.store.results import Results
 
-PANELS = {
-    "test_cross_entropy": ("Cross-entropy", 1.0, -1),
-    "test_scaled_cross_entropy": ("temperature-scaled", 1.0, -1),
-    "test_error": ("Accuracy, points", -100.0, 1),
-}  # title, factor, and which way is better
 MOST_ROWS = 40
 
 
 def changes(results: Results, layout: Layout) -> list[Picture]:
     """A row a cell, a panel a measure: the paired change against the base, filled where told from 0."""
     cells = [cell for cell in results.cells if cell != layout.base]
-    tables = {measure: results.against(layout.base, measure) for measure in PANELS}
+    tables = {measure: results.against(layout.base, measure) for measure in results.measures.shown}
     tables = {measure: table.reindex(cells) for measure, table in tables.items() if table["difference"].notna().any()}
     if not cells or not tables:
         return []
@@ -38,7 +34,7 @@ def changes(results: Results, layout: Layout) -> list[Picture]:
     heights = -np.arange(len(cells), dtype=float)
     figure, axes = style.canvas(1.15 + 0.27 * len(cells), 1, len(tables), sharey=True)
     for panel, (measure, table) in zip(axes[0], tables.items(), strict=True):
-        _panel(panel, heights, table.loc[cells], *PANELS[measure])
+        _panel(panel, heights, table.loc[cells], *_look(measure))
         _tell(panel, heights, table.loc[cells], measure)
     axes[0, 0].set_yticks(heights, [style.label(cell) for cell in cells])
     axes[0, 0].set_ylim(heights[-1] - 0.6, 0.6)
@@ -46,13 +42,18 @@ def changes(results: Results, layout: Layout) -> list[Picture]:
     return [
         picture(
             "answer",
-            f"The change of each cell against {base} in {', '.join(PANELS[m][0].lower() for m in tables)}.",
+            f"The change of each cell against {base} in {', '.join(MEASURES[m].title.lower() for m in tables)}.",
             f"Change against {base}, member paired with member, with 95 % intervals. **Filled: significant** "
             "after correction for the number of cells; open: may be chance. The shaded side is better. Arrows: beyond "
             "the panel." + (f" The {MOST_ROWS} of most interest." if len(results.cells) - 1 > MOST_ROWS else ""),
             figure,
         )
     ]
+
+
+def _look(measure: str) -> tuple[str, float, int]:
+    """Title, factor, and which way is better."""
+    return (MEASURES[measure].title, *((-100.0, 1) if MEASURES[measure].points else (1.0, -1)))
 
 
 def _panel(axes: Axes, heights: np.ndarray, rows: pd.DataFrame, title: str, factor: float, better: int) -> None:
@@ -85,7 +86,7 @@ def _panel(axes: Axes, heights: np.ndarray, rows: pd.DataFrame, title: str, fact
 
 
 def _tell(axes: Axes, heights: np.ndarray, rows: pd.DataFrame, measure: str) -> None:
-    title, factor, _ = PANELS[measure]
+    title, factor, _ = _look(measure)
     for height, (cell, row) in zip(heights, rows.iterrows(), strict=True):
         if np.isfinite(row["difference"]):
             low, high = sorted((factor * row["low"], factor * row["high"]))

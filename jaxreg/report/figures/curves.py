@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from jaxreg.axes import AXES
 from jaxreg.formatting import number
+from jaxreg.measures import MEASURES
 from jaxreg.report.figures import style
 from jaxreg.report.figures.painting import picture
 from jaxreg.report.figures.tips import some, tell
@@ -24,15 +25,14 @@ DASHES = ["-", (0, (6, 1.5)), (0, (3, 1.2)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 
 Column = tuple[str, tuple[str, ...], tuple[str, ...]]  # title, cells, their labels
 MOST_LINES = 6
 OFF = " \u2191"  # beyond the scale
-CURVES = {"test_cross_entropy": "Test cross-entropy", "train_cross_entropy": "Train cross-entropy"}
 
 
 def learning(results: Results, layout: Layout) -> list[Picture]:
-    """Mean test and train cross-entropy after each epoch, a column per axis, or one for unordered cells."""
+    """Mean test and train loss after each epoch, a column per axis, or one for unordered cells."""
     history = results.history.merge(results.sound[["member", "cell"]], on="member")
     if history["epoch"].nunique() < 2:
         return []
-    means = history.groupby(["cell", "epoch"])[list(CURVES)].mean()
+    means = history.groupby(["cell", "epoch"])[_columns(results)].mean()
     columns: list[Column] = [(AXES[line.axis].short, line.cells, line.labels) for line in layout.lines]
     for listed in layout.lists:
         if listed.title and layout.base:
@@ -43,7 +43,12 @@ def learning(results: Results, layout: Layout) -> list[Picture]:
     some = results.curve_examples
     tested = f"{f'{some:,}' if some else 'the'} test {results.examples_are}"
     stopped = set(results.sound.loc[results.sound["stopped_at"].notna(), "cell"])
-    return [_figure(means, columns[i : i + 2], tested, stopped) for i in range(0, len(columns), 2)]
+    words = MEASURES[results.measures.first].words
+    return [_figure(means, words, columns[i : i + 2], tested, stopped) for i in range(0, len(columns), 2)]
+
+
+def _columns(results: Results) -> list[str]:
+    return [f"{part}_{results.measures.loss}" for part in ("test", "train")]
 
 
 def _parts(column: Column) -> list[Column]:
@@ -54,19 +59,19 @@ def _parts(column: Column) -> list[Column]:
     return [(title, cells[i : i + size], labels[i : i + size]) for i in range(0, len(cells), size)]
 
 
-def _figure(means: pd.DataFrame, columns: Sequence[Column], tested: str, stopped: set[str]) -> Picture:
+def _figure(means: pd.DataFrame, words: str, columns: Sequence[Column], tested: str, stopped: set[str]) -> Picture:
     shown = {cell for _, cells, _ in columns for cell in cells}
     means = means[means.index.get_level_values("cell").isin(shown)]
     figure, axes = style.canvas(6.2, 2, len(columns), sharey="row", sharex=True)
-    final = means.groupby("cell").last()["test_cross_entropy"].min()
-    for row, (measure, title) in enumerate(CURVES.items()):
+    final = means.groupby("cell").last().iloc[:, 0].min()
+    for row, measure in enumerate(means):
         top = max(2.2 * final, 1.05 * float(np.nanmedian(means[measure])))
         floor = 0.0 if row else 0.9 * float(means[measure].min())
         top = min(top, 1.05 * float(means[measure].max()))
         for column, (_, cells, labels) in enumerate(columns):
             _curves(axes[row, column], means[measure], cells, labels, top)
         axes[row, 0].set_ylim(floor, top)
-        axes[row, 0].set_ylabel(title)
+        axes[row, 0].set_ylabel(f"{'Train' if row else 'Test'} {words}")
     for column, (title, _, _) in enumerate(columns):
         axes[1, column].set_xlabel("Epoch")
         axes[1, column].xaxis.set_major_locator(MaxNLocator(6, integer=True))
@@ -77,7 +82,7 @@ def _figure(means: pd.DataFrame, columns: Sequence[Column], tested: str, stopped
     names = [title for title, _, _ in columns if title] or ["all runs"]
     return picture(
         "learning-" + "-".join(name.lower().replace(",", "").replace(" ", "-") for name in names),
-        f"Learning curves: test and train cross-entropy after each epoch, {' and '.join(names)}.",
+        f"Learning curves: test and train {words} after each epoch, {' and '.join(names)}.",
         f"Mean over a cell's members; the test curve is over {tested}, the "
         "train curve the epoch's running mean, without the penalty. "
         "A test curve that turns up is overfitting; one that still falls has not finished."

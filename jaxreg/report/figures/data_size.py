@@ -13,6 +13,7 @@ from matplotlib.ticker import NullLocator
 
 from jaxreg.axes import AXES
 from jaxreg.formatting import listing
+from jaxreg.measures import MEASURES
 from jaxreg.report.data_size import measured
 from jaxreg.report.figures import style
 from jaxreg.report.figures.painting import picture
@@ -45,7 +46,7 @@ def data_size(results: Results) -> list[Picture]:
     left.set_ylabel("Best strength")
     handles.append(Line2D([], [], label="as 1/n", **AS_EXPECTED))
     none = _errors(right, results)
-    right.set_ylabel("Test cross-entropy")
+    right.set_ylabel(f"Test {MEASURES[results.measures.first].words}")
     style.legend(left, handles=handles, ncols=3, columnspacing=1.0, handlelength=1.6)
     style.legend(right, ncols=3, columnspacing=1.0, handlelength=1.6)
     for panel, sizes in ((left, results.data_size), (right, measured(results))):
@@ -101,7 +102,7 @@ def _optima(axes: Axes, results: Results, axis: str, how: dict[str, Any]) -> Non
 
 def _errors(axes: Axes, results: Results) -> bool:
     """Error, bias and variance; whether there were cells without a penalty."""
-    table, rows = results.loss("cross_entropy"), measured(results).drop_duplicates("trained_on")
+    table, rows = results.loss(results.measures.loss), measured(results).drop_duplicates("trained_on")
     none = rows[rows["none"].notna()]
     for part, mark in style.MARKS.items():
         for column, some, more in (("cell", rows, {"label": part}), ("none", none, NONE_LOOKS)):

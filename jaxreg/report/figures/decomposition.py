@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from jaxreg.axes import AXES, RECIPE
+from jaxreg.measures import MEASURES
 from jaxreg.report.figures import style
 from jaxreg.report.figures.painting import picture
 from jaxreg.report.figures.tips import estimates
@@ -19,12 +20,11 @@ from jaxreg.report.layout import Layout, Line
 from jaxreg.report.markdown import text
 from jaxreg.report.parts import Picture
 from jaxreg.report.summaries import diverged
-from jaxreg.statistics.comparisons import COMPARED
 from jaxreg.store.results import Results
 
-LOSS_NAMES = {"cross_entropy": "cross-entropy", "brier": "Brier score", "zero_one": "0-1 error"}
-_COMPARED_AS = {measure: name for name, measure in COMPARED.items()}
-
+LOSS_NAMES = {
+    measure.loss: measure.words for measure in MEASURES.values() if measure.part == "error" and not measure.points
+}
 
 _RUINED = 5.0  # times the least error, or the largest gain: beyond that nothing is worth its room
 
@@ -46,7 +46,8 @@ def pairs(lines: Sequence[Line]) -> Iterable[Sequence[Line]]:
 
 def changes_of(results: Results, layout: Layout, loss: str) -> dict[str, pd.DataFrame]:
     """The paired differences from the base cell in error, bias and variance, as far as they were compared."""
-    found = {part: results.against(layout.base, _COMPARED_AS[loss, part]) for part in ("error", "bias", "variance")}
+    names = {part: results.measures.of(loss, part) for part in ("error", "bias", "variance")}
+    found = {part: results.against(layout.base, name) for part, name in names.items() if name is not None}
     return {part: change for part, change in found.items() if change["difference"].notna().any()}
 
 

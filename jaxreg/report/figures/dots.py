@@ -28,9 +28,9 @@ def rows_of(layout: Layout) -> list[tuple[str, str, str]]:
     ]
 
 
-def dot_plots(results: Results, layout: Layout, loss: str = "cross_entropy") -> list[Picture]:
+def dot_plots(results: Results, layout: Layout) -> list[Picture]:
     """Left the parts of the error as bars that add up, right the change against the base cell."""
-    every = rows_of(layout)
+    every, loss = rows_of(layout), results.measures.loss
     rows = every[:MOST_ROWS]
     if not rows:
         return []

@@ -1,4 +1,4 @@
-"""Everything else against strength: cross-entropy in training and testing, weights, accuracy, calibration."""
+"""Everything else against strength: the loss in training and testing, weights, accuracy, calibration."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 
 from jaxreg.axes import AXES
 from jaxreg.formatting import value_text
+from jaxreg.measures import CLASSES, MEASURES
 from jaxreg.report.figures import style
 from jaxreg.report.figures.decomposition import mark_choices, pairs
 from jaxreg.report.figures.painting import picture
@@ -43,41 +44,42 @@ def _axes(lines: Sequence[Line]) -> str:
 
 
 def generalisation(results: Results, layout: Layout) -> list[Picture]:
-    """Cross-entropy on the members' own training examples and on the test set, the gap shaded."""
+    """The loss on the members' own training examples and on the test set, the gap shaded."""
     pictures = []
-    table = by_cell(results, ["train_cross_entropy", "test_cross_entropy"])
+    test, train = (f"{part}_{results.measures.loss}" for part in ("test", "train"))
+    words, table = MEASURES[test].words, by_cell(results, [train, test])
     for lines in pairs(layout.lines):
         figure, axes = style.canvas(3.4, 1, len(lines), sharey=True)
-        top = style.ceiling(table["test_cross_entropy"])
+        top = style.ceiling(table[test])
         for column, line in enumerate(lines):
             panel, rows = axes[0, column], table.loc[list(line.cells)]
             panel.fill_between(
                 line.positions,
-                rows["train_cross_entropy"],
-                rows["test_cross_entropy"],
+                rows[train],
+                rows[test],
                 color=style.GAP,
                 linewidth=0,
             )
             curves = {
-                "test_cross_entropy": DARK | {"label": "test"},
-                "train_cross_entropy": LIGHT | {"label": "train"},
+                test: DARK | {"label": "test"},
+                train: LIGHT | {"label": "train"},
             }
             _panel(panel, line, table, curves)
             panel.set_ylim(0, None)
             if top is not None:
-                style.cap(panel, line.positions, rows["test_cross_entropy"], top)
+                style.cap(panel, line.positions, rows[test], top)
             mark_choices(panel, results, line)
             style.crosses(panel, line, diverged(results))
             style.strength_axis(panel, line)
-        axes[0, 0].set_ylabel("Cross-entropy")
+        axes[0, 0].set_ylabel(MEASURES[test].title)
         figure.legend(*axes[0, 0].get_legend_handles_labels(), ncols=2, loc="outside upper left")
         pictures.append(
             picture(
                 _name("train-test", lines),
-                f"Train and test cross-entropy against {_axes(lines)}; the gap between them is shaded.",
-                "Cross-entropy without the penalty, weights frozen. The shaded generalisation gap is not the "
-                f"variance: it compares two sets of {results.examples_are} under one model, variance two models "
-                "on one set.",
+                f"Train and test {words} against {_axes(lines)}; the gap between them is shaded.",
+                f"{words[0].upper()}{words[1:]} without the penalty, weights frozen. The shaded generalisation gap is "
+                f"not the variance: it compares two sets of {results.examples_are} under one model, variance two "
+                "models on one set.",
                 figure,
             )
         )
@@ -140,33 +142,36 @@ def weights(results: Results, layout: Layout) -> list[Picture]:
 
 
 def accuracy(results: Results, layout: Layout) -> list[Picture]:
-    """Test accuracy, and that of members trained on the whole training set where the sweep has such."""
-    table = by_cell(results, ["test_accuracy"]) * 100
+    """Test accuracy, or of quantities the share of their variance that is predicted; that on everything beside it."""
+    column, name = ("test_accuracy", "accuracy") if results.measures is CLASSES else ("test_r2", "R²")
+    if column not in results.members:
+        return []
+    table = by_cell(results, [column]) * 100
     whole = results.members[(results.members["split"] == "all") & results.members["diverged_at"].isna()]
-    full = means(whole, ["test_accuracy"]).reindex(results.cells) * 100 if len(whole) else None
+    full = means(whole, [column]).reindex(results.cells) * 100 if len(whole) else None
     pictures = []
     for lines in pairs(layout.lines):
         figure, axes = style.canvas(3.3, 1, len(lines), sharey=True)
-        for column, line in enumerate(lines):
-            panel = axes[0, column]
-            _panel(panel, line, table, {"test_accuracy": DARK | {"label": "on a split"}})
+        for place, line in enumerate(lines):
+            panel = axes[0, place]
+            _panel(panel, line, table, {column: DARK | {"label": "on a split"}})
             if full is not None:
-                _panel(panel, line, full, {"test_accuracy": LIGHT | {"label": "on the whole training set"}})
+                _panel(panel, line, full, {column: LIGHT | {"label": "on the whole training set"}})
             mark_choices(panel, results, line)
             style.crosses(panel, line, diverged(results))
             style.strength_axis(panel, line)
-        best = float(np.nanmax(table["test_accuracy"])) if table["test_accuracy"].notna().any() else 100.0
+        best = float(np.nanmax(table[column])) if table[column].notna().any() else 100.0
         floor = 100 - 2.5 * (100 - best)
         for panel, line in zip(axes[0], lines, strict=True):
-            style.foot(panel, line.positions, table.loc[list(line.cells), "test_accuracy"], floor)
-        axes[0, 0].set_ylabel("Test accuracy, %")
+            style.foot(panel, line.positions, table.loc[list(line.cells), column], floor)
+        axes[0, 0].set_ylabel(f"Test {name}, %")
         if full is not None:
             figure.legend(*axes[0, 0].get_legend_handles_labels(), ncols=2, loc="outside upper left")
         pictures.append(
             picture(
-                _name("accuracy", lines),
-                f"Test accuracy against {_axes(lines)}.",
-                f"Mean accuracy on all test {results.examples_are}; band: 95 % interval over training runs (splits, "
+                _name("accuracy" if results.measures is CLASSES else "r2", lines),
+                f"Test {name} against {_axes(lines)}.",
+                f"Mean {name} on all test {results.examples_are}; band: 95 % interval over training runs (splits, "
                 "or seeds where there is one split). Cells off the scale have their value at the foot (\u2193).",
                 figure,
             )

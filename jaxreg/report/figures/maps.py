@@ -11,6 +11,7 @@ from matplotlib.patches import Rectangle
 
 from jaxreg.axes import AXES
 from jaxreg.formatting import number
+from jaxreg.measures import CLASSES, MEASURES
 from jaxreg.report.figures import style
 from jaxreg.report.figures.painting import picture
 from jaxreg.report.figures.tips import tell
@@ -21,18 +22,21 @@ from jaxreg.report.summaries import diverged
 from jaxreg.store.results import Results
 
 
-def heat_maps(results: Results, layout: Layout, loss: str = "cross_entropy") -> list[Picture]:
-    """Four maps a product: error, bias, variance, and the share of wrong answers."""
-    return [_figure(results, product, loss) for product in layout.products]
+def heat_maps(results: Results, layout: Layout) -> list[Picture]:
+    """Four maps a product: error, bias, variance, and the share of wrong answers or the like."""
+    return [_figure(results, product) for product in layout.products]
 
 
-def _figure(results: Results, product: Product, loss: str) -> Picture:
-    parts, wrong = results.loss(loss), results.loss("zero_one")
+def _figure(results: Results, product: Product) -> Picture:
+    parts, words = results.loss(results.measures.loss), MEASURES[results.measures.first].words
+    title, beside = "Absolute error", results.loss("absolute_error")["error"]
+    if results.measures is CLASSES:
+        title, beside = "Wrong answers, %", 100 * results.loss("zero_one")["error"]
     rows, columns = product.table.shape
     figure, axes = style.canvas(2 * min(max(0.42 * rows + 1.0, 2.2), 4.5), 2, 2, sharex=True, sharey=True)
     panels = [
-        ("Error (test cross-entropy)", parts["error"]), ("Bias", parts["bias"]),
-        ("Variance", parts["variance"]), ("Wrong answers, %", 100 * wrong["error"]),
+        (f"Error (test {words})", parts["error"]), ("Bias", parts["bias"]),
+        ("Variance", parts["variance"]), (title, beside),
     ]  # fmt: skip
     lost = diverged(results)["diverged"] > 0
     best, tied = chosen(results)
@@ -43,11 +47,12 @@ def _figure(results: Results, product: Product, loss: str) -> Picture:
     for panel in axes[1]:
         panel.set_xlabel(AXES[product.first].title)
     figure.supylabel(AXES[product.second].title, fontsize="medium")  # once: of few rows it is longer than a panel
+    beside_is = title.partition(",")[0].lower()
     held = f" The other axes are held at {text(product.held)}." if product.held else ""
     return picture(
         f"map-{product.first}-{product.second}",
-        f"Maps of error, bias, variance and wrong answers: {AXES[product.first].short}, {AXES[product.second].short}.",
-        "Darker is worse. Framed: the best cell by test cross-entropy; dotted: the cells within one standard "
+        f"Maps of error, bias, variance and {beside_is}: {AXES[product.first].short}, {AXES[product.second].short}.",
+        f"Darker is worse. Framed: the best cell by test {words}; dotted: the cells within one standard "
         f"error of it. A cross marks a cell with diverged members.{held}",
         figure,
     )

@@ -1,0 +1,114 @@
+"""What is to be predicted, from columns of a table: numbers of classes, or quantities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from pandas.api import types
+
+from jaxreg.data.columns import lacking
+from jaxreg.data.dataset import Quantities
+from jaxreg.errors import UserError
+from jaxreg.formatting import brief, listing
+
+MOST_CLASSES = 1000
+MOST_WHOLE = 50  # different whole numbers in a column of classes; more are a quantity
+MOST_QUANTITIES = 100
+TASKS = ("classification", "regression")
+LARGEST = 1e18  # of a quantity: its square is still a number of float32
+
+
+class Targets(NamedTuple):
+    """Targets of all rows of a table."""
+
+    values: np.ndarray  # "row" the number of its class; or "row quantity" float64, as they are
+    classes: tuple[str, ...]  # none of quantities
+    note: str  # what they were taken for
+
+    @property
+    def strata(self) -> np.ndarray:
+        """What every part should have its share of, "row"."""
+        return self.values if self.classes else np.zeros(len(self.values), np.uint8)
+
+
+def targets_of(columns: pd.DataFrame, task: str | None, name: str) -> Targets:
+    """Classes or quantities, as `task` says, or else as they look.
+
+    Text, booleans and up to `MOST_WHOLE` different whole numbers are classes; other numbers, and several columns, are
+    quantities.
+
+    Raises:
+        UserError: values are missing, or are not what the task takes.
+    """
+    labels = [str(column) for column in columns]
+    for label in labels:
+        if columns[label].isna().any():
+            missing = lacking(columns[label])
+            raise UserError(f"{name}: column {label}, the label, lacks {missing}. Leave these rows out.")
+    looks = TASKS[len(labels) > 1 or _quantity(columns[labels[0]])]
+    if (task or looks) == "regression":
+        other = "; --task classification, if its values are classes" if task is None and len(labels) == 1 else ""
+        values = np.column_stack([_numbers(columns[label], label, name) for label in labels])
+        kind = "a quantity" if len(labels) == 1 else "quantities"
+        return Targets(values, (), f"label: {listing(labels)}, {kind}{other}")
+    if len(labels) > 1:
+        raise UserError(f"{name}: {listing(labels)} can't be classes together. Give one with --label.")
+    values, classes = classes_of(columns[labels[0]], labels[0], name)
+    number = types.is_numeric_dtype(columns[labels[0]]) and not types.is_bool_dtype(columns[labels[0]])
+    other = "; --task regression, if it is a quantity" if task is None and number and len(classes) > 2 else ""
+    return Targets(values, classes, f"label: column {labels[0]}, {len(classes)} classes{other}")
+
+
+def _quantity(values: pd.Series) -> bool:
+    if not types.is_numeric_dtype(values) or types.is_bool_dtype(values):
+        return False
+    return values.nunique() > MOST_WHOLE or not bool((values % 1 == 0).all())
+
+
+def _numbers(values: pd.Series, label: str, name: str) -> np.ndarray:
+    try:
+        found = values.to_numpy(np.float64)
+    except (TypeError, ValueError):
+        raise UserError(
+            f"{name}: column {label} has {brief(str(values.iloc[0]))}, and regression takes numbers. Leave --task out."
+        ) from None
+    if not (np.abs(found) < LARGEST).all():
+        raise UserError(f"{name}: column {label} has numbers of {LARGEST:g} or more. Give it in a larger unit.")
+    return found
+
+
+def quantities(train: np.ndarray, test: np.ndarray, names: Sequence[str]) -> tuple[list[np.ndarray], Quantities]:
+    """Both parts' targets [row, quantity] as float32, standardised by the training part; and by what."""
+    means, spreads = train.mean(0), train.std(0)
+    for name, mean, spread, tested in zip(names, means, spreads, test.std(0), strict=True):
+        if not min(spread, tested) > 1e-12 * abs(mean):
+            raise UserError(f"column {name} is the same in all rows of a part: there is nothing to predict.")
+    made = [((part - means) / spreads).astype(np.float32) for part in (train, test)]
+    return made, Quantities(tuple(names), tuple(means.tolist()), tuple(spreads.tolist()))
+
+
+def classes_of(values: pd.Series, label: str, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Numbers of classes, and their names, sorted."""
+    if types.is_numeric_dtype(values) and not types.is_bool_dtype(values) and bool((values % 1 == 0).all()):
+        values = values.astype(np.int64)
+    known = sorted(values.unique())
+    if not 2 <= len(known) <= MOST_CLASSES:
+        raise UserError(f"{name}: column {label} has {len(known)} classes, expected 2 to {MOST_CLASSES}.")
+    names = tuple(str(value) for value in known)
+    if len(set(names)) < len(names):
+        raise UserError(f"{name}: column {label} has two classes that are written alike.")
+    return numbered(values, names, label), names
+
+
+def numbered(values: pd.Series, classes: Sequence[str], label: str) -> np.ndarray:
+    """The number of each value's class. Raises `UserError` at one that is none of them."""
+    if types.is_numeric_dtype(values) and not types.is_bool_dtype(values) and not values.isna().any():
+        values = values.astype(np.int64) if bool((values % 1 == 0).all()) else values
+    found = pd.Index(list(classes)).get_indexer(pd.Index(values.astype(str)))  # -1 where it is none of them
+    if (found < 0).any():
+        strange = values[found < 0].iloc[0]
+        raise UserError(f"the test table has {brief(str(strange))} in column {label}, a class that is not trained on.")
+    return found.astype(np.uint8 if len(classes) <= 256 else np.int32)
