@@ -13,9 +13,9 @@ from jaxreg.errors import UserError
 from jaxreg.files import HALF, remove_halves, write_text
 from jaxreg.spec.load import read
 from jaxreg.spec.sweep import Sweep
+from jaxreg.store.columns import FILES
 from jaxreg.store.members import StoredMembers
 from jaxreg.store.record import MOST_RECORD
-from jaxreg.store.results import FILES
 
 # What is written into a folder.
 FOLDERS = ("members", "figures")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,36 +16,10 @@ from jaxreg.errors import UserError
 from jaxreg.formatting import printable
 from jaxreg.measures import CLASSES, OF_TASK, Measures
 from jaxreg.store import arrays, checks
+from jaxreg.store.columns import EMPTY, FILES, NEEDED, OPTIONAL, called
 from jaxreg.store.reading_tables import read_table
 from jaxreg.store.record import damaged, read_record
 from jaxreg.store.tables import CALLED
-
-# The columns without which a table can't be read at all; the report leaves out what else is missing. Loss and score are
-# those of the kind of target.
-NEEDED = {
-    "members": ["member", "cell", "split", "seed", "test_{loss}", "test_{score}", "diverged_at"],
-    "history": ["member", "epoch", "train_{loss}", "test_{loss}"],
-    "decomposition": ["cell", "loss", "error", "bias", "variance", "variance_split", "variance_seed"],
-    "comparisons": ["cell", "reference", "measure", "difference", "low", "high", "p_adjusted", "verdict"],
-    "choices": ["axis", "rule", "cell", "test_{loss}"],
-}
-# What the report looks for in every row, and does without.
-EMPTY = {
-    "members": ["train_{loss}", "stopped_at"],
-    "decomposition": ["error_low", "error_high", "splits", "seeds"],
-}
-OPTIONAL = {
-    "classes": ["cell", "class", "loss", "error", "bias", "variance", "variance_split", "variance_seed"],
-    "calibration": ["cell", "expected_calibration_error", "low", "high"],
-    "reliability": ["cell", "bin", "confidence", "accuracy", "share"],
-    "power": ["measure"],
-    "second_stage": ["member", "cell", "split", "seed", "test_{score}", "diverged_at"],
-    "whole": ["cell", "seeds", "measure", "mean", "mean_low", "difference", "low", "high", "verdict"],
-    "recommendation": ["scope", "purpose", "measure", "cell", "difference", "low", "high", "better", "worse"],
-    "looks": ["look", "of", "measure", "tests", "members", "open", "better", "worse", "leader", "ended"],
-    "data_size": ["axis", "trained_on", "cell", "none", "position", "optimum", "low", "high", "gain", "slope"],
-}
-FILES = (*(f"{name}.csv" for name in (*NEEDED, *OPTIONAL)), "examples.npz")
 
 
 @dataclass(frozen=True)
@@ -206,10 +180,10 @@ def read(path: str | Path, for_report: bool = False) -> Results:
         )
     about = read_record(path / "run.json")
     measures = _measures(about)
-    tables = {name: read_table(path / f"{name}.csv", _called(columns, measures)) for name, columns in NEEDED.items()}
+    tables = {name: read_table(path / f"{name}.csv", called(columns, measures)) for name, columns in NEEDED.items()}
     for name, columns in OPTIONAL.items():
         if os.path.lexists(path / f"{name}.csv"):
-            tables[name] = read_table(path / f"{name}.csv", _called(columns, measures))
+            tables[name] = read_table(path / f"{name}.csv", called(columns, measures))
     if "trained_on" not in tables["members"]:  # of an earlier version, in which this was no axis
         tables["members"] = tables["members"].rename(columns=CALLED)
     _as_written(path, about)
@@ -224,7 +198,7 @@ def read(path: str | Path, for_report: bool = False) -> Results:
         name, what = fault
         raise damaged(path / (name if "." in name else f"{name}.csv"), what, about)
     for name, columns in EMPTY.items():
-        missing = [column for column in _called(columns, measures) if column not in tables[name]]
+        missing = [column for column in called(columns, measures) if column not in tables[name]]
         tables[name] = tables[name].assign(**dict.fromkeys(missing, np.nan))
     tables["history"] = tables["history"].replace([np.inf, -np.inf], np.nan)  # of members that diverged
     return Results(path=path, record=about, examples=_examples(path / "examples.npz", about), **tables)
@@ -232,10 +206,6 @@ def read(path: str | Path, for_report: bool = False) -> Results:
 
 def _measures(about: Mapping[str, Any]) -> Measures:
     return OF_TASK[(about.get("data") or {}).get("task", CLASSES.task)]
-
-
-def _called(columns: Sequence[str], measures: Measures) -> list[str]:
-    return [column.format(loss=measures.loss, score=measures.score) for column in columns]
 
 
 def _as_written(path: Path, about: Mapping[str, Any]) -> None:
