@@ -1,9 +1,13 @@
-"""Keras's EarlyStopping for one member, decided where its numbers are: no epoch waits for the host."""
+"""Which weights of a member count: Keras's EarlyStopping, or the mean of the last epochs'.
+
+Decided where the numbers are: no epoch waits for the host.
+"""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool
@@ -26,9 +30,10 @@ class Rule(NamedTuple):
     min_delta: Any  # ""
     start_from_epoch: Any  # "" int32, from 0
     restores: Any  # "" bool: the best weights come back
+    averaged: Any  # "" int32, last epochs the mean of whose weights counts; 1: the last's alone
 
 
-def rule(epochs: int, stopping: EarlyStopping | None) -> Rule:
+def rule(epochs: int, stopping: EarlyStopping | None, averaged: int = 1) -> Rule:
     """The rule of a member that trains so many epochs at most."""
     given = stopping or EarlyStopping(monitor="loss")
     return Rule(
@@ -39,6 +44,7 @@ def rule(epochs: int, stopping: EarlyStopping | None) -> Rule:
         np.float32(given.min_delta),
         np.int32(given.start_from_epoch),
         np.bool_(given.restore_best_weights),
+        np.int32(min(averaged, epochs)),
     )
 
 
@@ -50,7 +56,7 @@ class Standing(NamedTuple):
     has_best: Any  # "" bool: there was a best epoch
     best: Any  # "" the best value so far
     waited: Any  # "" int32, epochs since
-    kept: Weights  # what counts of it: of the best epoch where the rule says so, else of the last
+    kept: Weights  # what counts of it: of the best epoch or the mean of the last, as the rule says, else of the last
 
 
 class Verdict(NamedTuple):
@@ -112,6 +118,23 @@ def after_epoch(
         has_best=has_best,
         best=jnp.where(improved, value, standing.best),
         waited=waited,
-        kept=chosen(learner, wanted, weights, standing.kept),
+        kept=_averaged(chosen(learner, wanted, weights, standing.kept), standing.kept, weights, rule, trained, epoch),
     )
     return new, Verdict(trained, trained & ~finite, stopped)
+
+
+def _averaged(kept: Weights, before: Weights, weights: Weights, rule: Rule, trained: Any, epoch: Any) -> Weights:
+    """The mean of the weights so far, from the second of the averaged epochs on; before that what is kept anyway.
+
+    The plain mean over the ends of epochs (Polyak and Juditsky 1992; as "stochastic weight averaging" Izmailov et al.
+    2018, who make the learning rate cyclic besides), of running statistics too.
+    """
+    place = epoch - (rule.epochs - rule.averaged)
+    more = trained & (place > 1)
+
+    def mean(kept: Any, before: Any, new: Any) -> Any:
+        step = ((new - before) / jnp.maximum(place, 1)).astype(before.dtype)
+        return jnp.where(more, before + step, kept)
+
+    averaged: Weights = jax.tree.map(mean, kept, before, weights)
+    return averaged

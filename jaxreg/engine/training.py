@@ -54,8 +54,10 @@ class Hyperparameters(NamedTuple):
     identity: Any  # "4" uint32: sweep seed, split, seed, runs before this one. All randomness of a member is from it.
 
 
-# What an axis calls traced is: scaling by what it subtracts and divides by, the number of examples by their rows.
-assert {a.field for a in AXES.values() if a.traced} <= {*Hyperparameters._fields, "scaling", "train_examples"}
+# What an axis calls traced is: scaling by what it subtracts and divides by, the number of examples by their rows, and
+# averaging by the rule that decides which weights count.
+_ELSEWHERE = {"scaling", "train_examples", "averaged_epochs"}
+assert {a.field for a in AXES.values() if a.traced} <= {*Hyperparameters._fields, *_ELSEWHERE}
 
 
 class State(NamedTuple):

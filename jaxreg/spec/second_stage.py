@@ -48,7 +48,7 @@ def at_best_epoch(sweep: Sweep, reference: str) -> Cell | None:
     by_name = {cell.name: cell for cell in sweep.cells}
     if by_name[reference].after is not None or any(cell.settings.early_stopping for cell in sweep.cells):
         return None
-    changes = {"train_examples": None, "early_stopping": BEST_EPOCH}
+    changes = {"train_examples": None, "early_stopping": BEST_EPOCH, "averaged_epochs": 1}
     settings = by_name[reference].settings.model_copy(update=changes)
     return Cell(name=cell_name(settings, sweep.recipe), settings=settings)
 

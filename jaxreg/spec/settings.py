@@ -169,6 +169,7 @@ class Settings(Checked):
     early_stopping: Annotated[EarlyStopping | None, BeforeValidator(_stopping_rule)] = Field(
         default=None, description='"off", a patience such as 3, or a table such as {patience = 3}'
     )
+    averaged_epochs: Count = 1  # the last so many, the mean of whose weights counts
     epochs: Count = 15
     batch_size: Count = 32
     learning_rate: Number = Field(default=1e-3, gt=0, description="a finite number above 0, such as 1e-3")
@@ -197,6 +198,17 @@ class Settings(Checked):
                     "Give a {what} for each, or one number.",
                     {"name": name, "what": what, "given": len(values), "layers": len(self.hidden)},
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _averaged_or_stopped(self) -> Settings:
+        if self.averaged_epochs > 1 and self.early_stopping is not None:
+            raise PydanticCustomError(
+                "impossible",
+                "averages the weights of the last {epochs} epochs, and early stopping does not know the last ones. "
+                "Leave one out.",
+                {"epochs": self.averaged_epochs},
+            )
         return self
 
     @model_validator(mode="after")

@@ -31,10 +31,11 @@ class Key(NamedTuple):
     def lineage(self) -> str:
         """The same without the number of epochs: what members have in common of whom one goes on from the other.
 
-        Where the learning rate's schedule stretches with the epochs, none goes on from another.
+        Where the learning rate's schedule stretches with the epochs, or the last ones are averaged, none goes on from
+        another.
         """
         settings = dict(self.identity["settings"])
-        if settings.get("schedule", {}).get("name") not in STRETCHED:
+        if settings.get("schedule", {}).get("name") not in STRETCHED and "averaged_epochs" not in settings:
             settings.pop("epochs", None)
         return digest_of({**self.identity, "settings": settings})
 
