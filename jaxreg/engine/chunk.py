@@ -92,9 +92,7 @@ class Chunk:
         filled = [members[0] if slot is None else slot.data for slot in self.slots]
         place_all = self.programs.per_member
         self._hyper = place_all(stacked([one.hyper for one in filled]))
-        settings = [one.member.settings for one in filled]
-        rules = [early_stopping.rule(own.epochs, own.early_stopping, own.averaged_epochs) for own in settings]
-        self._rule = place_all(stacked(rules))
+        self._rule = place_all(stacked([early_stopping.rule_of(one.member.settings) for one in filled]))
         sizes = self.group.train_examples, self.group.validation_examples
         self._rows = self._scoring.place([one.rows for one in filled], sizes[0], max(sizes))
         if self.group.stops:

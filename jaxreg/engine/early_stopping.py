@@ -15,7 +15,7 @@ from jaxtyping import Array, Bool
 from jaxreg.engine.networks import Weights
 from jaxreg.engine.optimizers import penalty
 from jaxreg.engine.training import EpochLosses, Evaluation, Hyperparameters, Learner, chosen
-from jaxreg.spec.settings import EarlyStopping
+from jaxreg.spec.settings import EarlyStopping, Settings
 
 MONITORS = ("loss", "val_loss", "val_accuracy")
 
@@ -46,6 +46,11 @@ def rule(epochs: int, stopping: EarlyStopping | None, averaged: int = 1) -> Rule
         np.bool_(given.restore_best_weights),
         np.int32(min(averaged, epochs)),
     )
+
+
+def rule_of(settings: Settings) -> Rule:
+    """The rule of members with these settings."""
+    return rule(settings.epochs, settings.early_stopping, settings.averaged_epochs)
 
 
 class Standing(NamedTuple):
