@@ -123,7 +123,7 @@ QUANTITIES = Measures(
     compared={
         "test_squared_error": Measure("squared_error", "error", "Squared error", "squared error"),
         "test_absolute_error": Measure("absolute_error", "error", "Absolute error", "absolute error"),
-        "bias_squared_error": Measure("squared_error", "bias", "Bias²"),
+        "bias_squared_error": Measure("squared_error", "bias", "Bias"),
         "variance_squared_error": Measure("squared_error", "variance", "Variance"),
     },
     purposes={

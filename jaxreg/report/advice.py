@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from jaxreg.formatting import difference, swapped
+from jaxreg.axes import AXES
+from jaxreg.formatting import difference, listing, swapped
 from jaxreg.measures import MEASURES
 from jaxreg.report.layout import Layout
+from jaxreg.report.markdown import code
 from jaxreg.store.results import Results
 
 Row = dict[str, Any]
@@ -55,3 +57,39 @@ def change_text(row: Row, measure: str, prefix: str = "") -> str:
     found = {key: row[f"{prefix}{key}"] for key in ("difference", "low", "high")} | {"verdict": ""}
     points = MEASURES[measure].points
     return difference(swapped(found) if points else found, points)
+
+
+def cell_at_best_epoch(results: Results, layout: Layout) -> str | None:
+    """The base cell with early stopping, on all of the data, where a second stage has trained it."""
+    rows = results.second_stage
+    if "early_stopping" not in rows or layout.base is None or varies(results, "early_stopping"):
+        return None
+    found = rows.loc[rows["early_stopping"].notna() & (rows["early_stopping"].astype(str) != "off"), "cell"]
+    return None if found.empty else str(found.iloc[0])
+
+
+def varies(results: Results, axis: str) -> bool:
+    """Whether the sweep's cells differ on an axis."""
+    return axis in results.members and results.members[axis].nunique() > 1
+
+
+def why_both(results: Results, layout: Layout) -> str:
+    """Why what is best on a part need not be so on all of the data."""
+    parts, whole = scopes(results, layout)
+    if whole is None:
+        return ""
+    falls = [axis.short for name, axis in AXES.items() if axis.falls and varies(results, name)]
+    said = f"Bias and variance are measured on parts of {parts.examples}, since they need several training sets"
+    said += f"; what to use on {whole.examples} is decided on all of them."
+    if falls:
+        said += (
+            " What is trained on is the mean loss plus the penalty, so that its best strength falls as the examples "
+            "become more: what was best on a part was trained here at its own strength and at smaller ones "
+            f"({listing(falls)})."
+        )
+    if (stopped := cell_at_best_epoch(results, layout)) is not None:
+        said += (
+            f" {code(stopped)} is {layout.base_in_words} at its best epoch, chosen on a tenth of the training "
+            f"{results.examples_are}: what early stopping does in the place of a penalty."
+        )
+    return f"{said} Intervals cover other seeds and other test {results.examples_are}, of this one training set."

@@ -5,11 +5,17 @@ The rule is that of `jaxreg.statistics.recommendation`. Here it becomes sentence
 
 from __future__ import annotations
 
-from jaxreg.axes import AXES
 from jaxreg.formatting import NOTHING, count, fixed, known, listing, number, value_text
 from jaxreg.measures import CLASSES, MEASURES
 from jaxreg.report import looks, temperature
-from jaxreg.report.advice import Row, Scope, change_text, listed, purposes, scopes
+from jaxreg.report.advice import (
+    Row,
+    Scope,
+    change_text,
+    listed,
+    purposes,
+    scopes,
+)
 from jaxreg.report.layout import Layout
 from jaxreg.report.markdown import code
 from jaxreg.report.parts import Entry, Table
@@ -78,8 +84,14 @@ def _why_none(results: Results, layout: Layout, scope: Scope, rows: dict[str, Ro
     best = str(tried.sort_values("difference")["cell"].iloc[0])
     first = results.measures.first
     row = results.of_whole(best, first) or {}
-    most = f"the lowest mean, {code(best)}'s, is {change_text(row, first)} in {MEASURES[first].words} away"
-    return f"{said}. Of what was trained on all, {most}{'' if row['verdict'] == 'lower' else ', which may be chance'}."
+    lead = f"Of what was trained on all of them, {code(best)} has the lowest {MEASURES[first].words}"
+    changed = change_text(row, first)
+    if row["verdict"] == "lower":
+        return (
+            f"{said}. {lead}, and is significantly better, {changed}, but with this one training set alone: the better "
+            "guess for these very rows, and no more, as other training sets do not confirm it."
+        ).replace("rows", results.examples_are)
+    return f"{said}. {lead}, {changed}, which may be chance."
 
 
 def _details(results: Results, scope: Scope, row: Row) -> str:
@@ -126,23 +138,38 @@ def quoted(results: Results, squared_error: float) -> str:
 
 
 def _avoid(results: Results, layout: Layout) -> str:
-    rows = [results.advice("parts", purpose) for purpose in purposes(results)]
-    better = {cell for row in rows for cell in listed(row, "better")}
-    worse = {cell for row in rows for cell in listed(row, "worse")} - better
+    """What is significantly worse, by what it is worse in; and what learned nothing."""
+    rows = {purpose: row for purpose in purposes(results) if (row := results.advice("parts", purpose)) is not None}
+    better = {cell for row in rows.values() for cell in listed(row, "better")}
+    worse_in: dict[str, list[str]] = {}
+    for row in rows.values():
+        for cell in listed(row, "worse"):
+            worse_in.setdefault(cell, []).append(MEASURES[row["measure"]].words)
     lost = dict.fromkeys(results.sound["cell"][guessing(results)])
-    if not worse and not lost:
-        return ""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for cell in results.cells:
+        if cell in worse_in and cell not in better:
+            groups.setdefault(tuple(worse_in[cell]), []).append(cell)
+        elif cell in lost:
+            groups.setdefault((), []).append(cell)
+    said = []
+    for words, cells in sorted(groups.items(), key=lambda group: -len(group[0])):
+        why = f"significantly worse in {listing([*words])}" if words else f"some {results.models_are} learned nothing"
+        said.append(f"{_named(results, layout, cells)} ({why})")
+    return f"**Avoid** {'; '.join(said)}." if said else ""
+
+
+def _named(results: Results, layout: Layout, cells: list[str], most: int = 8) -> str:
     usual = {
         line.cells[i]
         for line in layout.lines
         for i, label in enumerate(line.labels)
         if line.axis in ("l1", "l2") and value_text(label) == value_text(KERAS_DEFAULT)
     }
-    in_order = [cell for cell in results.cells if cell in worse or cell in lost]
-    shown = [code(cell) + " (Keras's default strength)" * (cell in usual) for cell in in_order[:8]]
-    more = f" and {len(in_order) - 8} more" if len(in_order) > 8 else ""
-    named = ", ".join(shown) + more if more else listing(shown)
-    return f"**Avoid** {named}: significantly worse, or with {results.models_are} that learned nothing."
+    shown = [code(cell) + ", Keras's default strength," * (cell in usual) for cell in cells[:most]]
+    if len(cells) > most:
+        return f"{', '.join(shown)} and {len(cells) - most} more"
+    return listing(shown).removesuffix(",")
 
 
 def _settle(results: Results, layout: Layout) -> str:
@@ -159,16 +186,19 @@ def _settle(results: Results, layout: Layout) -> str:
     best = rows.iloc[0]
     held = results.loss(results.measures.loss)["splits"].max()
     ways = {
-        "splits_needed": f"disjoint parts of this size, of which there are {held:.0f}",
+        "splits_needed": f"disjoint parts of this size (there are {held:.0f})",
         "seeds_needed": "seeds on each",
     }
     needed = [f"{best[key]:.0f} {words}" for key, words in ways.items() if known(best.get(key))]
     cell, change = str(best["cell"]), results.change(layout.base, str(best["cell"]), first)
     said = ""
     if change is not None:
+        second = results.measures.second
+        beside = results.change(layout.base, cell, second)
+        price = f", and {change_text(beside, second)} in {MEASURES[second].words}" if beside is not None else ""
         said = (
-            f", {change_text(change, first)} in {MEASURES[first].words}: corrected for the number of cells, "
-            f"p = {number(change['p_adjusted'], 2)}"
+            f", {change_text(change, first)} in {MEASURES[first].words} (p = {number(change['p_adjusted'], 2)} after "
+            f"correction for the number of cells){price}"
         )
     what = f"**What would settle it**: {code(cell)} has the lowest mean{said}. "
     if not needed:
@@ -199,37 +229,3 @@ def table(results: Results, layout: Layout) -> Table:
         rows.append(row)
     chosen = results.recommendation
     return rows if len(chosen) and (chosen["cell"] != layout.base).any() else []
-
-
-def why_both(results: Results, layout: Layout) -> str:
-    """Why what is best on a part need not be so on all of the data."""
-    parts, whole = scopes(results, layout)
-    if whole is None:
-        return ""
-    falls = [axis.short for name, axis in AXES.items() if axis.falls and _varies(results, name)]
-    said = f"Bias and variance are measured on parts of {parts.examples}, since they need several training sets"
-    said += f"; what to use on {whole.examples} is decided on all of them."
-    if falls:
-        said += (
-            " A penalty stands beside the mean loss, so that its best strength falls as the examples become more: what "
-            f"was best on a part was trained here at its own strength and at smaller ones ({listing(falls)})."
-        )
-    if (stopped := cell_at_best_epoch(results, layout)) is not None:
-        said += (
-            f" {code(stopped)} is {layout.base_in_words} at its best epoch, chosen on a tenth of the training "
-            f"{results.examples_are}: what early stopping does in the place of a penalty."
-        )
-    return f"{said} Intervals cover other seeds and other test {results.examples_are}, of this one training set."
-
-
-def cell_at_best_epoch(results: Results, layout: Layout) -> str | None:
-    """The base cell with early stopping, on all of the data, where a second stage has trained it."""
-    rows = results.second_stage
-    if "early_stopping" not in rows or layout.base is None or _varies(results, "early_stopping"):
-        return None
-    found = rows.loc[rows["early_stopping"].notna() & (rows["early_stopping"].astype(str) != "off"), "cell"]
-    return None if found.empty else str(found.iloc[0])
-
-
-def _varies(results: Results, axis: str) -> bool:
-    return axis in results.members and results.members[axis].nunique() > 1

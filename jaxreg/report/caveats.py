@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from jaxreg.axes import AXES
-from jaxreg.formatting import count, fixed, known, listing, number
+from jaxreg.formatting import count, known, listing, number
 from jaxreg.measures import CLASSES, MEASURES
+from jaxreg.report.advice import cell_at_best_epoch, change_text
 from jaxreg.report.layout import Layout
 from jaxreg.report.markdown import code
 from jaxreg.report.summaries import diverged, guessing, means
@@ -136,10 +137,21 @@ def _fewer_epochs(results: Results, layout: Layout) -> list[str]:
         return []
     return [
         f"**Fewer epochs may do as well**: by the learning curves{curve}, {code(layout.base)} was at "
-        f"{fixed(base.min(), 3)} after epoch {base.idxmin()} and ends at {fixed(base.iloc[-1], 3)}; "
-        f"{code(best['cell'])} ends at {fixed(other.iloc[-1], 3)}. Sweeping "
-        "`early_stopping` beside it would tell the two apart."
+        f"{number(base.min(), 3)} after epoch {base.idxmin()} and ends at {number(base.iloc[-1], 3)}; "
+        f"{code(best['cell'])} ends at {number(other.iloc[-1], 3)}. {_stopped(results, layout)}"
     ]
+
+
+def _stopped(results: Results, layout: Layout) -> str:
+    """What early stopping gave where it was trained besides, on all of the data; else how to find out."""
+    cell, first = cell_at_best_epoch(results, layout), results.measures.first
+    row = results.of_whole(cell, first) if cell is not None else None
+    if row is None:
+        return "Sweeping `early_stopping` beside it would tell the two apart."
+    return (
+        f"With an epoch chosen on other {results.examples_are}, on all of the training set, {code(cell)} changes "
+        f"{MEASURES[first].words} by {change_text(row, first)}."
+    )
 
 
 def _replication(results: Results) -> list[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
+
 from jaxreg.formatting import count, difference, estimate, fixed, known, listing, number, swapped
 from jaxreg.measures import MEASURES
 from jaxreg.report.layout import Layout
@@ -36,7 +38,7 @@ def changed(results: Results, layout: Layout) -> str:
             moved.append(_moved(change, name, points))
     against = f"Against {layout.called(layout.base)}, {code(cell)}"
     if moved:
-        rest = f" Not told from no change: {listing(still)}." if still else ""
+        rest = f" Not significant: {listing(still)}." if still else ""
         return f"{against} {listing(moved)}.{rest}"
     return f"{against} changed none of these by more than may be chance: {listing(still)}." if still else ""
 
@@ -129,11 +131,17 @@ def detectable(results: Results) -> str:
             words, scale = f"points of {MEASURES[measure].words}", 100
         if {"measure", "detectable_difference"} <= set(results.power):
             limits = results.power.loc[results.power["measure"] == measure, "detectable_difference"].dropna()
-            found += [f"{number(scale * float(limit), 2)} {words}" for limit in limits[:1]]
+            found += [f"{_range(scale * limits)} {words}"] if len(limits) else []
     text = f"Four times in five, such runs tell a difference of {listing(found)} or more." if found else ""
     if "cell" in results.power and results.power["cell"].notna().any():
         text += " What is open, and what telling differences of these sizes four times in five would take:"
     return text
+
+
+def _range(limits: pd.Series[float]) -> str:
+    """The usual difference, of the first row; from least to largest where cells vary much."""
+    usual, least, most = (number(float(limit), 2) for limit in (limits.iloc[0], limits.min(), limits.max()))
+    return usual if limits.max() < 3 * limits.min() else f"{least} to {most}, by cell (half of them {usual} or less),"
 
 
 def outlook(results: Results) -> str:

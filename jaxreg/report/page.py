@@ -20,7 +20,7 @@ from jaxreg.files import write_bytes, write_text
 from jaxreg.formatting import count, listing, value_text
 from jaxreg.measures import CLASSES, MEASURES
 from jaxreg.reading import read as read_bytes
-from jaxreg.report import answer, figures, findings, looks, tables
+from jaxreg.report import advice, answer, figures, findings, looks, tables
 from jaxreg.report.caveats import LOOKED_FOR, caveats
 from jaxreg.report.data_size import more_data
 from jaxreg.report.html import Page
@@ -85,7 +85,7 @@ def content(results: Results, layout: Layout, pictures: dict[str, list[Picture]]
         changed=findings.changed(results, layout),
         changes=tables.changes_of_chosen(results, layout),
         whole=tables.whole(results, layout),
-        scaling=answer.why_both(results, layout),
+        scaling=advice.why_both(results, layout),
         base=layout.called(layout.base),
         loss=MEASURES[results.measures.first].words,
         balanced="class-balanced " if results.measures is CLASSES else "",
@@ -156,6 +156,10 @@ def subtitle(results: Results) -> str:
         epochs = count(int(members["epochs"].iloc[0]), "epoch")
         several = "train_examples" in members and members["train_examples"].nunique() > 1
         said += f" for the steps of {epochs} on a whole split" if several else f" for {epochs}"
+    if len(results.second_stage):
+        more = results.second_stage
+        on = f" {int(more['trained_on'].max()):,}" if "trained_on" in more and more["trained_on"].notna().any() else ""
+        said += f"; then {count(len(more), results.model_is)} on all{on} {results.examples_are}"
     return f"{said}; every test {results.example_is} is scored."
 
 

@@ -190,7 +190,7 @@ def power(results: Results) -> Table:
     if rows.empty or "cell" not in rows:
         return []
     needed = {"splits_needed": "Splits needed", "seeds_needed": "or seeds", "deals_needed": "or deals"}
-    return [
+    found: Table = [
         {
             "Cell": _cell(str(row["cell"])),
             "Measure": Entry(MEASURES[str(row["measure"])].words + ", points" * MEASURES[str(row["measure"])].points),
@@ -199,6 +199,8 @@ def power(results: Results) -> Table:
         | {title: _many(row[key]) for key, title in needed.items() if key in row}
         for row in rows[rows["cell"].notna()].to_dict("records")
     ]
+    unknown = [title for title in needed.values() if all(row.get(title, ABSENT) == ABSENT for row in found)]
+    return [{title: entry for title, entry in row.items() if title not in unknown} for row in found]
 
 
 def _open(row: Mapping[Hashable, Any]) -> Entry:

@@ -126,6 +126,11 @@ def needed(
     )
 
 
+def _more(found: Needed, splits: int, seeds: int, deals: int) -> Needed:
+    """At least one more than there are: these did not tell it."""
+    return Needed(*(np.maximum(one, there + 1) for one, there in zip(found, (splits, seeds, deals), strict=True)))
+
+
 def outlook(
     splits: int,
     seeds: int,
@@ -191,7 +196,11 @@ def review(
 
     def row(measure: str, cell: str | None, spread: Spread, difference: float) -> None:
         nothing = Needed(np.nan, np.nan)
-        more = needed(difference, spread, splits, seeds, examples, tests, deals) if cell else nothing
+        more = (
+            _more(needed(difference, spread, splits, seeds, examples, tests, deals), splits, seeds, deals)
+            if cell
+            else nothing
+        )
         found: dict[str, object] = {
             "measure": measure,
             "cell": cell,

@@ -9,6 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from jaxreg.formatting import estimate
 from jaxreg.measures import MEASURES
+from jaxreg.report.advice import scopes
 from jaxreg.report.figures import style, tips
 from jaxreg.report.figures.painting import picture
 from jaxreg.report.layout import Layout
@@ -38,14 +39,15 @@ def changes(results: Results, layout: Layout) -> list[Picture]:
         _tell(panel, heights, table.loc[cells], measure)
     axes[0, 0].set_yticks(heights, [style.label(cell) for cell in cells])
     axes[0, 0].set_ylim(heights[-1] - 0.6, 0.6)
-    base = "no regularisation" if layout.base_is_none else text(layout.base)
+    base, (parts, _) = "no regularisation" if layout.base_is_none else text(layout.base), scopes(results, layout)
     return [
         picture(
             "answer",
             f"The change of each cell against {base} in {', '.join(MEASURES[m].title.lower() for m in tables)}.",
-            f"Change against {base}, member paired with member, with 95 % intervals. **Filled: significant** "
-            "after correction for the number of cells; open: may be chance. The shaded side is better. Arrows: beyond "
-            "the panel." + (f" The {MOST_ROWS} of most interest." if len(results.cells) - 1 > MOST_ROWS else ""),
+            f"Change against {base} on {parts.examples}, member paired with member, with 95 % intervals. **Filled: "
+            "significant** after correction for the number of cells; open: may be chance. The shaded side is better. "
+            "Arrows: beyond the panel."
+            + (f" The {MOST_ROWS} of most interest." if len(results.cells) - 1 > MOST_ROWS else ""),
             figure,
         )
     ]
