@@ -74,7 +74,7 @@ def test_the_readme_beside_the_data_gives_the_digests_of_its_content():
 def test_another_wrapper_of_the_same_bytes_is_as_good(folder, dataset):
     content = gzip.decompress((folder / SMALL).read_bytes())
     (folder / SMALL).write_bytes(gzip.compress(content, compresslevel=1, mtime=1))
-    assert fashion.load(folder).digest == dataset.digest
+    assert fashion.read(folder).digest == dataset.digest
 
 
 def test_subset_is_the_first_of_each_class_in_file_order(dataset):
@@ -123,8 +123,8 @@ def damaged(kind: str, path: Path) -> None:
 def test_a_damaged_file_is_named(folder, kind, fault):
     damaged(kind, folder / SMALL)
     with pytest.raises(UserError, match=f"{SMALL} .*{fault}") as caught:
-        fashion.load(folder)
-    assert "Leave --data out" in str(caught.value)
+        fashion.read(folder)
+    assert "Delete it and give the same command again" in str(caught.value)
 
 
 def test_a_damaged_file_in_the_clone_is_said_not_passed_over(folder, monkeypatch):
@@ -137,20 +137,7 @@ def test_a_damaged_file_in_the_clone_is_said_not_passed_over(folder, monkeypatch
 def test_a_truncated_large_file_is_named(folder):
     damaged("truncated", folder / IMAGES)
     with pytest.raises(UserError, match=f"{IMAGES} is truncated"):
-        fashion.load(folder)
-
-
-def test_a_given_folder_is_never_passed_over(folder, tmp_path):
-    (folder / SMALL).unlink()
-    with pytest.raises(UserError, match=rf"mine has no Fashion-MNIST \({SMALL} is missing; 4 files, 31 MB\)"):
-        fashion.load(folder)
-    with pytest.raises(UserError, match="nothing-here does not exist.*\n.*Leave --data out"):
-        fashion.load(tmp_path / "nothing-here")
-    with pytest.raises(UserError, match="is a file, expected the folder.*\n.*--data TRAIN.csv --test"):
-        fashion.load(folder / IMAGES)
-    (folder / SMALL).mkdir()
-    with pytest.raises(UserError, match=f"{SMALL} is missing"):
-        fashion.load(folder)
+        fashion.read(folder)
 
 
 def test_a_file_that_may_not_be_read_is_named(folder, monkeypatch):
@@ -159,7 +146,7 @@ def test_a_file_that_may_not_be_read_is_named(folder, monkeypatch):
 
     monkeypatch.setattr("os.open", refuse)  # not chmod: the administrator may read everything
     with pytest.raises(UserError, match="cannot be read .Permission denied"):
-        fashion.load(folder)
+        fashion.read(folder)
 
 
 def test_the_cache_then_the_system_folder(nowhere, dataset, tmp_path, monkeypatch):
