@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import http.server
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -207,7 +208,7 @@ def test_download_into_the_cache(nowhere, server, monkeypatch, dataset):
     expect_these_wrappers(monkeypatch, server)
     lines: list[str] = []
     assert fashion.load(announce=lines.append).digest == dataset.digest
-    assert [line.split(" to ")[0].rsplit("/", 2)[1] for line in lines] == ["empty", "full"]
+    assert lines == [f"downloading Fashion-MNIST (31 MB) to {nowhere} ..."]
     assert sorted(path.name for path in nowhere.iterdir()) == sorted(file.name for file in fashion.FILES)
     monkeypatch.setattr(download, "ADDRESSES", ())
     assert fashion.load().digest == dataset.digest  # from the cache now
@@ -226,9 +227,23 @@ def test_a_wrong_download_leaves_nothing_in_the_cache(nowhere, server, monkeypat
     damaged("truncated", server / IMAGES)
     with pytest.raises(UserError, match="could not be downloaded .*does not match") as caught:
         fashion.load()
-    assert list(nowhere.iterdir()) == []
-    for way_out in (str(nowhere), "--data FOLDER", "apt install dataset-fashion-mnist", "try again"):
+    assert "127.0.0.1: answers 404; 127.0.0.1: what came does not match the SHA-256" in str(caught.value)
+    assert not nowhere.parent.parent.exists()
+    for way_out in (str(nowhere), "--data FOLDER", "--data FILE.csv", "apt install dataset-fashion-mnist", "try again"):
         assert way_out in str(caught.value)
+
+
+def test_an_address_that_does_not_answer(nowhere, monkeypatch):
+    """A real one, on this machine, where nobody listens: three lines, and no folder is left that was not there."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and not listened to
+        monkeypatch.setattr(download, "ADDRESSES", (f"http://127.0.0.1:{taken.getsockname()[1]}/",))
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        nowhere.parent.parent.mkdir()
+        with pytest.raises(UserError, match=r"could not be downloaded \(127.0.0.1: no connection\)") as caught:
+            fashion.load()
+    assert len(str(caught.value).splitlines()) <= 3
+    assert list(nowhere.parent.parent.iterdir()) == [], "the folder that was there stays"
 
 
 def test_a_cache_that_cannot_be_made(nowhere, server):
@@ -242,7 +257,7 @@ def test_without_the_downloader_the_data_is_still_found(monkeypatch, dataset):
     monkeypatch.setitem(sys.modules, "pooch", None)
     assert fashion.load().digest == dataset.digest
     monkeypatch.setattr(fashion, "_folders", lambda: iter(()))
-    with pytest.raises(UserError, match="pooch is not installed"):
+    with pytest.raises(UserError, match="the package pooch, is not installed"):
         fashion.load()
 
 
