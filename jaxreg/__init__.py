@@ -6,7 +6,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["Run", "Sweep", "UserError", "compare", "configure", "load", "run"]
 
 # Resolved when asked for: `python -m jaxreg.sweep --help` has no use for pandas, let alone JAX.
