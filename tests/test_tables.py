@@ -329,16 +329,6 @@ def test_noise_of_pixels_is_for_pictures(tmp_path: Path) -> None:
         jaxreg.run(sweep, dataset=of_arrays(frame, Reading(label="outcome")), out=tmp_path / "run")
 
 
-@pytest.mark.slow
-def test_the_example_in_the_documents_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    document = (Path(__file__).parents[1] / "docs" / "data.md").read_text(encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
-    known: dict[str, Any] = {}
-    example = document.split("```python\n")[1].split("```")[0].replace('"l2", data', "FILE, data")
-    exec(example, known | {"FILE": _small(tmp_path)})
-    assert "rows of arrays" in Path("reports/cancer/report.md").read_text(encoding="utf-8")
-
-
 def _small(place: Path) -> Path:
     file = place / "small.toml"
     file.write_text('grid = "l2"\n[recipe]\nepochs = 2\n[axes]\nl2 = [0, 0.1]\n')

@@ -32,7 +32,7 @@ def read(path: Path) -> pd.DataFrame:
     except FileNotFoundError:
         raise UserError(f"{path} does not exist, expected a table as .csv or .parquet.") from None
     except ImportError:
-        raise UserError(f"{path}: Parquet needs pyarrow. Type: pip install 'jaxreg[parquet]'") from None
+        raise UserError(f"{path}: Parquet needs pyarrow. Type: pip install pyarrow") from None
     except (OSError, ValueError, pd.errors.ParserError) as error:
         said = getattr(error, "strerror", None) or [*str(error).strip().splitlines(), type(error).__name__][0]
         raise UserError(f"{path} can't be read as a table: {printable(str(said)[:200])}.") from None
