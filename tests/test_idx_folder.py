@@ -86,6 +86,8 @@ def test_emnist_is_turned_upright_and_called_by_its_characters(tmp_path: Path, f
         UserError, match="holds 2 data sets: emnist-balanced and emnist-letters.\n.*gzip/emnist-balanced"
     ):
         idx_folder.load(tmp_path / "gzip")
+    with pytest.raises(UserError, match="gzip has no data set .emnist-digits.; it has emnist-balanced and"):
+        idx_folder.load(tmp_path / "gzip" / "emnist-digits")
     found = load(str(tmp_path / "gzip" / "emnist-letters"), None)
     assert same(found, few) and found.name == "emnist-letters"
     assert found.class_names == tuple(f"{a}/{a.lower()}" for a in "ABCDEFGHIJ")

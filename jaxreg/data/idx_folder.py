@@ -14,7 +14,7 @@ from jaxreg import reading
 from jaxreg.data import fashion, idx
 from jaxreg.data.dataset import Dataset, Part, digest
 from jaxreg.errors import UserError
-from jaxreg.formatting import listing, printable
+from jaxreg.formatting import brief, listing, printable
 
 # MNIST's names, those that some programs unpack them to (a dot before idx), and EMNIST's.
 NAME = re.compile(r"(?:(.+)-)?(train|t10k|test)-(images|labels)[-.]idx[13]-ubyte(?:\.gz)?")
@@ -113,6 +113,8 @@ def _files(path: Path) -> tuple[str, dict[Role, Path]]:
             f"  Say which: --data {printable(str(path / names[0]))}"
         )
     elif wanted is not None and wanted not in sets:
+        if named := [name for name in sets if name]:
+            raise UserError(f"{folder} has no data set {brief(wanted)}; it has {printable(listing(named[:12]))}.")
         raise UserError(
             f"{printable(str(path))} does not exist, expected a table (.csv, .parquet), arrays (.npz), or a folder of"
             " IDX files.\n"
