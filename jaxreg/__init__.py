@@ -6,8 +6,8 @@ import sys
 from types import ModuleType
 from typing import Any
 
-__version__ = "0.1.0"
-__all__ = ["Run", "Sweep", "UserError", "compare", "configure", "load", "run"]
+__version__ = "0.2.0"
+__all__ = ["Failure", "Interrupted", "Run", "Sweep", "UserError", "compare", "configure", "load", "run"]
 
 # Resolved when asked for: `python -m jaxreg.sweep --help` has no use for pandas, let alone JAX.
 _HOMES = {
@@ -18,6 +18,8 @@ _HOMES = {
     "load": "spec.load",
     "configure": "engine.devices",
     "UserError": "errors",
+    "Failure": "errors",
+    "Interrupted": "errors",
 }
 
 

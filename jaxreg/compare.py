@@ -84,6 +84,9 @@ def compare(
         out: the folder to write; ``reports/<name>`` by default.
         command: what was typed, for the report; this call by default.
 
+    Returns:
+        The folder with its tables, report and figures; nothing in it can be trained on.
+
     Raises:
         UserError: predictions are no probabilities, are 0, or do not fit each other; the folder holds other things.
     """

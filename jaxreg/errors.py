@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import sys
 from collections.abc import Callable
+from io import TextIOWrapper
 
 from jaxreg.interrupts import INTERRUPTED, heard
 
@@ -27,6 +29,9 @@ def exit_code(command: Callable[[], int | None], interrupted: str = "interrupted
         command: what is to be run; its own code is 0 where it gives none.
         interrupted: said where it was interrupted and has nothing to say itself.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors=PLAINLY)
     try:
         with heard():
             return command() or 0
@@ -38,6 +43,18 @@ def exit_code(command: Callable[[], int | None], interrupted: str = "interrupted
         return _end(INTERRUPTED, f"\n{stop}")
     except KeyboardInterrupt:
         return _end(INTERRUPTED, f"\n{interrupted}")
+
+
+def _plainly(error: UnicodeError) -> tuple[str, int]:
+    """Signs that an output's encoding lacks, as the nearest that all have: a pipe on Windows is seldom UTF-8."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(PLAIN.get(sign, "?") for sign in error.object[error.start : error.end]), error.end
+
+
+PLAINLY = "jaxreg.plainly"
+PLAIN = {"\u2212": "-", "\u2013": "-", "\u00d7": "x", "\u2192": "->", "\u2026": "...", "\u00b2": "^2", "\u00b1": "+-"}
+codecs.register_error(PLAINLY, _plainly)
 
 
 def _end(code: int, text: str) -> int:

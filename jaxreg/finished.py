@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 
 class Run:
-    """A finished run: its folder, with the tables as DataFrames."""
+    """A finished run: its folder, with the tables as DataFrames.
+
+    `jaxreg.run` and `jaxreg.compare` return one; ``Run("reports/NAME")`` is one of an earlier session.
+    """
 
     def __init__(self, folder: str | Path, sweep: Sweep | None = None, dataset: Dataset | None = None):
         self.folder = Path(folder)
@@ -42,7 +45,7 @@ class Run:
         return text
 
     def table(self, name: str) -> pd.DataFrame:
-        """Any table of the folder: `members`, `history`, `decomposition`, `comparisons`, `choices`, …"""
+        """Any table of the folder, by the name of its file: `members`, `history`, `whole`, `choices`, …"""
         return read_table(self.folder / f"{name}.csv")
 
     @cached_property
@@ -57,7 +60,7 @@ class Run:
 
     @cached_property
     def decomposition(self) -> pd.DataFrame:
-        """A row per cell and loss: error, bias, variance and their intervals."""
+        """A row per cell and loss, with error, bias, variance and their intervals: nats, or shares of 1."""
         return self.table("decomposition")
 
     @cached_property
@@ -87,7 +90,11 @@ class Run:
 
     @property
     def best(self) -> str:
-        """The cell to use: what is recommended for all of the data, or else for the parts, for what counts."""
+        """The name of the cell to use: what is recommended for all of the data, or else for the parts.
+
+        Raises:
+            UserError: nothing can be recommended.
+        """
         results = read_results(self.folder)
         purpose = str(results.record.get("purpose") or results.measures.answered[0])
         row = results.advice("whole", purpose) or results.advice("parts", purpose)
@@ -96,7 +103,11 @@ class Run:
         return str(row["cell"])
 
     def plot(self, name: str = "answer") -> Any:
-        """A figure of the report, as a Pillow image, which a notebook shows; `figures` has the names."""
+        """A figure of the report, as a Pillow image, which a notebook shows; `figures` has the names.
+
+        Raises:
+            UserError: there is no figure of this name.
+        """
         from PIL import Image
 
         if name not in self.figures:

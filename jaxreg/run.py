@@ -76,6 +76,9 @@ def run(
         budget: with `settle`, seconds from now after which no further round begins.
         report: write report.md, report.html and the figures too, and not only the tables.
 
+    Returns:
+        The folder with its tables, report and figures.
+
     Raises:
         UserError: the sweep, the data or the folder is not fit.
         Interrupted: stopped by Ctrl-C; what was finished is on disk.

@@ -98,11 +98,15 @@ def _command(arguments: list[str], prog: str) -> int:
     folder = Path("reports", sweep.name) if out is None else Path(out)
 
     from jaxreg.engine.progress import suited
-    from jaxreg.report.page import headline
-    from jaxreg.run import run
+    from jaxreg.source import dataset_of
 
     shown = suited(sys.stderr, quiet)
     try:
+        dataset = dataset or dataset_of(sweep, shown.announce)
+
+        from jaxreg.report.page import headline  # seconds, which wrong or missing data need not wait for
+        from jaxreg.run import run
+
         typed = shlex.join([*prog.split(), *arguments])
         result = run(
             sweep,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import types
@@ -129,3 +130,16 @@ def test_as_a_module_it_imports_nothing_slow_for_its_overview():
     command = [sys.executable, "-m", "jaxreg"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.stdout.startswith("usage: python -m jaxreg COMMAND"), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("encoding", "said"), [("cp1252", "4 l2 \xd7 5"), ("ascii", "4 l2 x 5"), ("utf-8", "4 l2 \xd7 5")]
+)
+def test_an_output_that_lacks_our_signs(encoding, said):
+    """Pipes on Windows are cp1252; a result is not lost to a minus that they do not have."""
+    code = "from jaxreg.errors import *; exit(exit_code(lambda: printed('4 l2 \\xd7 5: \\u22120.06, \\u2192 \\u4e00')))"
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment)
+    assert done.returncode == 0 and done.stderr == b""
+    shown = done.stdout.decode(encoding)
+    assert shown.startswith(f"{said}: ") and (encoding == "utf-8" or shown.strip().endswith(": -0.06, -> ?"))

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import http.server
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -74,7 +75,7 @@ def test_the_readme_beside_the_data_gives_the_digests_of_its_content():
 def test_another_wrapper_of_the_same_bytes_is_as_good(folder, dataset):
     content = gzip.decompress((folder / SMALL).read_bytes())
     (folder / SMALL).write_bytes(gzip.compress(content, compresslevel=1, mtime=1))
-    assert fashion.load(folder).digest == dataset.digest
+    assert fashion.read(folder).digest == dataset.digest
 
 
 def test_subset_is_the_first_of_each_class_in_file_order(dataset):
@@ -123,8 +124,8 @@ def damaged(kind: str, path: Path) -> None:
 def test_a_damaged_file_is_named(folder, kind, fault):
     damaged(kind, folder / SMALL)
     with pytest.raises(UserError, match=f"{SMALL} .*{fault}") as caught:
-        fashion.load(folder)
-    assert "Leave --data out" in str(caught.value)
+        fashion.read(folder)
+    assert "Delete it and give the same command again" in str(caught.value)
 
 
 def test_a_damaged_file_in_the_clone_is_said_not_passed_over(folder, monkeypatch):
@@ -137,20 +138,7 @@ def test_a_damaged_file_in_the_clone_is_said_not_passed_over(folder, monkeypatch
 def test_a_truncated_large_file_is_named(folder):
     damaged("truncated", folder / IMAGES)
     with pytest.raises(UserError, match=f"{IMAGES} is truncated"):
-        fashion.load(folder)
-
-
-def test_a_given_folder_is_never_passed_over(folder, tmp_path):
-    (folder / SMALL).unlink()
-    with pytest.raises(UserError, match=rf"mine has no Fashion-MNIST \({SMALL} is missing; 4 files, 31 MB\)"):
-        fashion.load(folder)
-    with pytest.raises(UserError, match="nothing-here does not exist.*\n.*Leave --data out"):
-        fashion.load(tmp_path / "nothing-here")
-    with pytest.raises(UserError, match="is a file, expected the folder.*\n.*--data TRAIN.csv --test"):
-        fashion.load(folder / IMAGES)
-    (folder / SMALL).mkdir()
-    with pytest.raises(UserError, match=f"{SMALL} is missing"):
-        fashion.load(folder)
+        fashion.read(folder)
 
 
 def test_a_file_that_may_not_be_read_is_named(folder, monkeypatch):
@@ -159,7 +147,7 @@ def test_a_file_that_may_not_be_read_is_named(folder, monkeypatch):
 
     monkeypatch.setattr("os.open", refuse)  # not chmod: the administrator may read everything
     with pytest.raises(UserError, match="cannot be read .Permission denied"):
-        fashion.load(folder)
+        fashion.read(folder)
 
 
 def test_the_cache_then_the_system_folder(nowhere, dataset, tmp_path, monkeypatch):
@@ -220,7 +208,7 @@ def test_download_into_the_cache(nowhere, server, monkeypatch, dataset):
     expect_these_wrappers(monkeypatch, server)
     lines: list[str] = []
     assert fashion.load(announce=lines.append).digest == dataset.digest
-    assert [line.split(" to ")[0].rsplit("/", 2)[1] for line in lines] == ["empty", "full"]
+    assert lines == [f"downloading Fashion-MNIST (31 MB) to {nowhere} ..."]
     assert sorted(path.name for path in nowhere.iterdir()) == sorted(file.name for file in fashion.FILES)
     monkeypatch.setattr(download, "ADDRESSES", ())
     assert fashion.load().digest == dataset.digest  # from the cache now
@@ -239,9 +227,23 @@ def test_a_wrong_download_leaves_nothing_in_the_cache(nowhere, server, monkeypat
     damaged("truncated", server / IMAGES)
     with pytest.raises(UserError, match="could not be downloaded .*does not match") as caught:
         fashion.load()
-    assert list(nowhere.iterdir()) == []
-    for way_out in (str(nowhere), "--data FOLDER", "apt install dataset-fashion-mnist", "try again"):
+    assert "127.0.0.1: answers 404; 127.0.0.1: what came does not match the SHA-256" in str(caught.value)
+    assert not nowhere.parent.parent.exists()
+    for way_out in (str(nowhere), "--data FOLDER", "--data FILE.csv", "apt install dataset-fashion-mnist", "try again"):
         assert way_out in str(caught.value)
+
+
+def test_an_address_that_does_not_answer(nowhere, monkeypatch):
+    """A real one, on this machine, where nobody listens: three lines, and no folder is left that was not there."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and not listened to
+        monkeypatch.setattr(download, "ADDRESSES", (f"http://127.0.0.1:{taken.getsockname()[1]}/",))
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        nowhere.parent.parent.mkdir()
+        with pytest.raises(UserError, match=r"could not be downloaded \(127.0.0.1: no connection\)") as caught:
+            fashion.load()
+    assert len(str(caught.value).splitlines()) <= 3
+    assert list(nowhere.parent.parent.iterdir()) == [], "the folder that was there stays"
 
 
 def test_a_cache_that_cannot_be_made(nowhere, server):
@@ -255,7 +257,7 @@ def test_without_the_downloader_the_data_is_still_found(monkeypatch, dataset):
     monkeypatch.setitem(sys.modules, "pooch", None)
     assert fashion.load().digest == dataset.digest
     monkeypatch.setattr(fashion, "_folders", lambda: iter(()))
-    with pytest.raises(UserError, match="pooch is not installed"):
+    with pytest.raises(UserError, match="the package pooch, is not installed"):
         fashion.load()
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from jaxreg import reading
-from jaxreg.data import fashion, kaggle
+from jaxreg.data import fashion, idx_folder, kaggle
 from jaxreg.errors import UserError
 
 ROOT = Path(__file__).parents[1]
@@ -38,7 +38,8 @@ def refused(code: str, *words: str) -> None:
 
     text = (
         f"import resource\nresource.setrlimit(resource.RLIMIT_AS, ({MEMORY}, {MEMORY}))\n"
-        "from jaxreg.errors import exit_code\nfrom jaxreg.data import fashion, kaggle\n"
+        "from pathlib import Path\nfrom jaxreg.errors import exit_code\n"
+        "from jaxreg.data import fashion, idx_folder, kaggle\n"
         f"exit(exit_code(lambda: {code}))"
     )
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
@@ -61,7 +62,9 @@ def test_a_bomb_of_idx_is_not_unpacked(folder: Path) -> None:
     file = fashion.FILES[0]
     (folder / file.name).unlink()
     bomb(folder / file.name, file.header, 6 * GIGABYTE)
-    refused(f"fashion.load({str(folder)!r})", file.name, "more than the 47,040,016 bytes that its header announces")
+    refused(
+        f"fashion.read(Path({str(folder)!r}))", file.name, "more than the 47,040,016 bytes that its header announces"
+    )
 
 
 @pytest.mark.parametrize(
@@ -107,7 +110,7 @@ def test_nothing_follows_a_gzip_stream(tmp_path: Path, folder: Path, junk: bytes
     file.unlink()
     file.write_bytes(content + junk)
     with pytest.raises(UserError, match=f"{file.name} has {len(junk)} bytes after its gzip stream"):
-        fashion.load(folder)
+        fashion.read(folder)
 
 
 def test_a_gzip_stream_comes_out_as_it_was_whatever_the_pieces(tmp_path: Path) -> None:
@@ -129,15 +132,19 @@ def test_a_header_that_lies_is_no_header(folder: Path) -> None:
         lie = struct.pack(">II", 0x801, count) + bytes(60_000)
         (folder / file.name).write_bytes(gzip.compress(lie))
         with pytest.raises(UserError, match="is not the IDX file it is named for"):
-            fashion.load(folder)
-    for found, said in ((59_999, "unpacked SHA-256"), (60_001, "more than the 60,008 bytes")):
+            fashion.read(folder)
+    for found, said in (
+        (59_999, "is cut off: 60,007 bytes"),
+        (60_000, "unpacked SHA-256"),
+        (60_001, "more than the 60,008 bytes"),
+    ):
         (folder / file.name).write_bytes(gzip.compress(file.header + bytes(found)))
         with pytest.raises(UserError, match=said):
-            fashion.load(folder)
+            fashion.read(folder)
     with (folder / file.name).open("wb") as sparse:
         sparse.truncate(10**12)
     with pytest.raises(UserError, match="cannot be read .larger than the 125,604 bytes that it may have"):
-        fashion.load(folder)
+        fashion.read(folder)
 
 
 def special(path: Path, kind: str) -> Path:
@@ -182,7 +189,7 @@ def test_what_is_no_file_is_named_and_not_waited_for(
         kaggle.load(path, "test.csv")
     for folder in (path, path.parent / "folder"):
         with pytest.raises(UserError):
-            fashion.load(folder)
+            idx_folder.load(folder)
 
 
 @pytest.mark.parametrize("kind", ["FIFO", "loop", "link to nothing", "folder"])
@@ -190,5 +197,5 @@ def test_what_is_no_file_is_not_one_of_the_four(folder: Path, kind: str) -> None
     name = fashion.FILES[2].name
     (folder / name).unlink()
     special(folder / name, kind)
-    with pytest.raises(UserError, match=f"{name} is missing"):
-        fashion.load(folder)
+    with pytest.raises(UserError, match=f"{name.removesuffix('.gz')} is missing"):
+        idx_folder.load(folder)

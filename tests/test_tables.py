@@ -139,7 +139,10 @@ def test_what_can_not_be_used_is_named_with_what_to_type(change: Any, how: dict,
 def test_the_label_is_said_or_called_like_one() -> None:
     frame = table().drop(columns="who")
     assert dataset(frame.rename(columns={"outcome": "Class"}), None, Reading(), "t").class_names[0] == "ill"
-    with pytest.raises(UserError, match="which column is to be predicted. none is called label, target, class and y"):
+    wide = pd.DataFrame({f"x{i}": [0.0] for i in range(20)} | {"cultivar": ["Barolo"]})
+    with pytest.raises(UserError, match="x9, …, x16, x17, x18, x19, cultivar"):
+        dataset(wide, None, Reading(), "wine")
+    with pytest.raises(UserError, match="which column .* none is called label or target or class or y"):
         dataset(frame, None, Reading(), "t")
     with pytest.raises(UserError, match="y and label may both be it"):
         dataset(frame.assign(y=1, label=2), None, Reading(), "t")
@@ -327,16 +330,6 @@ def test_noise_of_pixels_is_for_pictures(tmp_path: Path) -> None:
     sweep = jaxreg.load(flags={"grid": "pixel_noise", "splits": 2, "epochs": 1, "second_stage": 0})
     with pytest.raises(UserError, match="pixel_noise is of 8-bit images"):
         jaxreg.run(sweep, dataset=of_arrays(frame, Reading(label="outcome")), out=tmp_path / "run")
-
-
-@pytest.mark.slow
-def test_the_example_in_the_documents_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    document = (Path(__file__).parents[1] / "docs" / "data.md").read_text(encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
-    known: dict[str, Any] = {}
-    example = document.split("```python\n")[1].split("```")[0].replace('"l2", data', "FILE, data")
-    exec(example, known | {"FILE": _small(tmp_path)})
-    assert "rows of arrays" in Path("reports/cancer/report.md").read_text(encoding="utf-8")
 
 
 def _small(place: Path) -> Path:

@@ -53,7 +53,7 @@ def bench(options: argparse.Namespace, command: str) -> None:
 
     out = options.out
     out.mkdir(parents=True, exist_ok=True)
-    earlier = json.loads((out / "bench.json").read_text()) if (out / "bench.json").exists() else {}
+    earlier = json.loads((out / "bench.json").read_text(encoding="utf-8")) if (out / "bench.json").exists() else {}
     result: dict[str, Any] = {"about": _about(), "commands": {}}
     # Sections of an earlier call on this very machine and these versions stand; others would be compared unfairly.
     # What is only compiled is of no machine, and says itself of which versions it is.

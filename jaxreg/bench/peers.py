@@ -261,7 +261,7 @@ def torch_vmap(job: Job) -> Epoch:
     return epoch
 
 
-KERAS = "pip install 'jaxreg[bench]'"
+KERAS = "pip install keras"
 TORCH = "pip install torch --index-url https://download.pytorch.org/whl/cpu"
 TENSORFLOW = "pip install keras tensorflow jaxtyping pooch (an environment of its own is safest: --python tensorflow=…)"
 PEERS = {

@@ -17,6 +17,8 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
+from jaxreg.bench.memory import peak_bytes
+
 
 class Clock:
     """Seconds by phase; time inside a phase that is inside another counts for the inner one alone."""
@@ -106,12 +108,8 @@ def watched(began: float, flags: dict[str, Any], out: str, devices: int | None, 
         print(json.dumps(clock.seconds))
         return
     clock.leave()
-    import resource
-
-    about = json.loads((run.folder / "run.json").read_text())
-    # Kibibytes on Linux, bytes on macOS.
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    facts = {"members": len(run.members), "peak_bytes": peak, "train_seconds": about["train_seconds"]}
+    about = json.loads((run.folder / "run.json").read_text(encoding="utf-8"))
+    facts = {"members": len(run.members), "peak_bytes": peak_bytes(), "train_seconds": about["train_seconds"]}
     print(json.dumps({**clock.seconds, **facts}))
 
 

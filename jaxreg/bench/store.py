@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from jaxreg.bench.memory import peak_bytes
+
 SEEDS = (1, 13, 125)  # on each of 5 splits in 16 cells: 80, 1,040 and 10,000 members
 CELLS = 16
 EXAMPLES = 1000  # of the test set, of ten classes
@@ -88,9 +90,6 @@ def _report(seeds: int, folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    import resource
-
     began = time.perf_counter()
     count = (_make if sys.argv[1] == "make" else _report)(int(sys.argv[2]), Path(sys.argv[3]))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    print(json.dumps({"members": count, "seconds": time.perf_counter() - began, "peak_bytes": peak}))
+    print(json.dumps({"members": count, "seconds": time.perf_counter() - began, "peak_bytes": peak_bytes()}))

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
+from urllib.parse import urlsplit
 
 from jaxreg.data.idx import IdxFile
 from jaxreg.errors import UserError
+from jaxreg.formatting import listing
 
 # The addresses that the data set's authors give. The first is plain http: the SHA-256 decides, not the
 # address.
@@ -20,33 +22,57 @@ ADDRESSES = (
 def fetch(files: Sequence[IdxFile], looked_in: Sequence[Path], announce: Callable[[str], None] | None = None) -> Path:
     """The cache folder, after the files that it lacked have been fetched into it.
 
-    Each file goes to a temporary name and is renamed once its SHA-256 is right: no half file is ever found.
+    Each file goes to a temporary name and is renamed once its SHA-256 is right: no half file is ever found, and no
+    folder is left that would be empty.
 
     Raises:
-        UserError: no address gave the files; the message names every place tried and the ways out.
+        UserError: no address gave the files; the message says why, where they were looked for, and the ways out.
     """
     faults: list[str] = []
     try:
         import pooch
     except ImportError:
-        faults.append("there is no downloader: the package pooch is not installed")
+        faults.append("the downloader, the package pooch, is not installed")
     else:
         folder = Path(pooch.os_cache("jaxreg")) / "fashion-mnist"
+        made = [one for one in (folder, *folder.parents) if not one.exists()]
+        if announce is not None:
+            announce(f"downloading Fashion-MNIST (31 MB) to {folder} ...")
         for address in ADDRESSES:
-            if announce is not None:
-                announce(f"downloading Fashion-MNIST (31 MB) from {address} to {folder} ...")
             try:
                 _fetch_from(pooch, address, files, folder)
                 return folder
             except (OSError, ValueError) as error:  # what requests raises; a wrong SHA-256
-                faults.append(f"{address}: {type(error).__name__}: {str(error)[:260]}")
+                faults.append(f"{urlsplit(address).hostname}: {_said(error)}")
+        for one in made:
+            try:
+                one.rmdir()
+            except OSError:  # something is in it, or it was never made
+                break
     raise UserError(
         f"Fashion-MNIST is not on this machine and could not be downloaded ({'; '.join(faults)}).\n"
-        f"  Looked in {', '.join(map(str, looked_in))}.\n"
-        f"  Put {', '.join(file.name for file in files)} into a folder and add --data FOLDER;"
-        " or, on Debian and Ubuntu, type `sudo apt install dataset-fashion-mnist`;"
-        " or try again with a network."
+        "  For data of your own: --data FILE.csv --label COLUMN. For Fashion-MNIST try again with a network, or put"
+        f" {listing([file.name for file in files])} into a folder and add --data FOLDER;"
+        " Debian and Ubuntu have them too: `sudo apt install dataset-fashion-mnist`.\n"
+        f"  Looked in {', '.join(map(str, looked_in))}."
     )
+
+
+def _said(error: OSError | ValueError) -> str:
+    """In a few words. Those of requests and urllib3, which pooch uses, name their objects and take a screen."""
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    answer = getattr(error, "response", None)
+    if answer is not None:
+        return f"answers {answer.status_code}"
+    if "Timeout" in kinds:
+        return "no answer"
+    if "ProxyError" in kinds:
+        return "no way through the proxy"
+    if "ConnectionError" in kinds:
+        return "no connection"
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    return "what came does not match the SHA-256 that is known"
 
 
 def _fetch_from(pooch: ModuleType, address: str, files: Sequence[IdxFile], folder: Path) -> None:

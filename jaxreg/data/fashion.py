@@ -1,9 +1,4 @@
-"""Fashion-MNIST: find the four files, check every byte, and hand them over as arrays.
-
-The files are IDX: a big-endian header (magic 0x800 + number of dimensions, then each dimension), then the
-bytes. What is checked is the unpacked content, because gzip wrappers of the same data differ (Debian's lack
-the file name).
-"""
+"""Fashion-MNIST: find the four files, check every byte, and hand them over as arrays."""
 
 from __future__ import annotations
 
@@ -11,15 +6,13 @@ import hashlib
 import math
 import os
 import sys
-import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
-from jaxreg import reading
-from jaxreg.data import download
+from jaxreg.data import download, idx
 from jaxreg.data.dataset import Dataset, Part, Signature
 from jaxreg.data.idx import IdxFile
 from jaxreg.errors import UserError
@@ -67,26 +60,35 @@ PICTURE = FILES[0].shape[1:]
 SIGNATURE = Signature((math.prod(PICTURE),), len(CLASS_NAMES), FILES[1].shape[0], FILES[3].shape[0])
 
 
-def load(folder: str | Path | None = None, announce: Callable[[str], None] | None = None) -> Dataset:
+def load(announce: Callable[[str], None] | None = None) -> Dataset:
     """Fashion-MNIST, whole and checked.
 
+    It may lie in data/fashion-mnist of the clone and of the current folder, in the user's cache, or in the system's
+    share/datasets/fashion-mnist; where none has it, it is downloaded into the cache.
+
     Args:
-        folder: where the four .gz files are. None looks in data/fashion-mnist of the clone and of the current folder,
-            in the user's cache and the system's share/datasets/fashion-mnist, and downloads into the cache if none
-            has them.
         announce: called with one line before a download starts.
 
     Raises:
-        UserError: a file is missing, damaged or altered, or the data is nowhere to be had.
+        UserError: a file is damaged or altered, or the data is nowhere to be had.
     """
-    if folder is not None:
-        return _read_folder(_given(Path(folder)))
     looked_in = []
     for candidate in _folders():
         if not _missing(candidate):
-            return _read_folder(candidate)
+            return read(candidate)
         looked_in.append(candidate)
-    return _read_folder(download.fetch(FILES, looked_in, announce))
+    return read(download.fetch(FILES, looked_in, announce))
+
+
+def read(folder: Path) -> Dataset:
+    """What is in a folder with the four files. Raises `UserError` where one is damaged or altered."""
+    # zlib and hashlib let go of the interpreter lock, so four threads cost what the largest file costs.
+    with ThreadPoolExecutor(len(FILES)) as pool:
+        train_images, train_labels, test_images, test_labels = pool.map(
+            lambda file: _read_file(folder / file.name, file), FILES
+        )
+    train, test = Part(train_images, train_labels), Part(test_images, test_labels)
+    return Dataset("fashion-mnist", train, test, CLASS_NAMES, PICTURE, DIGEST)
 
 
 def _folders() -> Iterator[Path]:
@@ -108,69 +110,20 @@ def _missing(folder: Path) -> list[str]:
     return [file.name for file in FILES if not (folder / file.name).is_file()]
 
 
-LEAVE_OUT = "Leave --data out to use this clone's data/fashion-mnist, your cache, or to download it."
-
-
-def _given(folder: Path) -> Path:
-    if folder.is_file():
-        raise UserError(
-            f"{folder} is a file, expected the folder that holds {FILES[0].name} and the other three.\n"
-            f"  A pair of CSV files takes both: --data TRAIN.csv --test TEST.csv. {LEAVE_OUT}"
-        )
-    if not folder.is_dir():
-        raise UserError(f"{folder} does not exist, expected a folder with Fashion-MNIST's files.\n  {LEAVE_OUT}")
-    if missing := _missing(folder):
-        are = "is" if len(missing) == 1 else "are"
-        raise UserError(
-            f"{folder} has no Fashion-MNIST ({', '.join(missing)} {are} missing; 4 files, 31 MB).\n  {LEAVE_OUT}"
-        )
-    return folder
-
-
-def _read_folder(folder: Path) -> Dataset:
-    # zlib and hashlib let go of the interpreter lock, so four threads cost what the largest file costs.
-    with ThreadPoolExecutor(len(FILES)) as pool:
-        train_images, train_labels, test_images, test_labels = pool.map(
-            lambda file: _read_file(folder / file.name, file), FILES
-        )
-    train, test = Part(train_images, train_labels), Part(test_images, test_labels)
-    return Dataset("fashion-mnist", train, test, CLASS_NAMES, PICTURE, DIGEST)
+WAY_OUT = "Delete it and give the same command again: it is looked for elsewhere then, or downloaded."
 
 
 def _read_file(path: Path, file: IdxFile) -> np.ndarray:
-    """One file's array (read-only): images [example, 784] or labels [example].
-
-    Memory: what the file should hold, three times at most, whatever it holds.
-    """
-    way_out = f"Delete it and give the same command again without --data. {LEAVE_OUT}"
-    size = len(file.header) + math.prod(file.shape)
+    """One file's array (read-only): images [example, 784] or labels [example]."""
     try:
-        packed = reading.read(path, size + size // 1000 + 65536)  # what does not shrink grows by less than that
-        stream = zlib.decompressobj(reading.GZIP)
-        content = stream.decompress(packed, size + 1)
+        content = idx.content_of(path, file.shape, WAY_OUT)
     except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}).\n  {LEAVE_OUT}") from None
-    except zlib.error as error:
-        raise UserError(f"{path} is truncated or no gzip file: {len(packed)} bytes ({error}).\n  {way_out}") from None
-    if not stream.eof and len(content) <= size:
-        raise UserError(f"{path} is truncated or no gzip file: {len(packed)} bytes and no end.\n  {way_out}")
-    if not content.startswith(file.header):
-        found = content[: len(file.header)].hex(" ", 4) or "nothing"
-        raise UserError(
-            f"{path} is not the IDX file it is named for: it begins with {found},"
-            f" expected {file.header.hex(' ', 4)} (magic, then {' x '.join(map(str, file.shape))}).\n"
-            f"  {way_out}"
-        )
-    if len(content) > size:
-        raise UserError(f"{path} unpacks to more than the {size:,} bytes that its header announces.\n  {way_out}")
-    if stream.unused_data:
-        raise UserError(f"{path} has {len(stream.unused_data):,} bytes after its gzip stream.\n  {way_out}")
+        raise UserError(f"{path} cannot be read ({error.strerror}).\n  {WAY_OUT}") from None
     found = hashlib.sha256(content).hexdigest()
     if found != file.content:
         raise UserError(
             f"{path} is not Fashion-MNIST's, or was altered: unpacked SHA-256 {found},"
-            f" expected {file.content}.\n  {way_out}"
+            f" expected {file.content}.\n  {WAY_OUT}"
         )
-    return np.frombuffer(content, np.uint8, offset=len(file.header)).reshape(
-        file.shape[0], *([math.prod(PICTURE)] if len(file.shape) == 3 else [])
-    )
+    array = idx.array_of(content, file.shape)
+    return array.reshape(len(array), -1) if array.ndim == 3 else array

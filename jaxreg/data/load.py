@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxreg import reading
-from jaxreg.data import fashion, kaggle
+from jaxreg.data import fashion, idx_folder, kaggle
 from jaxreg.data.dataset import AS_IT_SAYS, Dataset, Reading, Signature
 from jaxreg.errors import UserError
 
@@ -33,7 +33,7 @@ def load(
     if data is None:
         if test is not None:
             raise UserError("--test: goes with --data, the table to train on.")
-        return fashion.load(None, announce)
+        return fashion.load(announce)
     if kaggle.has_layout(data) and test is not None:
         return kaggle.load(data, test)
     path = Path(data)
@@ -46,7 +46,9 @@ def load(
             raise UserError(
                 f"{path}: a test table goes with a table, {', '.join(table.SUFFIXES)}, or leave --test out."
             )
-        return fashion.load(data, announce)
+        if how._replace(seed=0) != AS_IT_SAYS:
+            raise UserError(f"{path}: --label, --task, --group, --drop and --holdout are of tables, and this is none.")
+        return idx_folder.load(path)
     if announce is not None:
         announce(f"reading {path}")
     name = path.name if test is None else f"{path.name} and {Path(test).name}"

@@ -32,7 +32,7 @@ def read(path: Path) -> pd.DataFrame:
     except FileNotFoundError:
         raise UserError(f"{path} does not exist, expected a table as .csv or .parquet.") from None
     except ImportError:
-        raise UserError(f"{path}: Parquet needs pyarrow. Type: pip install 'jaxreg[parquet]'") from None
+        raise UserError(f"{path}: Parquet needs pyarrow. Type: pip install pyarrow") from None
     except (OSError, ValueError, pd.errors.ParserError) as error:
         said = getattr(error, "strerror", None) or [*str(error).strip().splitlines(), type(error).__name__][0]
         raise UserError(f"{path} can't be read as a table: {printable(str(said)[:200])}.") from None
@@ -87,8 +87,8 @@ def dataset(train: pd.DataFrame, test: pd.DataFrame | None, how: Reading, name: 
 
 
 def _columns(table: pd.DataFrame) -> str:
-    shown = [str(c) for c in table.columns[:12]]
-    return f"its columns are {', '.join(shown)}{', …' if len(table.columns) > 12 else ''}"
+    names = [str(c) for c in table.columns]  # the label is often the last
+    return f"its columns are {', '.join(names if len(names) <= 16 else [*names[:10], '…', *names[-5:]])}"
 
 
 def _labels(table: pd.DataFrame, how: Reading) -> list[str]:
@@ -105,7 +105,7 @@ def _labels(table: pd.DataFrame, how: Reading) -> list[str]:
     if len(found) != 1:
         which = f"{listing(found)} may both be" if found else "none is called"
         raise UserError(
-            f"which column is to be predicted? {which} {'it' if found else listing([*LABELS])}; {_columns(table)}.\n"
+            f"which column is to be predicted? {which} {'it' if found else ' or '.join(LABELS)}; {_columns(table)}.\n"
             "  Say it with --label COLUMN, or label=…"
         )
     return found

@@ -30,6 +30,9 @@ def configure(devices: int | None = None) -> None:
       (three times the speed on two cores).
     - Vectors of 512 bits on CPUs that have them, where XLA prefers 256: 6 % of a step.
     - The compilation cache, every program included: the second start of a sweep compiles nothing.
+
+    Args:
+        devices: how many CPU devices; one per core by default.
     """
     flags = os.environ.get("XLA_FLAGS", "")
     options = {

@@ -129,6 +129,9 @@ def decompose(
         are several, with the splits of one. Brier and 0-1 have no unit, cross-entropy is in nats. Of quantities the
         losses are squared_error and absolute_error, means over the quantities in their units
         (`jaxreg.statistics.squared`).
+
+    Raises:
+        UserError: outputs are not what `kind` says, do not fit the labels, or two have one split and seed.
     """
     outputs, labels = np.asanyarray(outputs), np.asarray(labels)
     where = design(split, seed, deal)

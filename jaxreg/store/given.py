@@ -73,7 +73,7 @@ def _parquet(file: Path) -> Given:
     try:
         table = pd.read_parquet(file)
     except ImportError:
-        raise UserError(f"{file}: needs pyarrow. Type: pip install 'jaxreg[parquet]'") from None
+        raise UserError(f"{file}: needs pyarrow. Type: pip install pyarrow") from None
     except FileNotFoundError:
         raise UserError(f"{file} is missing: expected predictions as .npz or .parquet.") from None
     except (OSError, ValueError) as error:
