@@ -40,6 +40,7 @@ def changes(results: Results, layout: Layout) -> list[Picture]:
     axes[0, 0].set_yticks(heights, [style.label(cell) for cell in cells])
     axes[0, 0].set_ylim(heights[-1] - 0.6, 0.6)
     base, (parts, _) = "no regularisation" if layout.base_is_none else text(layout.base), scopes(results, layout)
+    most = f" The {MOST_ROWS} of most interest." if len(results.cells) - 1 > MOST_ROWS else ""
     return [
         picture(
             "answer",
