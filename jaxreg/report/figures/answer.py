@@ -47,8 +47,7 @@ def changes(results: Results, layout: Layout) -> list[Picture]:
             f"The change of each cell against {base} in {', '.join(MEASURES[m].title.lower() for m in tables)}.",
             f"Change against {base} on {parts.examples}, member paired with member, with 95 % intervals. **Filled: "
             "significant** after correction for the number of cells; open: may be chance. The shaded side is better. "
-            "Arrows: beyond the panel."
-            + (f" The {MOST_ROWS} of most interest." if len(results.cells) - 1 > MOST_ROWS else ""),
+            f"Arrows: beyond the panel.{most}",
             figure,
         )
     ]
