@@ -76,8 +76,8 @@ def _second_stage(driver: Driver, tables: Analysis, trainer: Callable[[], AnyTra
     if not driver.sweep.second_stage or tables.candidates is None:
         return tables
     kin = second_stage.kin(driver.sweep, tables.worth_training_on_all)
-    stopped = second_stage.at_best_epoch(driver.sweep, tables.candidates.reference)
-    wanted = [cell for cells in [*kin.values(), [stopped] if stopped else []] for cell in cells]
+    beside = second_stage.beside(driver.sweep, tables.candidates.reference)
+    wanted = [cell for cells in [*kin.values(), beside] for cell in cells]
     driver.add(second_stage.members(driver.sweep, wanted))
     cells = dict.fromkeys(member.cell.name for member in driver.second_stage)
     if cells:

@@ -116,8 +116,8 @@ class RegularizedMLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[
             "cell": rows["cell"].to_numpy(str),
             "mean_test_score": -rows["mean"].to_numpy(),
         }
-        stopped = second_stage.at_best_epoch(sweep, sweep.cells[0].name)
-        strengths = rows if stopped is None else rows[rows["cell"] != stopped.name]
+        beside = [one.name for one in second_stage.beside(sweep, sweep.cells[0].name)]
+        strengths = rows[~rows["cell"].isin(beside)]
         return sweep, cells[best or str(strengths.sort_values("mean", kind="stable")["cell"].iloc[0])]
 
     def _sweep(self, data: Dataset, seed: int) -> Sweep:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -51,23 +52,27 @@ def test_a_grid_has_a_second_stage_and_a_file_only_where_it_asks_for_one():
         load(flags={"grid": "l1", "splits": 1, "second_stage": 2})
 
 
-def test_the_reference_at_its_best_epoch_is_a_row_and_never_recommended(both: dict[str, Path]):
+def test_the_reference_in_ways_that_cost_nothing_are_rows_and_never_recommended(both: dict[str, Path]):
     results = read(both["with"], for_report=True)
-    stopped = second_stage.at_best_epoch(sweep(), "plain")
-    assert (
-        stopped is not None
-        and stopped.name == "early_stopping=3-best"
-        and stopped.settings.early_stopping.restore_best_weights
-    )
-    assert stopped.name in set(results.whole["cell"]) and stopped.name not in set(results.recommendation["cell"])
-    assert "no regularisation at its best epoch, chosen on a tenth of the training images" in write(
-        both["with"]
-    ).read_text(encoding="utf-8")
-    assert second_stage.at_best_epoch(load(flags={"grid": "l1,early_stopping"}), "plain") is None
+    stopped, averaged = second_stage.beside(sweep(), "plain")
+    assert (stopped.name, averaged.name) == ("early_stopping=3-best", "averaged_epochs=2")
+    assert stopped.settings.early_stopping is not None and stopped.settings.early_stopping.restore_best_weights
+    for cell in (stopped, averaged):
+        assert cell.name in set(results.whole["cell"]) and cell.name not in set(results.recommendation["cell"])
+    page = write(both["with"]).read_text(encoding="utf-8")
+    assert "no regularisation at its best epoch, chosen on a tenth of the training images" in page
+    assert "the mean of the weights at the ends of its last epochs" in page
+    assert re.search(r"\*\*Averag(e|ing) the weights of the last epochs\*\* \(`averaged_epochs=2`\)", page)
+
+
+def test_what_a_sweep_varies_itself_is_not_added():
+    assert second_stage.beside(load(flags={"grid": "l1,early_stopping"}), "plain") == []
+    (stopped,) = second_stage.beside(load(flags={"grid": "l1,averaged_epochs"}), "plain")
+    assert stopped.name == "early_stopping=3-best"
 
 
 def test_its_members_are_bounded_too():
-    with pytest.raises(UserError, match="--second-stage: is about 800000 members, and a sweep has at most"):
+    with pytest.raises(UserError, match="--second-stage: is about 900000 members, and a sweep has at most"):
         load(flags={"grid": "l1,l2", "second_stage": 100_000}, mark="--")
 
 
@@ -96,7 +101,9 @@ def test_its_members_are_on_everything_and_in_tables_of_their_own(both: dict[str
     assert set(added["split"]) == {"all"} and set(added["trained_on"]) == {len(dataset.train.targets), 180}
     best = results.choice("l1", "best")
     expected = second_stage.kin(sweep(), ["plain", best["cell"]])
-    names = list(dict.fromkeys(cell.name for cells in expected.values() for cell in cells)) + ["early_stopping=3-best"]
+    names = list(dict.fromkeys(cell.name for cells in expected.values() for cell in cells)) + [
+        cell.name for cell in second_stage.beside(sweep(), "plain")
+    ]
     assert list(dict.fromkeys(added["cell"])) == names and (added.groupby("cell").size() == 2).all()
     assert list(results.whole["measure"]) == list(CLASSES.on_everything) * len(names)
     for cell, rows in added.groupby("cell"):

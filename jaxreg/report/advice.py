@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from jaxreg.axes import AXES
-from jaxreg.formatting import difference, listing, swapped
+from jaxreg.formatting import difference, listing, swapped, value_text
 from jaxreg.measures import MEASURES
 from jaxreg.report.layout import Layout
 from jaxreg.report.markdown import code
@@ -61,10 +61,20 @@ def change_text(row: Row, measure: str, prefix: str = "") -> str:
 
 def cell_at_best_epoch(results: Results, layout: Layout) -> str | None:
     """The base cell with early stopping, on all of the data, where a second stage has trained it."""
+    return _beside(results, layout, "early_stopping", "off")
+
+
+def cell_of_averaged_weights(results: Results, layout: Layout) -> str | None:
+    """The base cell with the weights of its last epochs averaged, likewise."""
+    return _beside(results, layout, "averaged_epochs", "1")
+
+
+def _beside(results: Results, layout: Layout, axis: str, off: str) -> str | None:
     rows = results.second_stage
-    if "early_stopping" not in rows or layout.base is None or varies(results, "early_stopping"):
+    if axis not in rows or layout.base is None or varies(results, axis):
         return None
-    found = rows.loc[rows["early_stopping"].notna() & (rows["early_stopping"].astype(str) != "off"), "cell"]
+    values = rows[axis].map(value_text, na_action="ignore")
+    found = rows.loc[values.notna() & (values != off), "cell"]
     return None if found.empty else str(found.iloc[0])
 
 
@@ -91,5 +101,10 @@ def why_both(results: Results, layout: Layout) -> str:
         said += (
             f" {code(stopped)} is {layout.base_in_words} at its best epoch, chosen on a tenth of the training "
             f"{results.examples_are}: what early stopping does in the place of a penalty."
+        )
+    if (averaged := cell_of_averaged_weights(results, layout)) is not None:
+        said += (
+            f" {code(averaged)} is {layout.base_in_words} with the mean of the weights at the ends of its last epochs, "
+            "which costs nothing to train."
         )
     return f"{said} Intervals cover other seeds and other test {results.examples_are}, of this one training set."

@@ -16,6 +16,7 @@ from jaxreg.report.advice import (
     purposes,
     scopes,
 )
+from jaxreg.report.averaging import averaging
 from jaxreg.report.layout import Layout
 from jaxreg.report.markdown import code
 from jaxreg.report.parts import Entry, Table
@@ -35,7 +36,12 @@ def answer(results: Results, layout: Layout) -> list[str]:
     if whole is not None:
         sentences.append(_decision(results, layout, whole))
     sentences.append(_decision(results, layout, parts))
-    sentences += [temperature.calibration(results, layout, parts), _avoid(results, layout), _settle(results, layout)]
+    sentences += [
+        averaging(results, layout),
+        temperature.calibration(results, layout, parts),
+        _avoid(results, layout),
+        _settle(results, layout),
+    ]
     return [sentence for sentence in sentences if sentence]
 
 

@@ -10,7 +10,7 @@ which is one as a rule.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Any, Literal
 
 from jaxreg.axes import AXES
 from jaxreg.spec.grid import cell_name, value_of
@@ -23,6 +23,7 @@ USUAL_SEEDS = 3
 USUAL_LOOKS = 4
 """Of a sweep that settles, unless it says: with Pocock's boundaries half of the trainings, see docs/coverage.md."""
 TENTH = 0.1
+AVERAGED = 1 / 3  # of the epochs, the last
 BEST_EPOCH = EarlyStopping(patience=3, restore_best_weights=True)
 
 
@@ -39,25 +40,28 @@ def kin(sweep: Sweep, chosen: Iterable[str]) -> dict[str, list[Cell]]:
     return found
 
 
-def at_best_epoch(sweep: Sweep, reference: str) -> Cell | None:
-    """The reference once more, back at its best epoch: what early stopping does in the place of a penalty.
+def beside(sweep: Sweep, reference: str) -> list[Cell]:
+    """The reference in other ways that cost nothing: back at its best epoch, and with the weights of its last averaged.
 
-    The epoch is chosen on a tenth of the training examples, never on the test set. None where the sweep has early
-    stopping itself, or the reference starts from another cell.
+    The best epoch is chosen on a tenth of the training examples, never on the test set; the last are a third of all.
+    Of each kind none where the sweep has it itself, and none at all where the reference starts from another cell.
     """
-    by_name = {cell.name: cell for cell in sweep.cells}
-    if by_name[reference].after is not None or any(cell.settings.early_stopping for cell in sweep.cells):
-        return None
-    changes = {"train_examples": None, "early_stopping": BEST_EPOCH, "averaged_epochs": 1}
-    settings = by_name[reference].settings.model_copy(update=changes)
-    return Cell(name=cell_name(settings, sweep.recipe), settings=settings)
+    start = next(cell for cell in sweep.cells if cell.name == reference)
+    if start.after is not None or any(cell.settings.early_stopping for cell in sweep.cells):
+        return []
+    changes: list[dict[str, Any]] = [{"early_stopping": BEST_EPOCH, "averaged_epochs": 1}]
+    last = max(round(start.settings.epochs * AVERAGED), 2)
+    if last < start.settings.epochs and all(cell.settings.averaged_epochs == 1 for cell in sweep.cells):
+        changes.append({"averaged_epochs": last})
+    found = [start.settings.model_copy(update={"train_examples": None, **change}) for change in changes]
+    return [Cell(name=cell_name(settings, sweep.recipe), settings=settings) for settings in found]
 
 
 def every(sweep: Sweep) -> dict[str, Cell]:
     """All cells that a second stage may train, whatever was best, by name."""
     names = [cell.name for cell in sweep.cells]
-    stopped = [cell for cell in (at_best_epoch(sweep, name) for name in names) if cell is not None]
-    cells = [*(cell for cells in kin(sweep, names).values() for cell in cells), *stopped]
+    others = [cell for name in names for cell in beside(sweep, name)]
+    cells = [*(cell for cells in kin(sweep, names).values() for cell in cells), *others]
     return {cell.name: cell for cell in cells}
 
 
@@ -73,8 +77,8 @@ def most_cells(sweep: Sweep) -> int:
     axes = {axis for term in (sweep.grid or "").split(",") for axis in term.split("*") if axis in AXES}
     choices = [3 if AXES[axis].falls else 1 for axis in axes if not AXES[axis].condition]
     most = min(1 + sum(choices), 1 + 3 * len(sweep.cells))
-    stops = any(cell.settings.early_stopping for cell in sweep.cells)
-    return most + (not stops) if sweep.second_stage else 0
+    others = max((len(beside(sweep, cell.name)) for cell in sweep.cells[:1]), default=0)
+    return most + others if sweep.second_stage else 0
 
 
 def _falling(cell: Cell) -> dict[str, float]:

@@ -1,0 +1,29 @@
+"""What the mean of the weights of the last epochs does, which costs no training."""
+
+from __future__ import annotations
+
+from jaxreg.formatting import listing
+from jaxreg.measures import MEASURES
+from jaxreg.report.advice import cell_of_averaged_weights, change_text
+from jaxreg.report.layout import Layout
+from jaxreg.report.markdown import code
+from jaxreg.store.results import Results
+
+
+def averaging(results: Results, layout: Layout) -> str:
+    """What the mean of the last epochs' weights does to the reference, on all of the data; empty where unknown."""
+    cell, measures = cell_of_averaged_weights(results, layout), results.measures
+    rows = {name: row for name in measures.shown if (row := results.of_whole(cell, name)) is not None} if cell else {}
+    told = {name: row["verdict"] for name, row in rows.items()}
+    if cell is None or measures.first not in rows:
+        return ""
+    changed = listing([f"{change_text(row, name)} in {MEASURES[name].words}" for name, row in rows.items()])
+    if "lower" in told.values() and "higher" not in told.values():
+        better = listing([MEASURES[name].words for name, verdict in told.items() if verdict == "lower"])
+        return (
+            f"**Average the weights of the last epochs** ({code(cell)}), which costs nothing: on all "
+            f"{results.examples_are}, {layout.base_in_words} then changes by {changed}; significantly better in "
+            f"{better}."
+        )
+    sure = "some of it significantly worse" if "higher" in told.values() else "which may be chance"
+    return f"**Averaging the weights of the last epochs** ({code(cell)}) changes {changed}, {sure}."
