@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
+from jaxreg.data.encoding import Column, Encoding
 from jaxreg.errors import UserError
 from jaxreg.formatting import count, listing
 
@@ -22,8 +23,8 @@ def lacking(values: pd.Series) -> str:
 
 def encoded(
     parts: tuple[pd.DataFrame, pd.DataFrame], features: Sequence[str], name: str
-) -> tuple[list[np.ndarray], list[str]]:
-    """Both parts as float32 [row, feature], and what was done.
+) -> tuple[list[np.ndarray], Encoding, list[str]]:
+    """Both parts as float32 [row, feature], how other rows become such, and what was done.
 
     Raises:
         UserError: a column lacks values, has infinite ones, numbers the rows, is a time, or has too many texts.
@@ -36,16 +37,9 @@ def encoded(
             f"{name}: {count(len(empty), 'column')} with missing values: {said}.\n"
             f"  Fill them in, as in table.fillna(table.median()), or leave them out: --drop {','.join(empty)}"
         )
-    columns: list[list[np.ndarray]] = [[], []]
-    texts = []
-    for feature in features:
-        train = parts[0][feature]
-        if types.is_numeric_dtype(train):
-            _one_number(parts, feature, name, columns)
-        else:
-            texts.append(feature)
-            _one_text(parts, feature, name, columns)
-    made = [np.column_stack(own).astype(np.float32) for own in columns]
+    texts = [feature for feature in features if not types.is_numeric_dtype(parts[0][feature])]
+    encoding = Encoding(tuple((_texts if c in texts else _numbers)(parts, c, name) for c in features))
+    made = [encoding.encode(part) for part in parts]
     notes = []
     if len(texts) < len(features):
         notes.append(f"{count(len(features) - len(texts), 'column')} of numbers, standardised by the training rows")
@@ -53,12 +47,10 @@ def encoded(
         notes.append(
             f"{listing(texts)} one-hot, by the values in the training rows: {made[0].shape[1]} features in all"
         )
-    return made, notes
+    return made, encoding, notes
 
 
-def _one_number(
-    parts: tuple[pd.DataFrame, pd.DataFrame], feature: str, name: str, columns: list[list[np.ndarray]]
-) -> None:
+def _numbers(parts: tuple[pd.DataFrame, pd.DataFrame], feature: str, name: str) -> Column:
     values = [part[feature].to_numpy(np.float64) for part in parts]
     if not all(np.isfinite(one).all() for one in values):
         raise UserError(f"{name}: column {feature} has infinite numbers. Replace them, or type --drop {feature}")
@@ -66,14 +58,11 @@ def _one_number(
         raise UserError(
             f"{name}: column {feature} numbers the rows, which says nothing of others. Type --drop {feature}"
         )
-    mean, spread = values[0].mean(), values[0].std()
-    for own, one in zip(columns, values, strict=True):
-        own.append((one - mean) / (spread if spread > 0 else 1.0))
+    mean, spread = float(values[0].mean()), float(values[0].std())
+    return Column(feature, mean, spread if spread > 0 else 1.0)
 
 
-def _one_text(
-    parts: tuple[pd.DataFrame, pd.DataFrame], feature: str, name: str, columns: list[list[np.ndarray]]
-) -> None:
+def _texts(parts: tuple[pd.DataFrame, pd.DataFrame], feature: str, name: str) -> Column:
     train = parts[0][feature]
     dates = train.astype(str).str.match(r"^\d{4}-\d{2}(-\d{2})?([T ]|$)|^\d{1,2}[./]\d{1,2}[./]\d{2,4}")
     if types.is_datetime64_any_dtype(train) or dates.mean() > 0.9:
@@ -87,6 +76,4 @@ def _one_text(
             f"{name}: column {feature} has {len(known):,} different texts in {len(train):,} rows, more than "
             f"{MOST_CATEGORIES}: names rather than kinds. Type --drop {feature}"
         )
-    for own, part in zip(columns, parts, strict=True):
-        kinds = pd.Series(part[feature].astype(str).to_numpy())
-        own.extend(pd.get_dummies(kinds).reindex(columns=known, fill_value=False).to_numpy(np.float64).T)
+    return Column(feature, kinds=tuple(known))

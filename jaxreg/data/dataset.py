@@ -79,6 +79,7 @@ class Dataset(NamedTuple):
     inputs_are: str = "pixels"
     notes: tuple[str, ...] = ()  # how it was read
     quantities: Quantities | None = None  # what is predicted, where that are no classes
+    encoding: Any = None  # `jaxreg.data.encoding.Encoding`, of a table: how its columns became the inputs
 
     @property
     def measures(self) -> Measures:

@@ -78,12 +78,10 @@ def dataset(train: pd.DataFrame, test: pd.DataFrame | None, how: Reading, name: 
         wanted, about = quantities(wanted[0], wanted[1], labels)
     elif len(missing := np.setdiff1d(np.arange(len(targets.classes)), wanted[0])):
         raise UserError(f"{name}: class {brief(targets.classes[missing[0]])} has no row to train on.")
-    arrays, more = encoded(parts, features, name)
+    arrays, encoding, more = encoded(parts, features, name)
     made = [Part(x, y) for x, y in zip(arrays, wanted, strict=True)]
-    said = tuple([*notes, *more])
-    return Dataset(
-        name, made[0], made[1], targets.classes, None, digest(*made), groups, "rows", "features", said, about
-    )
+    words = ("rows", "features", tuple([*notes, *more]))
+    return Dataset(name, made[0], made[1], targets.classes, None, digest(*made), groups, *words, about, encoding)
 
 
 def _columns(table: pd.DataFrame) -> str:
