@@ -15,7 +15,7 @@ _HOMES = {
     "run": "run",
     "compare": "compare",
     "Sweep": "spec.sweep",
-    "load": "spec.load",
+    "load": "loading",
     "configure": "engine.devices",
     "UserError": "errors",
     "Failure": "errors",

@@ -18,6 +18,7 @@ from jaxreg.data.dataset import Dataset, Part, digest
 from jaxreg.data.splits import held_out
 from jaxreg.fitted import fit
 from jaxreg.run import run
+from jaxreg.saved_estimators import SavedToFile
 from jaxreg.source import suited_to
 from jaxreg.spec import second_stage
 from jaxreg.spec.grid import value_of
@@ -27,7 +28,7 @@ from jaxreg.spec.sweep import Cell, Sweep
 LEAST = 8  # rows of the rarest class with which there is something to choose by
 
 
-class RegularizedMLPClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class RegularizedMLPClassifier(SavedToFile, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """A multilayer perceptron that chooses how strongly it is regularised.
 
     `fit` trains every strength on disjoint parts of three quarters of the rows, then the reference and the best of each

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,12 +96,16 @@ class Run:
         Raises:
             UserError: nothing can be recommended.
         """
+        if self._recommended is None:
+            raise UserError(f"{self.folder}: nothing can be recommended; see its report.")
+        return self._recommended
+
+    @property
+    def _recommended(self) -> str | None:
         results = read_results(self.folder)
         purpose = str(results.record.get("purpose") or results.measures.answered[0])
         row = results.advice("whole", purpose) or results.advice("parts", purpose)
-        if row is None:
-            raise UserError(f"{self.folder}: nothing can be recommended; see its report.")
-        return str(row["cell"])
+        return None if row is None else str(row["cell"])
 
     def plot(self, name: str = "answer") -> Any:
         """A figure of the report, as a Pillow image, which a notebook shows; `figures` has the names.
@@ -141,4 +146,6 @@ class Run:
         name = cell or self.best
         if name not in cells:
             raise UserError(f"there is no cell {brief(name)}; there are {', '.join([*cells][:12])}.")
-        return fit(sweep, data, cells[name], ensemble)
+        made = fit(sweep, data, cells[name], ensemble)
+        about = {"recommended": self._recommended, "verdict": self.verdict, "data": dict(results.record["data"])}
+        return replace(made, about=about)

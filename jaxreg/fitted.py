@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -11,7 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Integer
 
+from jaxreg import saved
 from jaxreg.data.dataset import Dataset
+from jaxreg.data.encoding import Encoding
 from jaxreg.engine import training
 from jaxreg.engine.grouping import prepare
 from jaxreg.engine.networks import Weights
@@ -31,7 +35,8 @@ BATCH = 256  # rows predicted at once: always as many, so that a row's predictio
 class Fitted:
     """Networks of one setting from several seeds; their probabilities are averaged.
 
-    Inputs are as the data set has them: rows of the features that a table became, or 8-bit pixels.
+    Inputs are as they were given for training: rows of a table with its columns, as a DataFrame or an array of them in
+    order, or 8-bit pixels.
     """
 
     cell: Cell
@@ -39,13 +44,19 @@ class Fitted:
     members: tuple[Weights, ...]
     _learner: Learner
     _hyper: Hyperparameters
+    encoding: Encoding | None = None  # of a table: how its columns become the inputs of the network
+    about: Mapping[str, Any] = field(default_factory=dict)  # what was recommended, and on which data
 
     def predict_proba(self, inputs: Any) -> Float[np.ndarray, "row class"]:
         """The probability of each class, in the order of `class_names`.
 
         Raises:
-            UserError: rows have another number of features.
+            UserError: rows have another number of features, or lack a column or a value.
         """
+        return self._probabilities(inputs if self.encoding is None else self.encoding.rows(inputs))
+
+    def _probabilities(self, inputs: Any) -> Float[np.ndarray, "row class"]:
+        """Of rows as the network takes them."""
         inputs = np.asarray(inputs)
         flat = inputs.reshape(len(inputs), int(np.prod(inputs.shape[1:])))
         expected = self._learner.inputs
@@ -67,6 +78,27 @@ class Fitted:
     def score(self, inputs: Any, targets: Integer[np.ndarray, " row"]) -> float:
         """The share of right answers."""
         return float((self.predict(inputs) == np.asarray(targets)).mean())
+
+    @property
+    def parts(self) -> saved.Parts:
+        """All that it consists of."""
+        return saved.Parts(
+            self.cell, self.class_names, self.members, self._learner, self._hyper, self.encoding, self.about
+        )
+
+    @property
+    def probe(self) -> saved.Probe:
+        """What it predicts for a few rows of no meaning, by which a copy of it is known."""
+        rows = saved.rows_to_try(self._learner.inputs, self._hyper)
+        return saved.Probe(rows, self._probabilities(rows))
+
+    def save(self, path: str | Path) -> Path:
+        """Writes it to a .safetensors file, without pickle; `jaxreg.load` gives it back, bit for bit.
+
+        Raises:
+            UserError: the file can't be written.
+        """
+        return saved.write(Path(path), self.parts, self.probe)
 
 
 @partial(jax.jit, static_argnums=0)
@@ -105,4 +137,4 @@ def fit(
     if lost := [name for name, one in found.items() if one.row["diverged_at"] is not None]:
         raise Failure(f"{lost[0]} diverged in training. A smaller learning rate may help.")
     weights = tuple(Weights(**found[member.id].weights) for member in members)
-    return Fitted(cell, dataset.class_names, weights, group.learner, data[0].hyper)
+    return Fitted(cell, dataset.class_names, weights, group.learner, data[0].hyper, dataset.encoding)

@@ -23,6 +23,7 @@ jaxreg.configure(2)  # two CPU devices on any machine; must come before JAX star
 
 APART = {
     "estimators": "also scikit-learn's own checks of our estimators (minutes)",
+    "exports": "also the tests that save and export after whole sweeps, or need TensorBoard and MLflow (minutes)",
     "kills": "also the tests that start sweeps and kill them (minutes)",
     "compilers": "also the tests that compile for a TPU, where its compiler is installed (minutes)",
     "browsers": "also the tests that open report.html in Chromium, where there is one",

@@ -47,6 +47,13 @@ def functions_of(network: Any) -> tuple[Init, Apply, str]:
     )
 
 
+def found_at(network: Any) -> str | None:
+    """The name under which Python finds a network, or its class: "package.module:name"; None where there is none."""
+    made_by = type(network) if isinstance(network, nn.Module) else network
+    module, name = getattr(made_by, "__module__", "__main__"), getattr(made_by, "__qualname__", "")
+    return f"{module}:{name}" if name.isidentifier() and module != "__main__" else None
+
+
 def _linen(module: nn.Module) -> tuple[Init, Apply]:
     asked = set(inspect.signature(type(module).__call__).parameters)
 

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxreg.engine.flax_modules import functions_of
+from jaxreg.engine.flax_modules import found_at, functions_of
 from jaxreg.engine.networks import Params, Weights
 from jaxreg.errors import UserError
 from jaxreg.formatting import brief
@@ -37,6 +37,7 @@ class OwnNetwork:
     width: int  # numbers that are on their way for one example
     penalised_paths: tuple[str, ...]
     side_by_side: bool
+    found_at: str | None = field(compare=False)  # where Python finds it: package.module:name
     _init: Callable[..., Any] = field(compare=False, repr=False)
     _apply: Callable[..., Any] = field(compare=False, repr=False)
 
@@ -155,7 +156,8 @@ def register(
     size = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))
     # Its gradient can't be batched inside a shard_map: NotImplementedError in 0.7.2, none in 0.10.
     batches = "conv_general_dilated" not in text or jax.__version_info__ >= (0, 10)
-    own = OwnNetwork(f"{called}{MARK}{digest[:16]}", size, units, paths, batches, init, apply)
+    where = called if ":" in called else found_at(network)
+    own = OwnNetwork(f"{called}{MARK}{digest[:16]}", size, units, paths, batches, where, init, apply)
     return _KNOWN.setdefault(own.name, own)
 
 

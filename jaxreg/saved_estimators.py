@@ -1,0 +1,70 @@
+"""Estimators to a file and back: their networks, what they chose, and how they standardise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxreg import saved
+from jaxreg.errors import UserError
+from jaxreg.fitted import Fitted
+
+ATTRIBUTES = ("best_params_", "report_", "n_features_in_")
+STANDARDISING = ("_mean", "_spread")
+
+
+class SavedToFile:
+    """What an estimator that is fitted can do besides."""
+
+    def save(self, path: str | Path) -> Path:
+        """Writes the fitted estimator to a .safetensors file, without pickle; `jaxreg.load` gives it back.
+
+        Raises:
+            UserError: it is not fitted, its classes or parameters are no plain values, or the file can't be written.
+        """
+        mine: dict[str, Any] = vars(self)
+        if "fitted_" not in mine:
+            raise UserError("save: the estimator is not fitted yet. Call fit first.")
+        classes, results = mine["classes_"], mine["cv_results_"]
+        about = {
+            "class": type(self).__name__,
+            "parameters": self.get_params(deep=False),  # type: ignore[attr-defined]
+            "classes": _values(classes, Path(path)),
+            "columns": list(mine["feature_names_in_"]) if "feature_names_in_" in mine else None,
+            "results": {name: np.asarray(column).tolist() for name, column in results.items()},
+        } | {name: mine[name] for name in ATTRIBUTES}
+        fitted: Fitted = mine["fitted_"]
+        arrays = {f"estimator/{name}": mine[name] for name in STANDARDISING}
+        return saved.write(Path(path), fitted.parts, fitted.probe, about, arrays)
+
+
+def restored(kind: Any, fitted: Fitted, about: Mapping[str, Any], arrays: Mapping[str, np.ndarray], path: Path) -> Any:
+    """The estimator that was saved, of this class, around its networks. Raises `UserError` where it is another's."""
+    if about.get("class") != kind.__name__:
+        raise UserError(f"{path}: holds an estimator {about.get('class')}, which this jaxreg does not have.")
+    try:
+        made = kind(**about["parameters"])
+        made.classes_ = np.array(about["classes"]["values"], np.dtype(about["classes"]["type"]))
+        made.cv_results_ = {
+            name: np.array(values) if name != "params" else values for name, values in about["results"].items()
+        }
+        if about["columns"] is not None:
+            made.feature_names_in_ = np.array(about["columns"], object)
+        for name in ATTRIBUTES:
+            setattr(made, name, about[name])
+        for name in STANDARDISING:
+            setattr(made, name, arrays[f"estimator/{name}"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path}: what it says of its estimator makes no sense ({error}).") from None
+    made.fitted_ = fitted
+    return made
+
+
+def _values(classes: np.ndarray, path: Path) -> dict[str, Any]:
+    plain = classes.dtype.kind in "biufU" or all(type(one) is str for one in classes)
+    if not plain:
+        raise UserError(f"{path}: classes of the type {type(classes[0]).__name__} can't be saved without pickle.")
+    return {"type": classes.dtype.str, "values": classes.tolist()}

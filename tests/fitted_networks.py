@@ -1,0 +1,35 @@
+"""Small networks that are fitted, for the tests of what becomes of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flax.linen as nn
+import numpy as np
+
+import jaxreg
+from jaxreg.data.dataset import Dataset
+from jaxreg.fitted import Fitted, fit
+from jaxreg.source import with_network
+
+
+def fitted(data: Dataset, ensemble: int = 1, network: Any = None, penalised: Any = None, **settings: Any) -> Fitted:
+    flags = {"grid": "l1", "l1": [1e-4], "hidden": [5, 4], "epochs": 2, "batch_size": [20], **settings}
+    sweep = jaxreg.load(flags=flags)
+    if network is not None:
+        sweep, _ = with_network(sweep, data.signature, network, penalised)
+    return fit(sweep, data, sweep.cells[0], ensemble)
+
+
+class Own(nn.Module):
+    width: int = 4
+
+    @nn.compact
+    def __call__(self, x: Any, train: bool = False) -> Any:
+        x = nn.BatchNorm(use_running_average=not train)(nn.relu(nn.Dense(self.width)(x)))
+        return nn.Dense(10)(nn.Dropout(0.1, deterministic=not train)(x))
+
+
+def same(one: Any, other: Any, rows: Any) -> None:
+    np.testing.assert_array_equal(one.predict_proba(rows), other.predict_proba(rows), strict=True)
+    np.testing.assert_array_equal(one.predict(rows), other.predict(rows), strict=True)

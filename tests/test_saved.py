@@ -1,0 +1,169 @@
+"""Fitted networks go to a file and come back bit for bit; other files are refused in one line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from fitted_networks import Own, fitted, same
+from safetensors.numpy import load_file, save_file
+
+import jaxreg
+from jaxreg.data.dataset import Dataset
+from jaxreg.data.in_memory import of_arrays
+from jaxreg.errors import UserError
+from jaxreg.source import how
+from jaxreg.store import weights_file
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def patients() -> pd.DataFrame:
+    random = np.random.default_rng(0)
+    age, ward = random.normal(60, 12, 90), random.choice(["east", "north", "west"], 90)
+    ill = (age + 20 * (ward == "west") + random.normal(0, 5, 90) > 65).astype(int)
+    return pd.DataFrame({"age": age, "ward": ward, "smokes": random.random(90) < 0.3, "outcome": ill})
+
+
+@pytest.fixture(scope="module")
+def table(patients: pd.DataFrame) -> Dataset:
+    return of_arrays(patients, how(jaxreg.load(flags={"grid": "l1", "label": "outcome"})))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"ensemble": 2},
+        {"batch_norm": [True], "dropout": [[0.3, 0]], "scaling": ["standard"], "biases": False},
+        {"max_norm": [2.0], "early_stopping": [2], "optimizer": "sgd", "schedule": "cosine", "scaling": ["raw"]},
+    ],
+    ids=str,
+)
+def test_what_was_saved_predicts_the_same_to_the_last_bit(
+    settings: dict[str, Any], dataset: Dataset, tmp_path: Path
+) -> None:
+    made = fitted(dataset, **settings)
+    file = made.save(tmp_path / "made.safetensors")
+    again = jaxreg.load(file)
+    same(made, again, dataset.test.inputs)
+    assert (again.cell, again.class_names, len(again.members)) == (made.cell, made.class_names, len(made.members))
+    assert again.score(*dataset.test) == made.score(*dataset.test)
+    assert again.save(tmp_path / "again.safetensors").read_bytes() == file.read_bytes()
+
+
+def test_rows_of_a_table_are_given_as_they_are(patients: pd.DataFrame, table: Dataset, tmp_path: Path) -> None:
+    """With texts, standardised and encoded as in training, in any order of the columns, one by one or together."""
+    made = fitted(table, ensemble=2)
+    again = jaxreg.load(made.save(tmp_path / "table.safetensors"))
+    rows = patients.drop(columns="outcome")
+    same(made, again, rows)
+    expected = made._probabilities(np.concatenate([table.train.inputs, table.test.inputs]))
+    assert made.encoding is not None
+    encoded = made.encoding.rows(rows)
+    assert {row.tobytes() for row in encoded} == {row.tobytes() for part in table[1:3] for row in part.inputs}
+    assert {row.tobytes() for row in again.predict_proba(rows)} == {row.tobytes() for row in expected}
+    np.testing.assert_array_equal(made.predict_proba(rows[["smokes", "age", "ward"]]), made.predict_proba(rows))
+    np.testing.assert_array_equal(made.predict_proba(rows.to_numpy()), made.predict_proba(rows))
+    np.testing.assert_array_equal(made.predict_proba(rows.iloc[[7]]), made.predict_proba(rows)[[7]])
+    strange = rows.assign(ward="south")  # none of the wards in training, as in a test table
+    assert made.encoding.rows(strange)[:, 1:4].max() == 0
+    for wrong, said in (
+        (rows.drop(columns="ward"), "the rows have no column ward"),
+        (rows.assign(age=np.nan), "age lacks 90 values"),
+        (rows.assign(age=np.inf), "age has infinite numbers"),
+        (rows.assign(age="old"), "age has texts, and it was of numbers"),
+        (rows.to_numpy()[:, :2], "rows have 2 columns, expected 3: age, ward, smokes"),
+    ):
+        with pytest.raises(UserError, match=said):
+            again.predict_proba(wrong)
+
+
+def refused(file: Path, said: str) -> None:
+    with pytest.raises(UserError, match=said) as error:
+        jaxreg.load(file)
+    assert "\n" not in str(error.value) and str(file) in str(error.value)
+
+
+def test_a_damaged_file_is_refused_in_one_line(dataset: Dataset, tmp_path: Path) -> None:
+    file = fitted(dataset).save(tmp_path / "made.safetensors")
+    content, bad = file.read_bytes(), tmp_path / "bad.safetensors"
+    random = np.random.default_rng(0)
+    header = int.from_bytes(content[:8], "little") + 8
+    places = [*random.integers(0, header, 30), *random.integers(header, len(content), 10)]
+    for place in places:
+        bit = 1 << int(random.integers(8))
+        bad.write_bytes(content[:place] + bytes([content[place] ^ bit]) + content[place + 1 :])
+        refused(bad, "damaged|is a safetensors file of something else")
+    for end in (0, 7, 8, header - 1, header, len(content) - 1):
+        bad.write_bytes(content[:end])
+        refused(bad, "is no safetensors file, or a damaged one")
+    bad.write_bytes(content + b"more")
+    refused(bad, "or a damaged one")
+
+
+def test_files_of_others_are_refused_in_one_line(dataset: Dataset, tmp_path: Path) -> None:
+    bad, made = tmp_path / "bad.safetensors", fitted(dataset)
+    refused(bad, "can't be read .No such file")
+    bad.mkdir()
+    refused(bad, "can't be read .Is a directory")
+    bad.rmdir()
+    save_file({"weight": np.ones(3)}, bad)
+    refused(bad, "is a safetensors file of something else")
+
+    def changed(change: Callable[[dict[str, Any], dict[str, Any]], object], said: str) -> None:
+        record, arrays = weights_file.read(made.save(bad))
+        change(record, arrays)
+        weights_file.write(bad, record, arrays)
+        refused(bad, said)
+
+    changed(lambda r, a: r.update(format=2, versions={"jaxreg": "9.9"}), "was written by jaxreg 9.9, and this is")
+    changed(lambda r, a: r.pop("class_names"), "class_names: is missing")
+    changed(
+        lambda r, a: r.update(class_names=["a"]), "has another: networks/0/params/output/bias is .10., expected .1."
+    )
+    changed(lambda r, a: r.update(networks=2), "lacks an array of this network, or has another: networks/1/params")
+    changed(lambda r, a: a.pop("scaling/shift"), "lacks an array of this network, or has another: scaling/shift")
+    changed(lambda r, a: r["cell"]["settings"].update(hidden=[5, 40]), "has another: networks/0/params/hidden_1")
+    changed(lambda r, a: r["cell"]["settings"].update(hidden=[10**9]), "hidden")
+    changed(lambda r, a: r.update(columns=[["age", "x", 1.0, None]]), "columns")
+    changed(lambda r, a: r.update(found_at="os:system('x')"), "found_at")
+    changed(lambda r, a: r.update(estimator={"class": "Other"}), "holds an estimator Other")
+    changed(lambda r, a: r.update(estimator={"class": "RegularizedMLPClassifier"}), "makes no sense .'parameters'")
+    with pytest.raises(UserError, match="its network is of jaxreg's own. Leave network= out"):
+        jaxreg.load(made.save(tmp_path / "made.safetensors"), network=Own())
+    with pytest.raises(UserError, match="network: goes with a .safetensors file"):
+        jaxreg.load(ROOT / "sweeps" / "quick.toml", network=Own())
+    for path, said in ((tmp_path / "made.pt", "must end in .safetensors"), (tmp_path / "no" / "made.safetensors", "")):
+        with pytest.raises(UserError, match=said or "can't be written .No such file"):
+            made.save(path)
+
+
+def test_any_reader_of_safetensors_has_the_weights(dataset: Dataset, tmp_path: Path) -> None:
+    """And Python is asked to load nothing but numbers and JSON."""
+    made = fitted(dataset, ensemble=2)
+    arrays = load_file(made.save(tmp_path / "made.safetensors"))
+    for number, weights in enumerate(made.members):
+        for layer in ("hidden_0", "hidden_1", "output"):
+            for name in ("kernel", "bias"):
+                found = arrays[f"networks/{number}/params/{layer}/{name}"]
+                np.testing.assert_array_equal(found, weights.params[layer][name], strict=True)
+    record, _ = weights_file.read(tmp_path / "made.safetensors")
+    assert record["class_names"][0] == "T-shirt/top" and record["cell"]["settings"]["l1"] == 1e-4
+    assert record["versions"]["jaxreg"] == jaxreg.__version__ and json.dumps(record)
+
+
+@pytest.mark.exports
+def test_a_run_says_what_was_recommended(dataset: Dataset, tmp_path: Path) -> None:
+    settings = {"hidden": [4], "epochs": 1, "batch_size": [50], "splits": 2, "second_stage": 1, "curve_images": 20}
+    sweep = jaxreg.load(flags={"grid": "l1", "l1": [0, 0.1], **settings})
+    run = jaxreg.run(sweep, dataset=dataset, out=tmp_path / "run")
+    again = jaxreg.load(run.fit(1).save(tmp_path / "made.safetensors"))
+    assert again.about["recommended"] == run.best == again.cell.name and again.about["verdict"] == run.verdict
+    assert again.about["data"]["digest"] == dataset.digest
+    assert str(tmp_path).encode() not in (tmp_path / "made.safetensors").read_bytes()
