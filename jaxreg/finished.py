@@ -21,6 +21,7 @@ from jaxreg.store.reading_tables import read_table
 from jaxreg.store.results import read as read_results
 
 if TYPE_CHECKING:
+    from jaxreg.engine.progress import Progress
     from jaxreg.fitted import Fitted
 
 
@@ -121,13 +122,20 @@ class Run:
             picture.load()
             return picture
 
-    def fit(self, ensemble: int = 5, cell: str | None = None, dataset: Dataset | None = None) -> Fitted:
+    def fit(
+        self,
+        ensemble: int = 5,
+        cell: str | None = None,
+        dataset: Dataset | None = None,
+        progress: Progress | None = None,
+    ) -> Fitted:
         """The recommended setting, or another `cell`, trained on all of the training set from so many seeds.
 
         Args:
             ensemble: how many networks, whose probabilities are averaged.
             cell: another one of the sweep, or of its second stage.
             dataset: the run's data, where they were arrays and this is a later session.
+            progress: told what happens; silent by default.
 
         Raises:
             UserError: there is no such cell, or the data are not those of the run.
@@ -146,6 +154,6 @@ class Run:
         name = cell or self.best
         if name not in cells:
             raise UserError(f"there is no cell {brief(name)}; there are {', '.join([*cells][:12])}.")
-        made = fit(sweep, data, cells[name], ensemble)
+        made = fit(sweep, data, cells[name], ensemble, progress=progress)
         about = {"recommended": self._recommended, "verdict": self.verdict, "data": dict(results.record["data"])}
         return replace(made, about=about)

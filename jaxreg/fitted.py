@@ -23,6 +23,7 @@ from jaxreg.engine.progress import Progress, Silent
 from jaxreg.engine.trainer import Trainer
 from jaxreg.engine.training import Hyperparameters, Learner
 from jaxreg.errors import Failure, UserError
+from jaxreg.exports import network_files
 from jaxreg.formatting import brief
 from jaxreg.spec.members import Member
 from jaxreg.spec.sweep import Cell, Sweep
@@ -99,6 +100,14 @@ class Fitted:
             UserError: the file can't be written.
         """
         return saved.write(Path(path), self.parts, self.probe)
+
+    def export(self, path: str | Path) -> Path:
+        """Writes it for others: .keras, a model from rows as they are to probabilities, or .npz, arrays by name.
+
+        Raises:
+            UserError: the format can't have this network, or the file can't be written.
+        """
+        return network_files.write(Path(path), self.parts)
 
 
 @partial(jax.jit, static_argnums=0)

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from jaxreg import saved
+from jaxreg.data.encoding import Column, Encoding
 from jaxreg.errors import UserError
+from jaxreg.exports import network_files
 from jaxreg.fitted import Fitted
 
 ATTRIBUTES = ("best_params_", "report_", "n_features_in_")
@@ -39,6 +41,22 @@ class SavedToFile:
         fitted: Fitted = mine["fitted_"]
         arrays = {f"estimator/{name}": mine[name] for name in STANDARDISING}
         return saved.write(Path(path), fitted.parts, fitted.probe, about, arrays)
+
+    def export(self, path: str | Path) -> Path:
+        """Writes it for others, as `jaxreg.fitted.Fitted.export` does, standardisation and names of classes included.
+
+        Raises:
+            UserError: it is not fitted, the format can't have it, or the file can't be written.
+        """
+        mine: dict[str, Any] = vars(self)
+        if "fitted_" not in mine:
+            raise UserError("export: the estimator is not fitted yet. Call fit first.")
+        names = mine.get("feature_names_in_", [f"x{place}" for place in range(mine["n_features_in_"])])
+        columns = map(Column, map(str, names), mine["_mean"].tolist(), mine["_spread"].tolist())
+        parts = mine["fitted_"].parts._replace(
+            encoding=Encoding(tuple(columns)), class_names=tuple(map(str, mine["classes_"]))
+        )
+        return network_files.write(Path(path), parts)
 
 
 def restored(kind: Any, fitted: Fitted, about: Mapping[str, Any], arrays: Mapping[str, np.ndarray], path: Path) -> Any:

@@ -6,11 +6,13 @@ from typing import Any
 
 import flax.linen as nn
 import numpy as np
+import pandas as pd
 
 import jaxreg
 from jaxreg.data.dataset import Dataset
+from jaxreg.data.in_memory import of_arrays
 from jaxreg.fitted import Fitted, fit
-from jaxreg.source import with_network
+from jaxreg.source import how, with_network
 
 
 def fitted(data: Dataset, ensemble: int = 1, network: Any = None, penalised: Any = None, **settings: Any) -> Fitted:
@@ -19,6 +21,18 @@ def fitted(data: Dataset, ensemble: int = 1, network: Any = None, penalised: Any
     if network is not None:
         sweep, _ = with_network(sweep, data.signature, network, penalised)
     return fit(sweep, data, sweep.cells[0], ensemble)
+
+
+def patients() -> pd.DataFrame:
+    """A table of numbers, texts and switches, and an outcome that hangs on some of them."""
+    random = np.random.default_rng(0)
+    age, ward = random.normal(60, 12, 90), random.choice(["east", "north", "west"], 90)
+    ill = (age + 20 * (ward == "west") + random.normal(0, 5, 90) > 65).astype(int)
+    return pd.DataFrame({"age": age, "ward": ward, "smokes": random.random(90) < 0.3, "outcome": ill})
+
+
+def table_of(frame: pd.DataFrame) -> Dataset:
+    return of_arrays(frame, how(jaxreg.load(flags={"grid": "l1", "label": "outcome"})))
 
 
 class Own(nn.Module):

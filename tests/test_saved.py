@@ -8,32 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
-from fitted_networks import Own, fitted, same
+from fitted_networks import Own, fitted, patients, same, table_of
 from safetensors.numpy import load_file, save_file
 
 import jaxreg
 from jaxreg.data.dataset import Dataset
-from jaxreg.data.in_memory import of_arrays
 from jaxreg.errors import UserError
-from jaxreg.source import how
 from jaxreg.store import weights_file
 
 ROOT = Path(__file__).parents[1]
-
-
-@pytest.fixture(scope="module")
-def patients() -> pd.DataFrame:
-    random = np.random.default_rng(0)
-    age, ward = random.normal(60, 12, 90), random.choice(["east", "north", "west"], 90)
-    ill = (age + 20 * (ward == "west") + random.normal(0, 5, 90) > 65).astype(int)
-    return pd.DataFrame({"age": age, "ward": ward, "smokes": random.random(90) < 0.3, "outcome": ill})
-
-
-@pytest.fixture(scope="module")
-def table(patients: pd.DataFrame) -> Dataset:
-    return of_arrays(patients, how(jaxreg.load(flags={"grid": "l1", "label": "outcome"})))
 
 
 @pytest.mark.parametrize(
@@ -57,11 +41,12 @@ def test_what_was_saved_predicts_the_same_to_the_last_bit(
     assert again.save(tmp_path / "again.safetensors").read_bytes() == file.read_bytes()
 
 
-def test_rows_of_a_table_are_given_as_they_are(patients: pd.DataFrame, table: Dataset, tmp_path: Path) -> None:
+def test_rows_of_a_table_are_given_as_they_are(tmp_path: Path) -> None:
     """With texts, standardised and encoded as in training, in any order of the columns, one by one or together."""
+    frame = patients()
+    table, rows = table_of(frame), frame.drop(columns="outcome")
     made = fitted(table, ensemble=2)
     again = jaxreg.load(made.save(tmp_path / "table.safetensors"))
-    rows = patients.drop(columns="outcome")
     same(made, again, rows)
     expected = made._probabilities(np.concatenate([table.train.inputs, table.test.inputs]))
     assert made.encoding is not None

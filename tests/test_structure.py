@@ -24,17 +24,17 @@ LAYERS = (
     {"store", "completion", "decomposition"},
     {"engine", "report", "coverage"},
     {"source", "saved"},
-    {"driver"},
+    {"driver", "exports"},
     {"settle", "conclude", "fitted"},
     {"finished", "saved_estimators"},
     {"run", "replay", "dry_run"},
     {"compare", "estimators"},
     {"loading"},
-    {"sweep", "report.__main__"},
+    {"sweep", "report.__main__", "fit", "export"},
     {"spec.reference"},  # writes documents from the command line's flags: nothing imports it
     {"study", "bench", "__main__"},
 )
-EMPTY = ("spec", "data", "engine", "store", "statistics", "study")
+EMPTY = ("spec", "data", "engine", "store", "statistics", "exports", "study")
 WITHOUT_JAX = (
     "errors",
     "formatting",

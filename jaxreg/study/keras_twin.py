@@ -20,6 +20,7 @@ from jaxreg.data import fashion
 from jaxreg.data.dataset import Dataset, Signature
 from jaxreg.data.scaling import FIXED
 from jaxreg.errors import UserError, exit_code
+from jaxreg.exports import keras_layers
 from jaxreg.files import write_csv
 from jaxreg.spec.load import load
 from jaxreg.spec.settings import Settings
@@ -34,18 +35,9 @@ def model(settings: Settings, data: Signature) -> Any:
     The notebook's softmax output comes to the same on TensorFlow, whose cross-entropy goes back to the logits behind
     it; on JAX, Keras would clip the probabilities at 1e-7, which stops most gradients of raw inputs.
     """
-    import keras
-    from keras import layers
-
-    stack: list[Any] = [keras.Input(data.inputs)]
-    for width, rate in zip(settings.widths, settings.dropout_rates, strict=True):
-        penalty = keras.regularizers.L1L2(settings.l1, settings.l2) if settings.l1 or settings.l2 else None
-        stack.append(layers.Dense(width, activation="relu", kernel_regularizer=penalty))
-        if settings.batch_norm:
-            stack.append(layers.BatchNormalization())
-        if rate:
-            stack.append(layers.Dropout(rate))
-    return keras.Sequential([*stack, layers.Dense(data.classes)])
+    keras = keras_layers.imported()
+    hidden = keras_layers.hidden_layers(settings)
+    return keras.Sequential([keras.Input(data.inputs), *hidden, keras.layers.Dense(data.classes)])
 
 
 def chain(sweep: Sweep, run: str) -> list[Cell]:
@@ -77,11 +69,7 @@ def chain(sweep: Sweep, run: str) -> list[Cell]:
 def train(sweep: Sweep, run: str, seed: int, dataset: Dataset) -> pd.DataFrame:
     """One run from one seed and, before it, the runs that it continues; all of them in the table."""
     cells = chain(sweep, run)
-    try:
-        import keras
-    except ImportError:
-        raise UserError("Keras is missing here: pip install keras tensorflow, and set KERAS_BACKEND.") from None
-
+    keras = keras_layers.imported()
     keras.utils.set_random_seed(seed)
     shuffles = np.random.default_rng(seed)
     network, rows = model(cells[0].settings, dataset.signature), []
