@@ -20,6 +20,7 @@ COMMANDS = {
     "sweep": ("jaxreg.sweep", "train every strength of regularisation at once and write a report"),
     "report": ("jaxreg.report.__main__", "write a run's report again"),
     "fit": ("jaxreg.fit", "train what a run recommends on all of its data, and save or export it"),
+    "export": ("jaxreg.export", "write a run's results for TensorBoard, MLflow, or as Parquet"),
     "bench": ("jaxreg.bench.__main__", "measure how fast the engine is on this machine"),
     "study": ("jaxreg.study.__main__", "judge the notebook's runs and conclusions"),
     "coverage": ("jaxreg.coverage", "check that the 95 % intervals cover"),
