@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from jaxreg import sweep
+from jaxreg import export, fit, sweep
 from jaxreg.bench import __main__ as bench
 from jaxreg.report import page as report
 from jaxreg.spec import reference
@@ -105,7 +105,8 @@ def test_report_commands_name_a_run(words):
 
 
 def test_flags_exist():
-    known = {flag for parser in (sweep.parser(), bench.parser()) for flag in parser._option_string_actions}
+    parsers = (sweep.parser(), bench.parser(), fit.parser(), export.parser())
+    known = {flag for parser in parsers for flag in parser._option_string_actions}
     documents = README + (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     named = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", documents))
     assert "--grid" in named

@@ -76,7 +76,7 @@ def test_wrong_input_is_told_in_one_line(tmp_path: Path, capsys: Any, monkeypatc
         ([run], "say where it goes: --tensorboard DIR, --mlflow DIR, --parquet DIR"),
         ([str(tmp_path), "--parquet", "x"], "members.csv"),
         ([run, "--parquet", str(tmp_path / "full")], "is there already, and what is in it would mix"),
-        ([run, "--parquet", str(tmp_path / "no" / "where")], "can't be written (No such file"),
+        ([run, "--parquet", str(tmp_path / "full" / "mine.txt" / "x")], "can't be written ("),
         ([run, "--parquet", str(tmp_path / "x"), "--name", "a"], "--name: goes with --mlflow"),
     ):
         assert main(words) == 2

@@ -80,6 +80,7 @@ def new_folder(path: Path, fill: Callable[[Path], object]) -> Path:
     try:
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise UserError(f"{path} is there already, and what is in it would mix. Give another folder.")
+        path.absolute().parent.mkdir(parents=True, exist_ok=True)
         half = Path(tempfile.mkdtemp(dir=path.absolute().parent, prefix=f".{path.name}."))
         try:
             fill(half)
