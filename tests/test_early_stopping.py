@@ -18,7 +18,7 @@ from jaxreg.engine.early_stopping import after_epoch, begin, rule
 from jaxreg.engine.networks import Weights
 from jaxreg.engine.optimizers import WeightNorms
 from jaxreg.engine.training import EpochLosses, Evaluation
-from jaxreg.spec.settings import EarlyStopping
+from jaxreg.spec.rules import EarlyStopping
 
 GRID = st.integers(0, 6).map(lambda n: n / 4)  # few values, so that ties and steps of exactly min_delta occur
 VALUES = st.lists(st.one_of(GRID, st.just(math.nan)), min_size=1, max_size=12)

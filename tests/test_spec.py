@@ -16,7 +16,8 @@ from jaxreg.errors import UserError
 from jaxreg.formatting import shortest
 from jaxreg.spec.grid import value_of
 from jaxreg.spec.load import load, read
-from jaxreg.spec.settings import EarlyStopping, Settings
+from jaxreg.spec.rules import EarlyStopping
+from jaxreg.spec.settings import Settings
 
 SWEEPS = sorted((Path(__file__).parents[1] / "sweeps").glob("*.toml"))
 

@@ -15,7 +15,8 @@ from jaxtyping import Array, Bool
 from jaxreg.engine.networks import Weights
 from jaxreg.engine.optimizers import penalty
 from jaxreg.engine.training import EpochLosses, Evaluation, Hyperparameters, Learner, chosen
-from jaxreg.spec.settings import EarlyStopping, Settings
+from jaxreg.spec.rules import EarlyStopping
+from jaxreg.spec.settings import Settings
 
 MONITORS = ("loss", "val_loss", "val_accuracy")
 

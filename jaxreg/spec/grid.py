@@ -12,7 +12,8 @@ from jaxreg.errors import UserError
 from jaxreg.formatting import brief, shortest, value_text
 from jaxreg.spec.checked import Place, unknown
 from jaxreg.spec.limits import MOST_LAYERS, whole
-from jaxreg.spec.settings import EarlyStopping, Settings
+from jaxreg.spec.rules import EarlyStopping
+from jaxreg.spec.settings import Settings
 
 Terms = tuple[tuple[str, ...], ...]
 

@@ -26,8 +26,9 @@ from jaxreg.spec.checked import Place, unknown
 from jaxreg.spec.grid import at, cell_name, default_values, parse, plain, points, size
 from jaxreg.spec.limits import MOST_CELLS, MOST_MEMBERS, MOST_RUNS_IN_A_ROW
 from jaxreg.spec.members import number
+from jaxreg.spec.rules import EarlyStopping
 from jaxreg.spec.second_stage import USUAL_SEEDS, most_cells
-from jaxreg.spec.settings import EarlyStopping, Settings
+from jaxreg.spec.settings import Settings
 from jaxreg.spec.sweep import Cell, Run, Sweep, SweepFile, spelled_path
 from jaxreg.spec.sweep_file import tables_of
 from jaxreg.spec.typed import axes_named, with_values_of_grid

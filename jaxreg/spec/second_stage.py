@@ -15,7 +15,7 @@ from typing import Any, Literal
 from jaxreg.axes import AXES
 from jaxreg.spec.grid import cell_name, value_of
 from jaxreg.spec.members import Member
-from jaxreg.spec.settings import EarlyStopping
+from jaxreg.spec.rules import EarlyStopping
 from jaxreg.spec.sweep import Cell, Sweep
 
 USUAL_SEEDS = 3

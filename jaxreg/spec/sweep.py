@@ -12,7 +12,8 @@ from jaxreg.formatting import spelled
 from jaxreg.spec.checked import Checked
 from jaxreg.spec.grid import value_of
 from jaxreg.spec.limits import MOST_LOOKS, whole
-from jaxreg.spec.settings import Count, CountFromZero, Rate, Settings
+from jaxreg.spec.rules import Count, CountFromZero, Rate
+from jaxreg.spec.settings import Settings
 
 NAME = "a name of letters, digits and . + = , - _, such as l1-strong"
 Name = Annotated[str, Field(strict=True, pattern=r"^\w[\w.+=,-]*$", description=NAME)]
