@@ -141,15 +141,15 @@ class Run:
             UserError: there is no such cell, or the data are not those of the run.
         """
         from jaxreg.fitted import fit
-        from jaxreg.source import dataset_of, with_network
+        from jaxreg.own import with_own
+        from jaxreg.source import dataset_of
 
         results = read_results(self.folder)
         sweep = self._sweep or read_sweep(results.sweep)
         data = dataset or self.dataset or dataset_of(sweep)
         if data.digest != results.record["data"]["digest"]:
             raise UserError(f"{self.folder} was trained on other data. Give them: fit(dataset=…)")
-        if sweep.recipe.network is not None:
-            sweep, _ = with_network(sweep, data.signature)
+        sweep, _ = with_own(sweep, data.signature)
         cells = {one.name: one for one in sweep.cells} | second_stage.every(sweep)
         name = cell or self.best
         if name not in cells:

@@ -15,7 +15,8 @@ from jaxreg.engine.progress import Silent
 from jaxreg.engine.trainer import Trainer
 from jaxreg.errors import UserError
 from jaxreg.formatting import listing, number
-from jaxreg.source import dataset_of, with_network
+from jaxreg.own import with_own
+from jaxreg.source import dataset_of
 from jaxreg.spec import second_stage
 from jaxreg.spec.checked import unknown
 from jaxreg.spec.load import read
@@ -70,8 +71,7 @@ def replay(
         content = place.members.check(wanted, with_weights=False)
     except (FileNotFoundError, Damaged) as error:
         raise UserError(f"{folder} has no whole {name} to compare with: {error}.") from None
-    if sweep.recipe.network is not None:
-        sweep, _ = with_network(sweep, dataset.signature, devices=devices)
+    sweep, _ = with_own(sweep, dataset.signature, devices=devices)
     trainer = Trainer(sweep, dataset, block, devices, Silent())
     chain = _chain(by_id[name], by_id)
     weights: dict[str, Any] = {}

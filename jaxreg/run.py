@@ -20,7 +20,8 @@ from jaxreg.engine.progress import Progress, Silent
 from jaxreg.errors import Failure, Interrupted, UserError
 from jaxreg.finished import Run
 from jaxreg.flags import check_purpose
-from jaxreg.source import check_task, dataset_of, sweep_and_data, with_network
+from jaxreg.own import with_own
+from jaxreg.source import check_task, dataset_of, sweep_and_data
 from jaxreg.spec.sweep import Sweep
 from jaxreg.store.folder import Folder
 from jaxreg.store.lock import locked
@@ -37,6 +38,7 @@ def run(
     group: str | None = None,
     network: Any = None,
     penalised: Callable[[str], bool] | None = None,
+    optimizer: Callable[[Any], Any] | None = None,
     block: int | None = None,
     devices: int | None = None,
     progress: Progress | None = None,
@@ -64,6 +66,8 @@ def run(
             or a pair ``(init, apply)`` as in `jaxreg.engine.flax_modules`. It gets inputs `[batch, feature]`.
         penalised: of such a network, whether penalties, decay and max_norm act on the parameter of a path such as
             "Conv_0/kernel"; by default on every kernel but the last.
+        optimizer: one's own: a function of the hyperparameters (`learning_rate`, `weight_decay`, …) that gives an Optax
+            transformation. It gets the gradients with those of L1 and L2 in them.
         block: members that a device trains side by side; chosen by default.
         devices: how many of the devices to use; all by default.
         progress: told what happens; silent by default.
@@ -104,9 +108,7 @@ def run(
     dataset = dataset or dataset_of(sweep, progress.announce)
     for note in dataset.notes:
         progress.announce(note)
-    own = None
-    if network is not None or sweep.recipe.network is not None:
-        sweep, own = with_network(sweep, dataset.signature, network, penalised, devices)
+    sweep, own = with_own(sweep, dataset.signature, network, penalised, optimizer, devices)
     check_task(sweep, dataset)
     check_purpose(purpose, dataset.measures)
     check_examples(sweep, dataset.signature)
@@ -124,7 +126,7 @@ def run(
     with locked(folder.path, command):
         folder.prepare()
         driver = Driver(sweep, dataset, folder, progress, command, began, keep_state)
-        driver.about |= {"purpose": purpose} | ({"network": own} if own else {})
+        driver.about |= {"purpose": purpose} | own
         for warning in sweep.warnings:
             progress.warn(warning)
         try:

@@ -27,6 +27,7 @@ from jaxreg.engine.own_networks import MARK, OwnNetwork, named, register
 from jaxreg.engine.training import Hyperparameters, Learner
 from jaxreg.errors import UserError
 from jaxreg.spec.checked import Checked
+from jaxreg.spec.rules import OptimizerRule
 from jaxreg.spec.settings import Settings
 from jaxreg.spec.sweep import Cell
 from jaxreg.store import weights_file
@@ -142,7 +143,8 @@ def read(path: Path, network: Any = None) -> Content:
     elif network is not None:
         raise UserError(f"{path}: its network is of jaxreg's own. Leave network= out.")
     signature = Signature(record.inputs, len(record.class_names), 1, 1)
-    learner = grouping.learner(settings, signature, 1)
+    # To predict takes no optimizer, which may be somebody's own.
+    learner = grouping.learner(settings.model_copy(update={"optimizer": OptimizerRule()}), signature, 1)
     first = jax.eval_shape(
         learner.network.init, jax.eval_shape(lambda: jax.random.key(0)), jnp.zeros((1, *record.inputs))
     )

@@ -48,7 +48,7 @@ RECIPE = {
     "epochs": ("N", "passes over the training examples of a split"),
     "hidden": ("LIST", "widths of the hidden layers"),
     "biases": ("SWITCH", "whether layers have biases"),
-    "optimizer": ("NAME", "adam or sgd; a sweep file gives sgd a momentum"),
+    "optimizer": ("NAME", "adam, sgd (a sweep file gives it a momentum), or MODULE:NAME"),
     "schedule": ("NAME", "of the learning rate: constant or cosine; a sweep file has steps too"),
     "network": ("MODULE:NAME", "a Flax module, or what makes one, in the place of hidden layers"),
     "penalised": ("KERNELS", "hidden or all: what penalties, decay and max_norm act on"),

@@ -15,6 +15,7 @@ import pytest
 from flax import nnx
 
 import jaxreg
+from jaxreg import Run
 from jaxreg.data.dataset import Dataset
 from jaxreg.engine import training
 from jaxreg.engine.networks import MLP
@@ -232,8 +233,13 @@ def test_the_command_takes_a_module_by_name(tmp_path: Path, monkeypatch: Any, ca
 def test_the_example_in_the_documents_runs(dataset: Dataset, tmp_path: Path, monkeypatch: Any) -> None:
     document = (Path(__file__).parents[1] / "docs" / "networks.md").read_text(encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    example = document.split("```python\n")[1].split("```")[0]
+    example, optimizer = (block.split("```")[0] for block in document.split("```python\n")[1:])
     assert 'jaxreg.run("l2", network=CNN())' in example
     known_here: dict[str, Any] = {"SMALL": sweep(), "DATA": dataset}
     exec(example.replace('"l2", network', "SMALL, dataset=DATA, network"), known_here)
     assert "networks CNN" in known_here["run"].report
+    exec(
+        optimizer.replace('"l2,weight_decay", network', "SMALL, dataset=DATA, out='lion', report=False, network"),
+        known_here,
+    )
+    assert Run("lion").members["test_accuracy"].notna().all()

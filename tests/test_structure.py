@@ -24,7 +24,7 @@ LAYERS = (
     {"store", "completion", "decomposition"},
     {"engine", "report", "coverage"},
     {"source", "saved"},
-    {"driver", "exports"},
+    {"driver", "exports", "own"},
     {"settle", "conclude", "fitted"},
     {"finished", "saved_estimators"},
     {"run", "replay", "dry_run"},

@@ -16,6 +16,7 @@ from jaxreg.data.splits import nested_rows, split_rows, validation_share
 from jaxreg.engine.networks import network
 from jaxreg.engine.optimizers import Optimizer, Schedule
 from jaxreg.engine.own_networks import known
+from jaxreg.engine.own_optimizers import known as known_optimizer
 from jaxreg.engine.tasks import Classification, Regression, Task
 from jaxreg.engine.training import Hyperparameters, Learner
 from jaxreg.spec.members import Member
@@ -68,7 +69,8 @@ def learner(settings: Settings, signature: Signature, train_examples: int) -> Le
     schedule = None
     if settings.schedule.name != "constant":
         schedule = Schedule(settings.schedule, -(-train_examples // settings.batch_size), settings.epochs)
-    optimizer = Optimizer(settings.optimizer, schedule, settings.l1_exact > 0, settings.max_norm is not None)
+    own = None if settings.optimizer.ours else known_optimizer(settings.optimizer.name)
+    optimizer = Optimizer(settings.optimizer, schedule, settings.l1_exact > 0, settings.max_norm is not None, own)
     return Learner(
         known(settings.network) if settings.network else network(settings, task.outputs),
         task,

@@ -18,7 +18,8 @@ import optax
 from jaxtyping import Array, Float, Int
 
 from jaxreg.engine.networks import Network, Params
-from jaxreg.spec.settings import OptimizerRule, ScheduleRule
+from jaxreg.engine.own_optimizers import OwnOptimizer
+from jaxreg.spec.rules import OptimizerRule, ScheduleRule
 
 
 def add_l1(strength: Float[Array, ""]) -> optax.GradientTransformation:
@@ -161,6 +162,7 @@ class Optimizer:
     schedule: Schedule | None = None  # none: the learning rate is constant
     exact: bool = False  # l1_exact is above 0
     constrained: bool = False  # max_norm is not off
+    own: OwnOptimizer | None = None  # in the place of the rule
 
     def transformation(self, hyper: Any, step: Int[Array, ""], network: Network) -> optax.GradientTransformation:
         """The chain of one step. Strengths are traced: a new value is not a new program.
@@ -176,7 +178,7 @@ class Optimizer:
         made = optax.chain(
             optax.masked(add_l1(hyper.l1), acted_on),
             optax.masked(add_l2(hyper.l2), acted_on),
-            *self._step(rate, hyper.weight_decay, step, acted_on),
+            *self._step(hyper._replace(learning_rate=rate), step, acted_on),
         )
         if self.exact:
             made = soft_threshold(made, hyper.l1_exact, partial(self._sizes, step, rate), acted_on)
@@ -185,9 +187,12 @@ class Optimizer:
         return made
 
     def _step(
-        self, rate: Float[Array, ""], decay: Float[Array, ""], step: Int[Array, ""], acted_on: Callable[[Params], Any]
+        self, hyper: Any, step: Int[Array, ""], acted_on: Callable[[Params], Any]
     ) -> tuple[optax.GradientTransformation, ...]:
         """The step with decoupled weight decay, times the learning rate (Loshchilov & Hutter, arXiv 1711.05101)."""
+        if self.own is not None:  # which knows itself whether, and where, weights decay
+            return (self.own.make(hyper),)
+        rate, decay = hyper.learning_rate, hyper.weight_decay
         scaled = optax.scale_by_learning_rate(rate)
         if self.rule.name == "adam":  # the chain of Optax's AdamW, which is Keras's
             return scale_by_keras_adam(step), optax.masked(optax.add_decayed_weights(decay), acted_on), scaled

@@ -10,7 +10,7 @@ import hashlib
 import importlib
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -85,15 +85,15 @@ def unknown(name: str) -> UserError:
     )
 
 
-def named(text: str) -> Any:
-    """What `package.module:name` stands for. Raises `UserError` where there is no such thing."""
+def named(text: str, flag: str = "--network") -> Any:
+    """What `package.module:name`, given with this flag, stands for. Raises `UserError` where there is no such thing."""
     module, _, name = text.partition(":")
     if not module or not name:
-        raise UserError(f"--network: must be package.module:name, such as mynet:CNN, got {brief(text)}.")
+        raise UserError(f"{flag}: must be package.module:name, such as mynet:CNN, got {brief(text)}.")
     try:
         return getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
-        raise UserError(f"--network {text}: {error}. It is looked for as Python's import does, here first.") from None
+        raise UserError(f"{flag} {text}: {error}. It is looked for as Python's import does, here first.") from None
 
 
 def register(
@@ -148,17 +148,21 @@ def register(
     if str(jax.tree.structure(moved)) != str(jax.tree.structure(state)):
         raise UserError(f"network {called}: its state is another tree after a step than before it.")
     paths = _penalised(params, order, outputs, penalised)
-    programs = (begun, tested, stepped)
-    text = "".join(re.sub(r"0x[0-9a-f]+", "", str(program)) for program in programs)
-    consts = [_bytes(constant) for program in programs for constant in program.consts]
-    digest = hashlib.sha256(text.encode() + b"".join(consts) + repr(paths).encode()).hexdigest()
+    digest = digest_of((begun, tested, stepped), repr(paths))
     units = sum(math.prod(v.aval.shape) for e in tested.jaxpr.eqns for v in e.outvars if hasattr(v.aval, "shape")) // 2
     size = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))
     # Its gradient can't be batched inside a shard_map: NotImplementedError in 0.7.2, none in 0.10.
-    batches = "conv_general_dilated" not in text or jax.__version_info__ >= (0, 10)
+    batches = "conv_general_dilated" not in str(stepped) or jax.__version_info__ >= (0, 10)
     where = called if ":" in called else found_at(network)
     own = OwnNetwork(f"{called}{MARK}{digest[:16]}", size, units, paths, batches, where, init, apply)
     return _KNOWN.setdefault(own.name, own)
+
+
+def digest_of(programs: Sequence[Any], more: str = "") -> str:
+    """SHA-256 of what JAX made of functions, constants included, as hexadecimal digits."""
+    text = "".join(re.sub(r"0x[0-9a-f]+", "", str(program)) for program in programs)  # without places in memory
+    consts = [_bytes(constant) for program in programs for constant in program.consts]
+    return hashlib.sha256(text.encode() + b"".join(consts) + more.encode()).hexdigest()
 
 
 def _bytes(constant: Any) -> bytes:

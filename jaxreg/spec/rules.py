@@ -44,12 +44,21 @@ class EarlyStopping(Checked):
         return self.monitor != "loss" and self.validation_share == 0
 
 
-class OptimizerRule(Checked):
-    """Keras's Adam, or Keras's SGD with its momentum (`keras.optimizers`)."""
+OPTIMIZER = r"^(adam|sgd|[\w.]+:\w+(@\w+)?|\w+@\w+)$"  # the latter with the digest of its program
+OPTIMIZERS = '"adam", "sgd" or "package.module:name"'
 
-    name: Literal["adam", "sgd"] = Field(default="adam", description='"adam" or "sgd"')
+
+class OptimizerRule(Checked):
+    """Keras's Adam, or Keras's SGD with its momentum (`keras.optimizers`); or a function of hyperparameters."""
+
+    name: str = Field(default="adam", strict=True, pattern=OPTIMIZER, description=OPTIMIZERS)
     momentum: Rate = Field(default=0.0, description="a number of at least 0 and less than 1, such as 0.9")
     nesterov: Switch = False
+
+    @property
+    def ours(self) -> bool:
+        """Whether it is Adam or SGD."""
+        return self.name in ("adam", "sgd")
 
     @model_validator(mode="after")
     def _momentum_of_sgd(self) -> OptimizerRule:

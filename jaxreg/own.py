@@ -1,0 +1,89 @@
+"""A sweep's network and optimizer of somebody's own, by the programs that they are: where a sweep has some."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from jaxreg.data.dataset import Signature
+from jaxreg.errors import UserError
+from jaxreg.source import with_network
+from jaxreg.spec.rules import OptimizerRule
+from jaxreg.spec.settings import Settings
+from jaxreg.spec.sweep import Sweep
+
+
+def with_own(
+    sweep: Sweep,
+    data: Signature,
+    network: Any = None,
+    penalised: Callable[[str], bool] | None = None,
+    optimizer: Any = None,
+    devices: int | None = None,
+) -> tuple[Sweep, dict[str, Any]]:
+    """The sweep, with what is of somebody's own in it known by its program; and what run.json says of that.
+
+    Args:
+        sweep: whose recipe may name them, as "package.module:name".
+        data: what they are for.
+        network, optimizer: what to take in the place of these names.
+        penalised: as of `jaxreg.engine.own_networks.register`.
+        devices: how many to use, which JAX must know before it starts.
+
+    Raises:
+        UserError: there is no such thing, it can't be traced, or is another than before.
+    """
+    about: dict[str, Any] = {}
+    if network is not None or sweep.recipe.network is not None:
+        sweep, about["network"] = with_network(sweep, data, network, penalised, devices)
+    if optimizer is not None or not sweep.recipe.optimizer.ours:
+        sweep, about["optimizer"] = _with_optimizer(sweep, data, optimizer, devices)
+    return sweep, about
+
+
+def _with_optimizer(sweep: Sweep, data: Signature, optimizer: Any, devices: int | None) -> tuple[Sweep, dict[str, Any]]:
+    from jaxreg.engine import devices as hardware
+    from jaxreg.engine import own_optimizers
+    from jaxreg.engine.own_networks import MARK, named
+
+    hardware.configure(devices)
+    rule = sweep.recipe.optimizer
+    called, _, digest = ("", "", "") if rule.ours else rule.name.partition(MARK)
+    if optimizer is None and ":" in called:
+        optimizer = named(called, "--optimizer")
+    if optimizer is None:
+        own = own_optimizers.known(rule.name)
+    else:
+        own = own_optimizers.register(optimizer, *_tried_on(sweep.recipe, data), called or None)
+    if digest and own.name != rule.name:
+        raise own_optimizers.unknown(rule.name)
+    for cell in sweep.cells:
+        if cell.settings.l1_exact:
+            raise UserError(f"l1_exact: needs the size of each step, which {own} does not tell. Leave one of them out.")
+        if cell.settings.weight_decay and "weight_decay" not in own.uses:
+            raise UserError(f"weight_decay: {own} makes no use of it. Have it use hyper.weight_decay, or leave it out.")
+    if len({cell.settings.learning_rate for cell in sweep.cells}) > 1 and "learning_rate" not in own.uses:
+        raise UserError(f"learning_rate: {own} makes no use of it. Have it use hyper.learning_rate, or leave it out.")
+    new = OptimizerRule(name=own.name)
+
+    def known(settings: Settings) -> Settings:
+        return settings.model_copy(update={"optimizer": new}) if settings.optimizer == rule else settings
+
+    cells = tuple(cell.model_copy(update={"settings": known(cell.settings)}) for cell in sweep.cells)
+    about = {"name": str(own), "uses": list(own.uses)}
+    return sweep.model_copy(update={"recipe": known(sweep.recipe), "cells": cells}), about
+
+
+def _tried_on(recipe: Settings, data: Signature) -> tuple[Any, Any]:
+    """Hyperparameters and, as shapes, parameters: of the recipe."""
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+
+    from jaxreg.data.scaling import FIXED
+    from jaxreg.engine import grouping
+
+    network = grouping.learner(recipe.model_copy(update={"optimizer": OptimizerRule()}), data, 1).network
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    params = jax.eval_shape(network.init, key, jnp.zeros((1, *data.inputs))).params
+    return grouping.hyperparameters(recipe, FIXED["unit"], np.zeros(4, np.uint32)), params
