@@ -145,6 +145,8 @@ class Run:
         from jaxreg.source import dataset_of
 
         results = read_results(self.folder)
+        if "recipe" not in results.sweep:
+            raise UserError(f"{self.folder} compares models that were trained elsewhere, and there is nothing to fit.")
         sweep = self._sweep or read_sweep(results.sweep)
         data = dataset or self.dataset or dataset_of(sweep)
         if data.digest != results.record["data"]["digest"]:

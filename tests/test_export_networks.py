@@ -170,3 +170,7 @@ def test_the_command_trains_and_writes(tmp_path: Path, monkeypatch: Any, capsys:
         assert main(words) == 2
         assert told in (error := capsys.readouterr().err) and "Traceback" not in error
     assert not Path("x.npz").exists()
+    odds = np.full((4, 20), 0.4) + 0.1 * np.eye(4, 20)
+    jaxreg.compare(odds, np.arange(20) % 2, cell=["a", "a", "b", "b"], split=[0, 1, 0, 1], reference="a", out="others")
+    assert main(["others", "--export", "x.npz", "--cell", "a"]) == 2
+    assert "others compares models that were trained elsewhere, and there is nothing to fit" in capsys.readouterr().err
