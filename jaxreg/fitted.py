@@ -11,10 +11,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Integer
+from jaxtyping import Float
 
 from jaxreg import saved
-from jaxreg.data.dataset import Dataset
+from jaxreg.data.dataset import Dataset, Quantities
 from jaxreg.data.encoding import Encoding
 from jaxreg.engine import training
 from jaxreg.engine.grouping import prepare
@@ -24,7 +24,7 @@ from jaxreg.engine.trainer import Trainer
 from jaxreg.engine.training import Hyperparameters, Learner
 from jaxreg.errors import Failure, UserError
 from jaxreg.exports import network_files
-from jaxreg.formatting import brief
+from jaxreg.formatting import brief, listing
 from jaxreg.spec.members import Member
 from jaxreg.spec.sweep import Cell, Sweep
 from jaxreg.store.members import MemberResult
@@ -34,7 +34,7 @@ BATCH = 256  # rows predicted at once: always as many, so that a row's predictio
 
 @dataclass(frozen=True)
 class Fitted:
-    """Networks of one setting from several seeds; their probabilities are averaged.
+    """Networks of one setting from several seeds; their probabilities, or the quantities they predict, are averaged.
 
     Inputs are as they were given for training: rows of a table with its columns, as a DataFrame or an array of them in
     order, or 8-bit pixels.
@@ -47,18 +47,57 @@ class Fitted:
     _hyper: Hyperparameters
     encoding: Encoding | None = None  # of a table: how its columns become the inputs of the network
     about: Mapping[str, Any] = field(default_factory=dict)  # what was recommended, and on which data
+    quantities: Quantities | None = None  # what is predicted, where that are no classes
 
     def predict_proba(self, inputs: Any) -> Float[np.ndarray, "row class"]:
         """The probability of each class, in the order of `class_names`.
 
         Raises:
-            UserError: rows have another number of features, or lack a column or a value.
+            UserError: rows have another number of features, or lack a column or a value; or quantities are predicted.
         """
-        return self._probabilities(inputs if self.encoding is None else self.encoding.rows(inputs))
+        if self.quantities is not None:
+            raise UserError(f"predict_proba: {listing([*self.quantities.names])} has no classes. Use predict.")
+        return self._mean(self._seen(inputs))
 
-    def _probabilities(self, inputs: Any) -> Float[np.ndarray, "row class"]:
-        """Of rows as the network takes them."""
-        inputs = np.asarray(inputs)
+    def predict(self, inputs: Any) -> Any:
+        """The number of the most probable class, "row"; or what is predicted in its own units, "row" or "row quantity".
+
+        Raises:
+            UserError: as `predict_proba`.
+        """
+        made = self._mean(self._seen(inputs))
+        if self.quantities is None:
+            return made.argmax(1)
+        return made[:, 0] if made.shape[1] == 1 else made
+
+    def score(self, inputs: Any, targets: Any) -> float:
+        """The share of right answers; or R², the mean over quantities, which are in their own units.
+
+        Raises:
+            UserError: targets are neither numbers of classes nor their names; or as `predict_proba`.
+        """
+        if self.quantities is None:
+            return float((self.predict(inputs) == self._numbers(targets)).mean())
+        wanted = np.asarray(targets, np.float64).reshape(len(targets), -1)
+        missed = np.square(wanted - self.predict(inputs).reshape(wanted.shape)).sum(0)
+        return float(np.mean(1 - missed / np.square(wanted - wanted.mean(0)).sum(0)))
+
+    def _numbers(self, targets: Any) -> np.ndarray:
+        """Of classes, which may be given by their names."""
+        given, names = np.asarray(targets), self.class_names
+        if given.dtype.kind in "OU" and set(given) <= set(names):
+            return np.array([names.index(name) for name in given])
+        if given.dtype.kind not in "biuf" or not np.isin(given, np.arange(len(names))).all():
+            some = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+            raise UserError(f"score: targets must be numbers of classes, from 0 to {len(names) - 1}, or names: {some}.")
+        return given
+
+    def _seen(self, inputs: Any) -> np.ndarray:
+        """Rows as the network takes them."""
+        return np.asarray(inputs) if self.encoding is None else self.encoding.rows(inputs)
+
+    def _mean(self, inputs: np.ndarray) -> Float[np.ndarray, "row output"]:
+        """Of all networks, of rows as these take them."""
         flat = inputs.reshape(len(inputs), int(np.prod(inputs.shape[1:])))
         expected = self._learner.inputs
         if flat.shape[1:] != expected:
@@ -67,31 +106,25 @@ class Fitted:
         for start in range(0, len(flat), BATCH):
             rows = flat[start : start + BATCH]
             padded = np.concatenate([rows, np.zeros((BATCH - len(rows), *expected), flat.dtype)])
-            each = [np.exp(_predicted(self._learner, self._hyper, one, padded)) for one in self.members]
+            each = [_predicted(self._learner, self._hyper, one, padded) for one in self.members]
+            each = [np.exp(one) if self.quantities is None else np.asarray(one) for one in each]
             found.append(np.stack(each).astype(np.float64).mean(0)[: len(rows)])
-        made = np.concatenate(found) if found else np.zeros((0, len(self.class_names)))
+        made = np.concatenate(found) if found else np.zeros((0, self._learner.task.outputs))
+        if self.quantities is not None:
+            return made * np.array(self.quantities.spreads) + np.array(self.quantities.means)
         return made / made.sum(1, keepdims=True)
-
-    def predict(self, inputs: Any) -> Integer[np.ndarray, " row"]:
-        """The number of the most probable class."""
-        return self.predict_proba(inputs).argmax(1)
-
-    def score(self, inputs: Any, targets: Integer[np.ndarray, " row"]) -> float:
-        """The share of right answers."""
-        return float((self.predict(inputs) == np.asarray(targets)).mean())
 
     @property
     def parts(self) -> saved.Parts:
         """All that it consists of."""
-        return saved.Parts(
-            self.cell, self.class_names, self.members, self._learner, self._hyper, self.encoding, self.about
-        )
+        how, about = (self._learner, self._hyper, self.encoding), (self.about, self.quantities)
+        return saved.Parts(self.cell, self.class_names, self.members, *how, *about)
 
     @property
     def probe(self) -> saved.Probe:
         """What it predicts for a few rows of no meaning, by which a copy of it is known."""
         rows = saved.rows_to_try(self._learner.inputs, self._hyper)
-        return saved.Probe(rows, self._probabilities(rows))
+        return saved.Probe(rows, self._mean(rows))
 
     def save(self, path: str | Path) -> Path:
         """Writes it to a .safetensors file, without pickle; `jaxreg.load` gives it back, bit for bit.
@@ -146,4 +179,5 @@ def fit(
     if lost := [name for name, one in found.items() if one.row["diverged_at"] is not None]:
         raise Failure(f"{lost[0]} diverged in training. A smaller learning rate may help.")
     weights = tuple(Weights(**found[member.id].weights) for member in members)
-    return Fitted(cell, dataset.class_names, weights, group.learner, data[0].hyper, dataset.encoding)
+    own: dict[str, Any] = {"encoding": dataset.encoding, "quantities": dataset.quantities}
+    return Fitted(cell, dataset.class_names, weights, group.learner, data[0].hyper, **own)

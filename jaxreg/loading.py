@@ -9,7 +9,7 @@ from typing import Any
 from jaxreg.errors import UserError
 from jaxreg.spec import load as sweeps
 
-AGREE = 1e-3  # of probabilities: other versions and machines round otherwise, another network is far from it
+AGREE = 1e-3  # of what is predicted: other versions and machines round otherwise, another network is far from it
 
 
 def load(
@@ -42,8 +42,9 @@ def load(
     path = Path(file)
     content = saved.read(path, network)
     made = Fitted(*content.parts)
-    found = made.probe.predicted
-    if found.shape != content.probe.predicted.shape or not abs(found - content.probe.predicted).max() <= AGREE:
+    found, expected = made.probe.predicted, content.probe.predicted
+    unit = 1.0 if made.quantities is None else min(made.quantities.spreads)
+    if found.shape != expected.shape or not (abs(found - expected) <= AGREE * (unit + abs(expected))).all():
         raise UserError(f"{path}: predicts otherwise here than where it was saved, as another network would.")
     if content.estimator is None:
         return made

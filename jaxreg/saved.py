@@ -18,7 +18,7 @@ from pydantic import Field
 
 from jaxreg import __version__
 from jaxreg.circumstances import versions
-from jaxreg.data.dataset import Signature
+from jaxreg.data.dataset import Quantities, Signature
 from jaxreg.data.encoding import Column, Encoding
 from jaxreg.data.scaling import Scaling
 from jaxreg.engine import grouping
@@ -48,6 +48,7 @@ class Parts(NamedTuple):
     hyper: Hyperparameters
     encoding: Encoding | None  # of a table: how its columns became inputs
     about: Mapping[str, Any]  # what was recommended, on which data
+    quantities: Quantities | None  # what is predicted, where that are no classes
 
 
 class Probe(NamedTuple):
@@ -74,6 +75,7 @@ class Record(Checked):
     class_names: tuple[str, ...]
     inputs: tuple[Size, ...]
     networks: Size
+    quantities: tuple[tuple[str, float, float], ...] | None  # name, mean and spread of each
     columns: tuple[tuple[str, float, float, tuple[str, ...] | None], ...] | None
     found_at: Annotated[str, Field(pattern=r"^[^\W\d][\w.]*:[^\W\d]\w*$")] | None  # a network of somebody's own
     penalised: tuple[str, ...]
@@ -113,6 +115,7 @@ def write(
         "class_names": list(parts.class_names),
         "inputs": list(parts.learner.inputs),
         "networks": len(parts.members),
+        "quantities": None if parts.quantities is None else [list(one) for one in zip(*parts.quantities, strict=True)],
         "columns": None if parts.encoding is None else [list(column) for column in parts.encoding.columns],
         "found_at": own.found_at if own else None,
         "penalised": list(own.penalised_paths) if own else [],
@@ -137,12 +140,12 @@ def read(path: Path, network: Any = None) -> Content:
         newer = (stored.get("versions") or {}).get("jaxreg", "a later version")
         raise UserError(f"{path}: was written by jaxreg {newer}, and this is {__version__}. Install that one.")
     record = Record.read(stored, lambda key: f"{path}: {key}")
-    settings = record.cell.settings
+    settings, told = record.cell.settings, record.quantities or ()
+    signature = Signature(record.inputs, len(record.class_names), 1, 1, len(told))
     if settings.network is not None:
-        settings = _with_network(record, settings.network, network, path)
+        settings = _with_network(record, signature, settings.network, network, path)
     elif network is not None:
         raise UserError(f"{path}: its network is of jaxreg's own. Leave network= out.")
-    signature = Signature(record.inputs, len(record.class_names), 1, 1)
     # To predict takes no optimizer, which may be somebody's own.
     learner = grouping.learner(settings.model_copy(update={"optimizer": OptimizerRule()}), signature, 1)
     first = jax.eval_shape(
@@ -157,7 +160,8 @@ def read(path: Path, network: Any = None) -> Content:
         raise UserError(f"{path}: lacks an array of this network, or has another: {error.args[0]}.") from None
     columns = None if record.columns is None else Encoding(tuple(Column(*column) for column in record.columns))
     cell = record.cell.model_copy(update={"settings": settings})
-    parts = Parts(cell, record.class_names, members, learner, hyper, columns, record.about)
+    quantities = Quantities(*zip(*told, strict=True)) if told else None
+    parts = Parts(cell, record.class_names, members, learner, hyper, columns, record.about, quantities)
     return Content(parts, probe, record.estimator, arrays)
 
 
@@ -184,7 +188,7 @@ def _filled(template: Any, arrays: Mapping[str, np.ndarray], before: str) -> Any
     return jax.tree.unflatten(jax.tree.structure(template), found)
 
 
-def _with_network(record: Record, asked: str, network: Any, path: Path) -> Settings:
+def _with_network(record: Record, data: Signature, asked: str, network: Any, path: Path) -> Settings:
     """The settings, once their network is known here; another program than was saved is refused."""
     name = asked.partition(MARK)[0]
     give = f"Give the one that was trained: jaxreg.load({str(path)!r}, network=…)"
@@ -197,7 +201,7 @@ def _with_network(record: Record, asked: str, network: Any, path: Path) -> Setti
             said = re.sub(r"^--network \S+ |\.? It is looked for.*", "", str(error))
             raise UserError(f"{path}: its network {record.found_at} can't be imported ({said}). {give}") from None
     paths = frozenset(record.penalised)
-    own = register(network, record.inputs, len(record.class_names), name, paths.__contains__)
+    own = register(network, data.inputs, data.outputs, name, paths.__contains__)
     # Other versions may write the same program otherwise; then what it predicts has to tell.
     if own.name != asked and all(versions()[name] == record.versions.get(name) for name in DECISIVE):
         raise UserError(f"{path}: its network {name} is another program here than was saved. {give}")

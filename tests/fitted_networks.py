@@ -31,8 +31,8 @@ def patients() -> pd.DataFrame:
     return pd.DataFrame({"age": age, "ward": ward, "smokes": random.random(90) < 0.3, "outcome": ill})
 
 
-def table_of(frame: pd.DataFrame) -> Dataset:
-    return of_arrays(frame, how(jaxreg.load(flags={"grid": "l1", "label": "outcome"})))
+def table_of(frame: pd.DataFrame, label: str = "outcome") -> Dataset:
+    return of_arrays(frame, how(jaxreg.load(flags={"grid": "l1", "label": label})))
 
 
 class Own(nn.Module):

@@ -103,6 +103,20 @@ def test_a_table_goes_in_as_its_rows_are(ensemble: int, tmp_path: Path) -> None:
     np.testing.assert_allclose(found, expected, **ROUNDING)
 
 
+@pytest.mark.parametrize(("label", "ensemble"), [("age", 1), ("age,dose", 2)])
+def test_quantities_come_out_in_their_units(label: str, ensemble: int, tmp_path: Path) -> None:
+    frame = patients().assign(dose=lambda table: 1000 + 30 * table["age"])
+    made = fitted(table_of(frame, label), ensemble=ensemble, loss="squared", epochs=20, learning_rate=[0.01])
+    rows, expected = features(frame, list(made.encoding.features)), made.predict(frame)
+    model = keras.models.load_model(made.export(tmp_path / "made.keras"))
+    found = model.predict(rows.astype(np.float32), verbose=0)
+    np.testing.assert_allclose(found.reshape(expected.shape), expected, rtol=1e-4)
+    saved = np.load(made.export(tmp_path / "made.npz"))
+    assert list(saved["quantity_names"]) == label.split(",") and "class_names" not in saved.files
+    np.testing.assert_array_equal(saved["quantity_means"], made.quantities.means)
+    np.testing.assert_array_equal(saved["quantity_spreads"], made.quantities.spreads)
+
+
 def test_an_estimator_standardises_inside(tmp_path: Path) -> None:
     from jaxreg.estimators import RegularizedMLPClassifier
 

@@ -48,7 +48,7 @@ def test_rows_of_a_table_are_given_as_they_are(tmp_path: Path) -> None:
     made = fitted(table, ensemble=2)
     again = jaxreg.load(made.save(tmp_path / "table.safetensors"))
     same(made, again, rows)
-    expected = made._probabilities(np.concatenate([table.train.inputs, table.test.inputs]))
+    expected = made._mean(np.concatenate([table.train.inputs, table.test.inputs]))
     assert made.encoding is not None
     encoded = made.encoding.rows(rows)
     assert {row.tobytes() for row in encoded} == {row.tobytes() for part in table[1:3] for row in part.inputs}
@@ -56,6 +56,11 @@ def test_rows_of_a_table_are_given_as_they_are(tmp_path: Path) -> None:
     np.testing.assert_array_equal(made.predict_proba(rows[["smokes", "age", "ward"]]), made.predict_proba(rows))
     np.testing.assert_array_equal(made.predict_proba(rows.to_numpy()), made.predict_proba(rows))
     np.testing.assert_array_equal(made.predict_proba(rows.iloc[[7]]), made.predict_proba(rows)[[7]])
+    named = frame["outcome"].astype(str)
+    assert made.score(frame, named) == made.score(frame, frame["outcome"]) == made.score(frame, named.tolist()) > 0.3
+    for targets in (frame["outcome"] + 1, named.replace("1", "ill")):
+        with pytest.raises(UserError, match="targets must be numbers of classes, from 0 to 1, or names: 0, 1"):
+            made.score(frame, targets)
     strange = rows.assign(ward="south")  # none of the wards in training, as in a test table
     assert made.encoding.rows(strange)[:, 1:4].max() == 0
     for wrong, said in (
@@ -67,6 +72,24 @@ def test_rows_of_a_table_are_given_as_they_are(tmp_path: Path) -> None:
     ):
         with pytest.raises(UserError, match=said):
             again.predict_proba(wrong)
+
+
+@pytest.mark.parametrize("label", ["age", "age,dose"])
+def test_quantities_come_back_in_their_units(label: str, tmp_path: Path) -> None:
+    frame = patients().assign(dose=lambda table: 1000 + 30 * table["age"])
+    made = fitted(table_of(frame, label), ensemble=2, loss="squared", epochs=30, learning_rate=[0.01])
+    again = jaxreg.load(made.save(tmp_path / "made.safetensors"))
+    names = label.split(",")
+    found, wanted = again.predict(frame), frame[names].to_numpy()
+    np.testing.assert_array_equal(made.predict(frame), found, strict=True)
+    assert found.shape == ((90,) if label == "age" else (90, 2)) and again.quantities == made.quantities
+    assert again.quantities.names == tuple(names) and abs(found.mean() - wanted.mean()) < 0.1 * wanted.mean()
+    from sklearn.metrics import r2_score
+
+    target = frame["age"] if label == "age" else wanted
+    assert again.score(frame, target) == pytest.approx(r2_score(target, found)) and again.score(frame, target) > 0
+    with pytest.raises(UserError, match="predict_proba: age.* has no classes. Use predict"):
+        again.predict_proba(frame)
 
 
 def refused(file: Path, said: str) -> None:

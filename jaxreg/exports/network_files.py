@@ -45,7 +45,11 @@ def scaling(parts: Parts) -> tuple[Any, Any]:
 def arrays(parts: Parts) -> dict[str, np.ndarray]:
     """Everything by name: `shift` and `scale`, then each network's arrays as in a .safetensors file."""
     shift, scale = scaling(parts)
-    made = {"class_names": np.array(parts.class_names), "shift": shift, "scale": scale}
+    made = {"shift": shift, "scale": scale}
+    if parts.quantities is None:
+        made["class_names"] = np.array(parts.class_names)
+    else:
+        made |= {f"quantity_{name}": np.array(values) for name, values in parts.quantities._asdict().items()}
     if parts.encoding is not None:
         made["feature_names"] = np.array(parts.encoding.features)
     made["settings"] = np.array(json.dumps(parts.cell.settings.given()))
@@ -55,9 +59,12 @@ def arrays(parts: Parts) -> dict[str, np.ndarray]:
 
 
 def keras_model(parts: Parts) -> Any:
-    """A Keras model from rows as they are to probabilities, the mean of its networks'. Raises `UserError`: see `write`.
+    """A Keras model from rows as they are to probabilities, or quantities in their units: the mean of its networks'.
 
     It takes the features of a table: numbers as they are, and 0 or 1 for each text, in the order of the encoding.
+
+    Raises:
+        UserError: the network is somebody's own, or a column is nothing for numbers of 32 bits.
     """
     network = parts.learner.network
     if not isinstance(network, DenseNetwork):
@@ -67,13 +74,19 @@ def keras_model(parts: Parts) -> Any:
     keras = keras_layers.imported()
     begin, scaled = keras.Input(parts.learner.inputs), _scaled(parts)
     stacks = [_filled(parts, weights) for weights in parts.members]
+    units: list[Any] = []
+    if parts.quantities is not None:
+        _, means, spreads = parts.quantities
+        how = {"mean": list(means), "variance": [spread**2 for spread in spreads]}
+        units = [keras.layers.Normalization(**how, invert=True, name="in_units")]
     if len(stacks) == 1:
-        return keras.Sequential([begin, *scaled, *stacks[0]])
+        return keras.Sequential([begin, *scaled, *stacks[0], *units])
     seen = begin
     for layer in scaled:
         seen = layer(seen)
     models = [keras.Sequential(stack, name=f"network_{number}") for number, stack in enumerate(stacks)]
-    return keras.Model(begin, keras.layers.Average(name="mean")([model(seen) for model in models]))
+    mean = keras.layers.Average(name="mean")([model(seen) for model in models])
+    return keras.Model(begin, units[0](mean) if units else mean)
 
 
 def _scaled(parts: Parts) -> list[Any]:
@@ -97,8 +110,9 @@ def _filled(parts: Parts, weights: Weights) -> list[Any]:
     settings, keras = parts.cell.settings, keras_layers.imported()
     hidden = keras_layers.hidden_layers(settings)
     last = keras_layers.penalty(settings) if settings.penalised == "all" else None
-    classes, how = len(parts.class_names), {"use_bias": settings.biases, "kernel_regularizer": last}
-    stack = [*hidden, keras.layers.Dense(classes, activation="softmax", name=OUTPUT, **how)]
+    how = {"use_bias": settings.biases, "kernel_regularizer": last}
+    how["activation"] = "softmax" if parts.quantities is None else None
+    stack = [*hidden, keras.layers.Dense(parts.learner.task.outputs, name=OUTPUT, **how)]
     shape: tuple[Any, ...] = (None, *parts.learner.inputs)
     for layer in stack:
         layer.build(shape)
