@@ -16,7 +16,7 @@ from jaxreg.spec.typed import counted
 PROG = "python -m jaxreg.fit"
 DESCRIPTION = """\
 Train the setting that a run recommends on all of its training set, from several
-seeds, and write the networks to a file. Their probabilities are averaged.
+seeds, and write the networks to a file. What they predict is averaged.
 """
 USUAL, MOST = 5, 1000  # networks
 FORMATS = {"save": (".safetensors",), "export": (".keras", ".npz")}

@@ -74,7 +74,7 @@ def test_wrong_input_is_told_in_one_line(tmp_path: Path, capsys: Any, monkeypatc
     for words, told in (
         ([], "give the folder of a run"),
         ([run], "say where it goes: --tensorboard DIR, --mlflow DIR, --parquet DIR"),
-        ([str(tmp_path), "--parquet", "x"], "members.csv"),
+        ([str(tmp_path), "--parquet", "x"], "is not the folder of a finished run"),
         ([run, "--parquet", str(tmp_path / "full")], "is there already, and what is in it would mix"),
         ([run, "--parquet", str(tmp_path / "full" / "mine.txt" / "x")], "can't be written ("),
         ([run, "--parquet", str(tmp_path / "x"), "--name", "a"], "--name: goes with --mlflow"),
