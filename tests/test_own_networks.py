@@ -177,7 +177,7 @@ class Picky(nn.Module):
     ("network", "said"),
     [
         (Branches(), "network Branches: decides by a value that is only known when it runs"),
-        (Wide(), r"network Wide: gives \[2, 9\] for two examples, expected \[2, 10\]: a logit for each class"),
+        (Wide(), r"network Wide: gives \[2, 9\] for two examples, expected \[2, 10\]: one for each class"),
         (Nothing(), "network Nothing has no parameters, and nothing to train"),
         (Picky(), r"network Picky can't be traced for two examples of the shape \(784,\)"),
         (Nnx(rngs=nnx.Rngs(0)), "an NNX module that is made already has one set of weights"),

@@ -18,7 +18,11 @@ from jaxreg.sweep import main
 RUN = {  # by what is in it: each piece of Python in a document, with the test that runs it
     "README.md": {"run = jaxreg.run(": "test_docs"},
     "docs/compare.md": {"MLPClassifier(": "test_compare"},
-    "docs/networks.md": {"class CNN(": "test_own_networks"},
+    "docs/networks.md": {"class CNN(": "test_own_networks", "def lion(": "test_own_networks"},
+    "docs/after.md": dict.fromkeys(
+        ["fitted.save(", "jaxreg.load(", "fitted.export(", "load_model(", "np.load("],
+        "test_after",
+    ),
     "docs/data.md": dict.fromkeys(
         [
             "load_breast_cancer",
@@ -67,7 +71,7 @@ def test_arrays_and_what_comes_after() -> None:
     known = run("load_breast_cancer", {})
     assert "rows of arrays" in Path("reports/cancer/report.md").read_text(encoding="utf-8")
     known = run("run.plot()", known)
-    assert known["fitted"].score(*known["run"].dataset.test) > 0.8
+    assert known["fitted"].score(known["x"], known["y"]) > 0.8
     x, y = load_breast_cancer(return_X_y=True)
     known = run("RegularizedMLPClassifier(", known)
     assert known["model"].score(x, y) > 0.95 and set(known["model"].best_params_) == {"l1", "l2"}
