@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol, runtime_checkable
 
 from jaxreg import __version__
-from jaxreg.circumstances import circumstances, versions
+from jaxreg.circumstances import versions
 from jaxreg.data.dataset import Dataset
 from jaxreg.engine.progress import Progress
 from jaxreg.formatting import count, duration
@@ -31,6 +31,9 @@ class AnyTrainer(Protocol):
 
     def facts(self) -> dict[str, Any]:
         """Devices, programs, seconds, for run.json."""
+
+    def made(self) -> dict[str, str]:
+        """On what the last digits of those that were yielded last may depend, beside who they are."""
 
     def train(
         self, members: Sequence[Member], weights: Mapping[str, Any], states: Mapping[str, MemberState]
@@ -152,7 +155,7 @@ class Driver:
         for done in at_work.train(missing, weights, states):
             facts = at_work.facts()
             self.about |= facts | {name: spent + facts[name] for name, spent in earlier.items()}
-            self._keep(done, circumstances(facts))
+            self._keep(done, at_work.made())
             for one in done:
                 if isinstance(one, MemberState):
                     states.put(one.id)  # for a trainer that has to begin a chunk again
