@@ -22,6 +22,7 @@ jaxreg.configure(2)  # two CPU devices on any machine; must come before JAX star
 
 
 APART = {
+    "cluster": "also the tests that start schedulers and workers of Dask, where that is installed (minutes)",
     "estimators": "also scikit-learn's own checks of our estimators (minutes)",
     "kills": "also the tests that start sweeps and kill them (minutes)",
     "compilers": "also the tests that compile for a TPU, where its compiler is installed (minutes)",

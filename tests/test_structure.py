@@ -24,7 +24,7 @@ LAYERS = (
     {"store", "completion", "decomposition"},
     {"engine", "report", "coverage"},
     {"source"},
-    {"driver"},
+    {"driver", "cluster"},
     {"settle", "conclude", "fitted"},
     {"finished"},
     {"run", "replay", "dry_run"},

@@ -1,0 +1,157 @@
+"""To a scheduler that runs already: by its address, by the file that it wrote, or by a client of one's own."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from jaxreg import reading
+from jaxreg.errors import UserError
+from jaxreg.formatting import brief
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+EXTRA = "a cluster needs Dask. Type: pip install 'jaxreg[cluster]'"
+PATIENCE = 15.0  # seconds until a scheduler answers
+MOST_FILE = 1_000_000  # bytes of a scheduler's file
+START = "Is it running? dask scheduler --host ADDRESS --dashboard-address 127.0.0.1:8787"
+
+
+class Tls(NamedTuple):
+    """Files in PEM: who signs both sides, and what we show."""
+
+    ca: str
+    cert: str
+    key: str
+
+
+class Scheduler(NamedTuple):
+    """Which one, and how to speak with it."""
+
+    on: Any  # an address, a file that it wrote, or a client
+    files: Tls | None = None  # none: Dask's own configuration counts
+
+
+def tls(ca: str | None, cert: str | None, key: str | None) -> Tls | None:
+    """What the three flags say. Raises `UserError` where only some are given, or a file can't be read."""
+    given = {"--tls-ca": ca, "--tls-cert": cert, "--tls-key": key}
+    lacking = [flag for flag, file in given.items() if file is None]
+    if len(lacking) == len(given):
+        return None
+    if lacking:
+        raise UserError(f"{lacking[0]}: is missing. Give all three: {', '.join(given)}.")
+    for flag, file in given.items():
+        try:
+            with open(str(file), "rb"):
+                pass
+        except OSError as error:
+            raise UserError(f"{flag} {file}: can't be read ({error.strerror}).") from None
+    return Tls(str(ca), str(cert), str(key))
+
+
+@contextmanager
+def connected(scheduler: Any, warn: Callable[[str], None]) -> Iterator[Client]:
+    """A client of a scheduler; one that is given stays open.
+
+    Args:
+        scheduler: an address, such as "tcp://10.0.0.1:8786"; the path of a file that a scheduler wrote; a client; or a
+            `Scheduler`, which has certificates too.
+        warn: told where everybody between here and there can read and change what is sent.
+
+    Raises:
+        UserError: there is no such scheduler, it can't be reached so, or Dask is not installed.
+    """
+    try:
+        from distributed import Client
+    except ImportError:
+        raise UserError(f"--on: {EXTRA}") from None
+    on, files = scheduler if isinstance(scheduler, Scheduler) else Scheduler(scheduler)
+    if isinstance(on, Client):
+        if on.asynchronous or on.status != "running":
+            raise UserError("on: needs a client that is connected and not asynchronous, as Client(address) makes it.")
+        _warn_of_strangers(str(on.scheduler.address), warn)
+        yield on
+        return
+    address = _address(on)
+    if files and not address.startswith(("tls://", "wss://")):
+        raise UserError(
+            f"--on {address}: --tls-ca, --tls-cert and --tls-key go with tls://…, as the scheduler says it."
+        )
+    _warn_of_strangers(address, warn)
+    client = _client(Client, address, files)
+    # What happens is told by us, in a line; Dask would tell it in tracebacks.
+    loggers = [logging.getLogger(name) for name in ("distributed", "tornado", "asyncio")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield client
+    finally:
+        client.close(timeout=2)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _client(make: Any, address: str, files: Tls | None) -> Any:
+    from distributed.security import Security
+
+    try:
+        security = None
+        if files is not None:
+            security = Security(
+                tls_ca_file=files.ca, tls_client_cert=files.cert, tls_client_key=files.key, require_encryption=True
+            )
+        return make(address, security=security, timeout=PATIENCE, set_as_default=False)
+    except (TypeError, ValueError, RuntimeError) as error:
+        said = [*str(error).splitlines(), type(error).__name__][0]
+        more = " Give --tls-ca, --tls-cert and --tls-key, or Dask's own configuration."
+        raise UserError(f"--on {address}: {said}.{more if address.startswith('tls') and not files else ''}") from None
+    except OSError as error:  # time-outs and TLS among it
+        said = [*str(error.__cause__ or error).splitlines(), type(error).__name__][0]
+        hint = "Does it take these certificates?" if files else START
+        raise UserError(f"--on {address}: no scheduler answers there ({said}). {hint}") from None
+
+
+def _address(on: Any) -> str:
+    """The address that is meant."""
+    text = str(on)
+    if "://" in text:
+        return text
+    if not text.endswith(".json"):
+        raise UserError(f"--on: must be an address such as tcp://10.0.0.1:8786, or scheduler.json, got {brief(text)}.")
+    try:
+        found = json.loads(reading.read(Path(text), MOST_FILE))
+        address = found["address"]
+    except FileNotFoundError:
+        raise UserError(
+            f"--on {text}: there is no such file. dask scheduler --scheduler-file {text} writes it."
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        address = None
+    if not isinstance(address, str) or "://" not in address:
+        raise UserError(f"--on {text}: has no address, expected a file that dask scheduler --scheduler-file wrote.")
+    return address
+
+
+def _warn_of_strangers(address: str, warn: Callable[[str], None]) -> None:
+    scheme, _, rest = address.partition("://")
+    if scheme in ("tls", "wss", "inproc") or _loopback(rest):
+        return
+    warn(
+        f"{address} is reached unencrypted, and whoever reaches it too can run programs on every worker. On a network "
+        "that others use, start it with --tls-ca-file, --tls-cert and --tls-key, and give tls://… here."
+    )
+
+
+def _loopback(rest: str) -> bool:
+    host = rest.split("/")[0].rpartition(":")[0].strip("[]")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
