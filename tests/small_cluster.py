@@ -7,10 +7,12 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
-from small_command import PATIENCE, ROOT
+from run_folders import differing, tables
+from small_command import PATIENCE, ROOT, Small
 
 # Some members that take a second or two each, so that there is a middle to kill something in.
 LONGER = ["--hidden", "192,192", "--batch-size", "5", "--epochs", "60", "--seeds", "2"]
@@ -93,3 +95,25 @@ def wait_until(seen, process: subprocess.Popen, told) -> None:
     while not seen():
         assert process.poll() is None and time.monotonic() < end, told()
         time.sleep(0.02)
+
+
+def on(cluster: Cluster, *more: str) -> list[str]:
+    """The flags of a command that trains there."""
+    return ["--on", cluster.address, *more]
+
+
+def kept(folder: Small, least: int = 1) -> Callable[[], bool]:
+    """Whether so many members are stored."""
+    return lambda: len(folder.kept()) >= least
+
+
+def about(folder: Small) -> dict[str, Any]:
+    """run.json."""
+    return dict(json.loads((folder.run / "run.json").read_text()))
+
+
+def same(folder: Small, other: Small) -> bool:
+    """Whether two folders have the same tables, byte for byte, and nothing was left behind."""
+    found = differing(tables(folder.run), tables(other.run))
+    assert found == [] and folder.strays() == [], (found, folder.strays(), folder.told)
+    return True

@@ -134,13 +134,13 @@ class Crew:
         together, cores = Counter[str](), {}
         for one in self.ready:
             if one.facts["platform"] == "cpu":
-                together[one.facts["host"]] += int(one.facts["devices"])
+                together[one.facts["host"]] += min(int(one.facts["devices"]), int(one.facts["cores"]))
                 cores[one.facts["host"]] = int(one.facts["host_cores"])
         for host, taken in together.items():
             if taken > cores[host]:
                 self.warn_once(
-                    f"workers on {host} have {taken} devices on {cores[host]} cores and get in each other's way: start "
-                    "one a machine, or give each its own cores (taskset)."
+                    f"workers on {host} take {taken} cores where there are {cores[host]}, and get in each other's way: "
+                    "start one a machine, or give each its own cores (taskset)."
                 )
 
     def warn_once(self, text: str) -> None:

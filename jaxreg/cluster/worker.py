@@ -171,7 +171,8 @@ def _prepared(job: Mapping[str, Any]) -> Ready:
     # XLA parts sums on a CPU by how many threads it has, so that with other cores the eighth digit of a norm
     # may be another one: as many everywhere as the driver's process would have.
     os.environ.setdefault("NPROC", str(job["threads"]))
-    hardware.configure(job["devices"])  # before anything starts JAX
+    # Programs for one device alone round otherwise than those for several, which all round alike.
+    hardware.configure(job["devices"] or max(2, hardware.cores()))  # before anything starts JAX
     sweep = read(job["sweep"])
     dataset = _dataset(job, sweep)
     if job["network"]:
