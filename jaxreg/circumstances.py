@@ -19,3 +19,9 @@ def circumstances(facts: Mapping[str, Any]) -> dict[str, str]:
     """On what a member's last digits may depend, beside what it is: some of a trainer's facts, and versions."""
     blocks = {f"members of {network}": str(text) for network, text in facts.get("blocks", {}).items()}
     return {name: str(facts[name]) for name in MACHINE if name in facts} | blocks | versions()
+
+
+def kind(made: Mapping[str, Any]) -> str:
+    """The machine and the versions that a member is of, in words: two that differ in this round differently."""
+    known = [f"{name} {made[name]}" for name in PACKAGES if name in made]
+    return f"{made.get('device', 'an unknown device')} ({', '.join([str(made.get('platform', '?')), *known])})"

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol, runtime_checkable
 
 from jaxreg import __version__
-from jaxreg.circumstances import versions
+from jaxreg.circumstances import kind, versions
 from jaxreg.data.dataset import Dataset
 from jaxreg.engine.progress import Progress
 from jaxreg.formatting import count, duration
@@ -76,9 +76,10 @@ class Driver:
         self.second_stage: list[Member] = []  # besides those of the sweep
         self.keys = {member.id: key(member, sweep, dataset.digest) for member in self._may_be}
         self._followed = {member.predecessor for member in self._may_be}
+        self._kinds: dict[str, str] = {}  # of machine and versions, by member
         self.finished = {member.id for member in self.members if self._whole(member)}
         earlier = folder.about() or {}
-        noted = earlier.pop("files", None) or {}
+        noted, _ = earlier.pop("files", None) or {}, earlier.pop("kinds", None)
         self._noted = {name: digest for name, digest in noted.items() if isinstance(digest, str)}
         for sentence in folder.set_aside(self._noted):
             progress.warn(sentence)
@@ -123,7 +124,8 @@ class Driver:
         """Whether a member is on disk and what it should be."""
         wanted = self.keys[member.id]
         try:
-            self.store.check(wanted, with_weights=member.id in self._followed)
+            content = self.store.check(wanted, with_weights=member.id in self._followed)
+            self._kinds[member.id] = kind(content.made)
             return True
         except FileNotFoundError:
             pass
@@ -134,6 +136,7 @@ class Driver:
             ended, epochs = content.row["stopped_at"] or content.row["diverged_at"], member.settings.epochs
             if ended and ended <= epochs and member.id not in self._followed:
                 self.store.adopt(wanted, other)
+                self._kinds[member.id] = kind(content.made)
                 return True
         return False
 
@@ -208,6 +211,11 @@ class Driver:
             "report_seconds": time.perf_counter() - analysed,
             "files": self.folder.digests(),
         }
+        by_kind: dict[str, list[str]] = {}
+        for member in self.everybody:
+            by_kind.setdefault(self._kinds[member.id], []).append(member.id)
+        if len(by_kind) > 1:
+            self.about["kinds"] = by_kind
         self._note()
 
     def _note(self) -> None:
@@ -233,6 +241,7 @@ class Driver:
             return
         self.store.keep(self.keys[one.id], one, made, with_weights=one.id in self._followed)
         self.finished.add(one.id)
+        self._kinds[one.id] = kind(made)
         if not self.keep_state:
             self.store.drop_state(self.keys[one.id])
 
