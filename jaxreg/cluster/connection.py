@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import json
 import logging
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
 EXTRA = "a cluster needs Dask. Type: pip install 'jaxreg[cluster]'"
-PATIENCE = 15.0  # seconds until a scheduler answers
+PATIENCE = 10.0  # seconds until a scheduler answers
 MOST_FILE = 1_000_000  # bytes of a scheduler's file
 START = "Is it running? dask scheduler --host ADDRESS --dashboard-address 127.0.0.1:8787"
 
@@ -84,38 +86,53 @@ def connected(scheduler: Any, warn: Callable[[str], None]) -> Iterator[Client]:
             f"--on {address}: --tls-ca, --tls-cert and --tls-key go with tls://…, as the scheduler says it."
         )
     _warn_of_strangers(address, warn)
-    client = _client(Client, address, files)
     # What happens is told by us, in a line; Dask would tell it in tracebacks.
     loggers = [logging.getLogger(name) for name in ("distributed", "tornado", "asyncio")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.CRITICAL + 1)
     try:
-        yield client
+        client = Client(address, security=_security(address, files), timeout=PATIENCE, set_as_default=False)
+        try:
+            yield client
+        finally:
+            client.close(timeout=2)
     finally:
-        client.close(timeout=2)
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
 
 
-def _client(make: Any, address: str, files: Tls | None) -> Any:
+def _security(address: str, files: Tls | None) -> Any:
+    """How to speak with a scheduler, once it has answered: a client that can't connect would tell it at length."""
+    from distributed.comm import connect
     from distributed.security import Security
 
+    arguments: dict[str, Any] = {}
     try:
-        security = None
         if files is not None:
-            security = Security(
-                tls_ca_file=files.ca, tls_client_cert=files.cert, tls_client_key=files.key, require_encryption=True
-            )
-        return make(address, security=security, timeout=PATIENCE, set_as_default=False)
+            how = {"tls_ca_file": files.ca, "tls_client_cert": files.cert, "tls_client_key": files.key}
+            security = Security(**how, require_encryption=True)
+        else:
+            security = Security()  # by Dask's own configuration
+        arguments = security.get_connection_args("client")
+        if address.startswith(("tls://", "wss://")) and arguments.get("ssl_context") is None:
+            raise ValueError("there are no certificates to show")
+
+        async def reach() -> None:
+            comm = await connect(address, timeout=PATIENCE, **arguments)
+            await comm.close()
+
+        with ThreadPoolExecutor(1) as apart:  # a notebook has a loop of its own in this thread
+            apart.submit(asyncio.run, reach()).result()
+    except OSError as error:  # time-outs and TLS among it
+        said = [*str(error.__cause__ or error).splitlines(), type(error).__name__][0]
+        hint = "Does it take these certificates?" if arguments.get("ssl_context") else START
+        raise UserError(f"--on {address}: no scheduler answers there ({said}). {hint}") from None
     except (TypeError, ValueError, RuntimeError) as error:
         said = [*str(error).splitlines(), type(error).__name__][0]
         more = " Give --tls-ca, --tls-cert and --tls-key, or Dask's own configuration."
         raise UserError(f"--on {address}: {said}.{more if address.startswith('tls') and not files else ''}") from None
-    except OSError as error:  # time-outs and TLS among it
-        said = [*str(error.__cause__ or error).splitlines(), type(error).__name__][0]
-        hint = "Does it take these certificates?" if files else START
-        raise UserError(f"--on {address}: no scheduler answers there ({said}). {hint}") from None
+    return security
 
 
 def _address(on: Any) -> str:

@@ -8,8 +8,14 @@ from typing import Any, Literal
 from jaxreg.cluster.waiting import Group
 
 FIRST_SECONDS, SECONDS = 2.5, 20.0
-"""How long a worker trains before it reports, at first and, doubled each time, in the end: with the epoch under way,
-what is lost with a worker is less than a minute of its work, and each round trip less than a hundredth of it."""
+"""How much a worker is given to train before it reports, at first and, doubled each time, in the end: each round trip
+is less than a hundredth of it.
+"""
+LONGEST = 1.5
+"""Times as long as that it may take, then it reports on those who are not finished: with the epoch under way, what is
+lost with a worker is less than a minute of its work. A state is ten times what a result is: so that none travels that
+does not have to, a worker is given what it should finish.
+"""
 
 
 @dataclass

@@ -18,7 +18,7 @@ from typing import Any
 from jaxreg.circumstances import circumstances
 from jaxreg.cluster import worker as far
 from jaxreg.cluster.crew import Crew
-from jaxreg.cluster.hand import SECONDS, Hand
+from jaxreg.cluster.hand import LONGEST, SECONDS, Hand
 from jaxreg.cluster.job import refer
 from jaxreg.cluster.waiting import Group, Waiting, share
 from jaxreg.cluster.workers import Answer
@@ -152,7 +152,7 @@ class ClusterTrainer:
         inherited = {name: weights[name] for member in members if (name := member.predecessor) is not None}
         begun = {member.id: states[member.id] for member in members if member.id in states}
         references = [refer(member) for member in members]
-        packed = pickle.dumps((dict(self.crew.job), references, inherited, begun, hand.seconds))
+        packed = pickle.dumps((dict(self.crew.job), references, inherited, begun, LONGEST * hand.seconds))
         hand.group = group
         self._out[self.workers.ask(hand.address, far.work, packed)] = Given(hand, members, group)
 

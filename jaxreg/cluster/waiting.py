@@ -17,7 +17,6 @@ Group = tuple[str, bool]
 """Members of one program, as far as that can be told without JAX: what a wrong guess costs is time, and no number."""
 
 FIRST = 64  # members that a worker is given at most before it is known how fast it is
-MARGIN = 1.5  # times as many as it should manage: what it can't begin comes back, and devices that drain do nothing
 
 
 class Waiting:
@@ -108,4 +107,4 @@ def share(ready: int, workers: int, width: int, able: float | None) -> int:
     if able is None:
         return min(FIRST, max(width, math.ceil(ready / workers)))
     most = math.ceil(ready / (2 * workers))
-    return max(width, math.ceil(min(MARGIN * able, most) / width) * width)
+    return max(width, math.floor(min(able, most) / width) * width)
