@@ -64,14 +64,16 @@ def test_a_worker_that_its_nanny_starts_again(longer, folder, cluster):
     assert folder.told.count("worker a:") == 2, "it came back, and was greeted"
 
 
-def test_a_worker_that_joins_midway(longer, folder, cluster):
+def test_a_worker_that_joins_midway(place, cluster):
+    here, there, more = Small(place), Small(place.with_name(f"{place.name}-there")), [*LONGER, "--seeds", "6"]
     cluster.worker("a")
-    process = folder.start(*LONGER, *on(cluster))
-    wait_until(kept(folder), process, lambda: folder.told)
+    process = there.start(*more, *on(cluster))
+    told(there, "worker a:", process)
     cluster.worker("b")
-    assert process.wait(PATIENCE) == 0, folder.told
-    assert same(folder, longer)
-    assert about(folder)["workers"]["b"]["members"] > 0
+    assert process.wait(PATIENCE) == 0, there.told
+    assert here.end(*more) == 0, here.told
+    assert same(there, here)
+    assert about(there)["workers"]["b"]["members"] > 0
 
 
 def test_a_worker_that_stands_still_for_a_minute(longer, folder, cluster):
@@ -169,14 +171,14 @@ def test_members_that_train_long_go_on_elsewhere(place, cluster):
     assert about(there)["members_retried"] == 1
 
 
-OTHER_NUMBERS = "import jaxreg.store.identity\njaxreg.store.identity.NUMERICS += 1\n"
+OTHER_NUMBERS = "import jaxreg.store.identity\njaxreg.store.identity.NUMERICS = 99\n"
 
 
 def test_a_worker_with_another_version(undisturbed, folder, cluster):
     (cluster.place / "other.py").write_text(OTHER_NUMBERS)
     cluster.worker("other", "--preload", str(cluster.place / "other.py"))
     assert folder.end(*on(cluster)) == 2, folder.told
-    assert "other" in folder.told and "jaxreg's numbers 2, expected 1" in folder.told and "pip install" in folder.told
+    assert "other" in folder.told and "jaxreg's numbers 99, expected 1" in folder.told and "pip install" in folder.told
     assert folder.kept() == {}
     cluster.worker("right")
     wait_until(lambda: "Starting established" in cluster.log("right"), cluster.workers["right"], lambda: "")

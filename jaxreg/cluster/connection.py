@@ -8,7 +8,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -86,20 +86,31 @@ def connected(scheduler: Any, warn: Callable[[str], None]) -> Iterator[Client]:
             f"--on {address}: --tls-ca, --tls-cert and --tls-key go with tls://…, as the scheduler says it."
         )
     _warn_of_strangers(address, warn)
-    # What happens is told by us, in a line; Dask would tell it in tracebacks.
-    loggers = [logging.getLogger(name) for name in ("distributed", "tornado", "asyncio")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL + 1)
-    try:
-        client = Client(address, security=_security(address, files), timeout=PATIENCE, set_as_default=False)
+    with ExitStack() as held:
+        silence = held.enter_context(_silent())
+        how = _security(address, files)
+        client = Client(address, security=how, timeout=PATIENCE, set_as_default=False)
         try:
             yield client
         finally:
+            if client.status != "running":
+                silence.pop_all()  # what it was about to do still fails, and would be told for a while
             client.close(timeout=2)
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+
+
+@contextmanager
+def _silent() -> Iterator[ExitStack]:
+    """What happens is told by us, in a line; Dask would tell it in tracebacks. The stack undoes it."""
+    loggers = [
+        logging.getLogger(name)
+        for name in list(logging.root.manager.loggerDict)
+        if name.partition(".")[0] in ("distributed", "tornado", "asyncio")
+    ]
+    with ExitStack() as undone:
+        for logger in loggers:
+            undone.callback(setattr, logger, "disabled", logger.disabled)
+            logger.disabled = True
+        yield undone
 
 
 def _security(address: str, files: Tls | None) -> Any:

@@ -84,6 +84,7 @@ class Crew:
                 self.workers.present()  # which knows whether there is anybody to ask at all
                 self.refuse(hand, f"{type(answer.error).__name__}: {answer.error}"[:500])
             elif "refuses" in answer.value:
+                hand.name = str(answer.value["name"])
                 self.refuse(hand, answer.value["refuses"])
             elif "lacks" in answer.value:
                 self.lacks(hand)

@@ -37,7 +37,7 @@ class Noted:
     def __init__(self) -> None:
         self.warnings: list[str] = []
         self.epochs = self.diverged = 0
-        self.loss, self.label = float("nan"), ""
+        self.loss = float("nan")
 
     def announce(self, text: str) -> None:
         """Nobody listens."""
@@ -51,7 +51,7 @@ class Noted:
     def advance(self, member_epochs: int, label: str, loss: int | float, diverged: int = 0) -> None:
         self.epochs += member_epochs
         self.diverged += diverged
-        self.label, self.loss = label, float(loss)
+        self.loss = float(loss)
 
     def pause_clock(self) -> None:
         """There is none."""
@@ -85,8 +85,13 @@ def greet(job: Mapping[str, Any]) -> dict[str, Any]:
     """Makes a worker ready for a job, and says what it is.
 
     Returns:
-        `refuses`: why it can't take part; or `lacks`: why it has to be sent the data; or host, devices, warnings.
+        `refuses`: why it can't take part; or `lacks`: why it has to be sent the data; or host, devices, warnings. In
+        any case its name.
     """
+    return {"name": _name(), **_greeted(job)}
+
+
+def _greeted(job: Mapping[str, Any]) -> dict[str, Any]:
     mine, theirs = here(), job["versions"]
     if differing := [name for name in theirs if theirs[name] != mine.get(name)]:
         listed = ", ".join(f"{name} {mine.get(name)}, expected {theirs[name]}" for name in differing)
@@ -102,7 +107,7 @@ def greet(job: Mapping[str, Any]) -> dict[str, Any]:
     facts = ready.trainer.facts()
     told = {name: facts[name] for name in ("platform", "device", "devices", "cores")}
     host, cores = socket.gethostname(), os.cpu_count() or 1
-    return told | {"name": _name(), "host": host, "host_cores": cores, "warnings": ready.noted.warnings}
+    return told | {"host": host, "host_cores": cores, "warnings": ready.noted.warnings}
 
 
 def receive(packed: bytes) -> None:
@@ -116,7 +121,7 @@ def work(packed: bytes) -> dict[str, Any]:
     """Trains members until all are finished or the time is spent, one epoch at least.
 
     Args:
-        packed: a pickle of the job, references to members, weights and states by id, and seconds, compiling left out.
+        packed: a pickle of the job, references to members, weights and states by id, and seconds without compiling.
 
     Returns:
         `done` and `states`: of those that finished, and of those that got on; what this took.
@@ -153,7 +158,6 @@ def work(packed: bytes) -> dict[str, Any]:
             "facts": facts | {name: facts[name] - before[name] for name in spent},
             "width": trainer.programs.width,
             "epochs": noted.epochs,
-            "label": noted.label,
             "loss": noted.loss,
             "diverged": noted.diverged,
             "warnings": noted.warnings,
