@@ -26,12 +26,12 @@ class Cluster:
         place: a folder for files and logs; made here.
         host: what they listen on.
         tls: flags of Dask, that all are started with.
-        inside: what commands are started by, such as `ip netns exec NAME`.
+        program: what the scheduler is started by.
     """
 
-    def __init__(self, place: Path, host: str = "127.0.0.1", tls: Sequence[str] = (), inside: Sequence[str] = ()):
+    def __init__(self, place: Path, host: str = "127.0.0.1", tls: Sequence[str] = (), program: Sequence[str] = DASK):
         place.mkdir()
-        self.place, self.host, self.tls, self.inside = place, host, list(tls), list(inside)
+        self.place, self.host, self.tls, self.program = place, host, list(tls), list(program)
         self.file = place / "scheduler.json"
         self.workers: dict[str, subprocess.Popen] = {}
         self.scheduler = self.start_scheduler()
@@ -59,21 +59,21 @@ class Cluster:
         """Starts one, on any port; it writes its file."""
         protocol = ["--protocol", "tls"] if self.tls else []
         flags = ["--port", "0", "--scheduler-file", str(self.file), *protocol]
-        return self._start("scheduler", "scheduler", *flags)
+        return self._start("scheduler", "scheduler", *flags, program=self.program)
 
-    def worker(self, name: str, *more: str, inside: Sequence[str] | None = None, host: str | None = None) -> None:
-        """Starts a worker; without a nanny unless `more` asks for one."""
+    def worker(self, name: str, *more: str, inside: Sequence[str] = (), host: str | None = None) -> None:
+        """Starts a worker, without a nanny unless `more` asks for one; `inside` is such as `ip netns exec NAME`."""
         nanny = [] if "--nanny" in more else ["--no-nanny"]
         flags = ["--nthreads", "1", "--memory-limit", "0", "--name", name, *nanny, *more]
         place = ["--local-directory", str(self.place / name)]
-        process = self._start(name, "worker", self.address, *flags, *place, inside=inside, host=host)
+        process = self._start(name, "worker", self.address, *flags, *place, program=[*inside, *DASK], host=host)
         self.workers[name] = process
 
     def _start(
-        self, name: str, what: str, *flags: str, inside: Sequence[str] | None = None, host: str | None = None
+        self, name: str, what: str, *flags: str, program: Sequence[str], host: str | None = None
     ) -> subprocess.Popen:
         own = {"PYTHONPATH": str(ROOT), "JAX_COMPILATION_CACHE_DIR": str(self.place.parent / "programs")}
-        command = [*(self.inside if inside is None else inside), *DASK, what, *flags, "--host", host or self.host]
+        command = [*program, what, *flags, "--host", host or self.host]
         with (self.place / f"{name}.log").open("ab") as log:
             return subprocess.Popen(
                 [*command, "--dashboard-address", "127.0.0.1:0", *self.tls],

@@ -187,6 +187,25 @@ def test_a_worker_with_another_version(undisturbed, folder, cluster):
     assert set(about(folder)["workers"]) == {"right"} and "takes no part" in folder.told
 
 
+def test_a_scheduler_without_jaxreg(folder, place, started):
+    """Dask unpacks there what it sends on."""
+    bare = ["env", "PYTHONPATH=", sys.executable, "-c", WITHOUT]
+    with started(place.with_name(f"{place.name}-cluster"), program=bare) as cluster:
+        cluster.worker("a")
+        assert folder.end(*on(cluster)) == 2, folder.told
+    assert "The scheduler and all workers need the jaxreg of the driver" in folder.told, folder.told
+    assert "Traceback" not in folder.told
+
+
+WITHOUT = """
+import sys
+sys.modules["jaxreg"] = None  # as where it was never installed
+sys.argv[0] = "dask"
+from dask.__main__ import main
+main()
+"""
+
+
 def beneath(mounts):
     """What starts a command in a mount namespace of its own, in which these have been done; skips where it can't be."""
     if sys.platform != "linux" or not shutil.which("unshare"):

@@ -82,7 +82,7 @@ class Crew:
         elif (hand := self._greeted.pop(answer.number, None)) is not None:
             if answer.error is not None:
                 self.workers.present()  # which knows whether there is anybody to ask at all
-                self.refuse(hand, f"{type(answer.error).__name__}: {answer.error}"[:500])
+                self.refuse(hand, _said(answer.error))
             elif "refuses" in answer.value:
                 hand.name = str(answer.value["name"])
                 self.refuse(hand, answer.value["refuses"])
@@ -170,3 +170,11 @@ class Crew:
         if len(at_work) > 3:
             return f"{len(at_work)} workers, {sum(hand.rate for hand in at_work):.1f} member-epochs/s"
         return ", ".join(f"{hand.name} {hand.rate:.1f}/s" for hand in at_work)
+
+
+def _said(error: BaseException) -> str:
+    """What went wrong before a worker could answer, most often since the other side has no jaxreg, or an older one."""
+    said = f"{type(error).__name__}: {[*str(error).splitlines(), ''][0]}"[:300]
+    if isinstance(error, ImportError) or "deserialization" in said:
+        return f"{said} The scheduler and all workers need the jaxreg of the driver: pip install 'jaxreg[cluster]'"
+    return said
