@@ -8,11 +8,10 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, Protocol, runtime_checkable
 
 from jaxreg import __version__
-from jaxreg.circumstances import kind, versions
+from jaxreg.circumstances import by_kind, kind, now, versions
 from jaxreg.data.dataset import Dataset
 from jaxreg.engine.progress import Progress
 from jaxreg.formatting import count, duration
@@ -211,11 +210,8 @@ class Driver:
             "report_seconds": time.perf_counter() - analysed,
             "files": self.folder.digests(),
         }
-        by_kind: dict[str, list[str]] = {}
-        for member in self.everybody:
-            by_kind.setdefault(self._kinds[member.id], []).append(member.id)
-        if len(by_kind) > 1:
-            self.about["kinds"] = by_kind
+        if len(kinds := by_kind({member.id: self._kinds[member.id] for member in self.everybody})) > 1:
+            self.about["kinds"] = kinds
         self._note()
 
     def _note(self) -> None:
@@ -249,8 +245,3 @@ class Driver:
 def _number(value: Any) -> float:
     """Of a run.json that anybody may have edited."""
     return float(value) if isinstance(value, int | float) else 0.0
-
-
-def now() -> str:
-    """The time as run.json has it."""
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -136,14 +136,12 @@ def _command(arguments: list[str], prog: str) -> int:
 
 def _on(given: dict[str, Any]) -> Any:
     """The scheduler that the flags name, which are taken out; None: there is none."""
-    address, *files = (given.pop(name) for name in ("on", "tls_ca", "tls_cert", "tls_key"))
-    if address is None:
-        if any(files):
-            raise UserError("--tls-ca, --tls-cert, --tls-key: go with --on tls://…, the scheduler of a cluster.")
+    flags = [given.pop(name) for name in ("on", "tls_ca", "tls_cert", "tls_key")]
+    if not any(flags):
         return None
-    from jaxreg.cluster.connection import Scheduler, tls
+    from jaxreg.cluster.connection import asked
 
-    return Scheduler(address, tls(*files))
+    return asked(*flags)
 
 
 def _replay(member: str, out: str | None, block: int | None, devices: int | None, dry: bool) -> int:

@@ -40,6 +40,13 @@ class Scheduler(NamedTuple):
     files: Tls | None = None  # none: Dask's own configuration counts
 
 
+def asked(on: str | None, ca: str | None, cert: str | None, key: str | None) -> Scheduler:
+    """What the flags of a command say. Raises `UserError` where they do not go together."""
+    if on is None:
+        raise UserError("--tls-ca, --tls-cert, --tls-key: go with --on tls://…, the scheduler of a cluster.")
+    return Scheduler(on, tls(ca, cert, key))
+
+
 def tls(ca: str | None, cert: str | None, key: str | None) -> Tls | None:
     """What the three flags say. Raises `UserError` where only some are given, or a file can't be read."""
     given = {"--tls-ca": ca, "--tls-cert": cert, "--tls-key": key}
