@@ -16,9 +16,8 @@ import pandas as pd
 
 from jaxreg import __version__
 from jaxreg.axes import AXES
-from jaxreg.circumstances import versions
+from jaxreg.circumstances import now, versions
 from jaxreg.data.dataset import Part, digest
-from jaxreg.driver import now
 from jaxreg.errors import UserError
 from jaxreg.files import write_csv
 from jaxreg.finished import Run

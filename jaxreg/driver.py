@@ -8,11 +8,10 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, Protocol, runtime_checkable
 
 from jaxreg import __version__
-from jaxreg.circumstances import circumstances, versions
+from jaxreg.circumstances import by_kind, kind, now, versions
 from jaxreg.data.dataset import Dataset
 from jaxreg.engine.progress import Progress
 from jaxreg.formatting import count, duration
@@ -31,6 +30,9 @@ class AnyTrainer(Protocol):
 
     def facts(self) -> dict[str, Any]:
         """Devices, programs, seconds, for run.json."""
+
+    def made(self) -> dict[str, str]:
+        """On what the last digits of those that were yielded last may depend, beside who they are."""
 
     def train(
         self, members: Sequence[Member], weights: Mapping[str, Any], states: Mapping[str, MemberState]
@@ -73,9 +75,10 @@ class Driver:
         self.second_stage: list[Member] = []  # besides those of the sweep
         self.keys = {member.id: key(member, sweep, dataset.digest) for member in self._may_be}
         self._followed = {member.predecessor for member in self._may_be}
+        self._kinds: dict[str, str] = {}  # of machine and versions, by member
         self.finished = {member.id for member in self.members if self._whole(member)}
         earlier = folder.about() or {}
-        noted = earlier.pop("files", None) or {}
+        noted, _ = earlier.pop("files", None) or {}, earlier.pop("kinds", None)
         self._noted = {name: digest for name, digest in noted.items() if isinstance(digest, str)}
         for sentence in folder.set_aside(self._noted):
             progress.warn(sentence)
@@ -120,7 +123,8 @@ class Driver:
         """Whether a member is on disk and what it should be."""
         wanted = self.keys[member.id]
         try:
-            self.store.check(wanted, with_weights=member.id in self._followed)
+            content = self.store.check(wanted, with_weights=member.id in self._followed)
+            self._kinds[member.id] = kind(content.made)
             return True
         except FileNotFoundError:
             pass
@@ -131,6 +135,7 @@ class Driver:
             ended, epochs = content.row["stopped_at"] or content.row["diverged_at"], member.settings.epochs
             if ended and ended <= epochs and member.id not in self._followed:
                 self.store.adopt(wanted, other)
+                self._kinds[member.id] = kind(content.made)
                 return True
         return False
 
@@ -152,7 +157,7 @@ class Driver:
         for done in at_work.train(missing, weights, states):
             facts = at_work.facts()
             self.about |= facts | {name: spent + facts[name] for name, spent in earlier.items()}
-            self._keep(done, circumstances(facts))
+            self._keep(done, at_work.made())
             for one in done:
                 if isinstance(one, MemberState):
                     states.put(one.id)  # for a trainer that has to begin a chunk again
@@ -205,6 +210,8 @@ class Driver:
             "report_seconds": time.perf_counter() - analysed,
             "files": self.folder.digests(),
         }
+        if len(kinds := by_kind({member.id: self._kinds[member.id] for member in self.everybody})) > 1:
+            self.about["kinds"] = kinds
         self._note()
 
     def _note(self) -> None:
@@ -230,6 +237,7 @@ class Driver:
             return
         self.store.keep(self.keys[one.id], one, made, with_weights=one.id in self._followed)
         self.finished.add(one.id)
+        self._kinds[one.id] = kind(made)
         if not self.keep_state:
             self.store.drop_state(self.keys[one.id])
 
@@ -237,8 +245,3 @@ class Driver:
 def _number(value: Any) -> float:
     """Of a run.json that anybody may have edited."""
     return float(value) if isinstance(value, int | float) else 0.0
-
-
-def now() -> str:
-    """The time as run.json has it."""
-    return datetime.now(UTC).isoformat(timespec="seconds")

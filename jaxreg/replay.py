@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxreg.circumstances import circumstances
 from jaxreg.data.dataset import Dataset
 from jaxreg.engine.progress import Silent
 from jaxreg.engine.trainer import Trainer
@@ -81,7 +80,7 @@ def replay(
         weights |= {one.id: one.weights for one in results}
         made |= {one.id: one for one in results}
     there = place.members.predictions([wanted])[[0], slice(None)][0]
-    return _compared(made[name], content.row, content.history, there, content.made, circumstances(trainer.facts()))
+    return _compared(made[name], content.row, content.history, there, content.made, trainer.made())
 
 
 def _chain(member: Member, by_id: Mapping[str, Member]) -> list[Member]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ def run(
     optimizer: Callable[[Any], Any] | None = None,
     block: int | None = None,
     devices: int | None = None,
+    on: Any = None,
     progress: Progress | None = None,
     command: str | None = None,
     keep_state: bool = False,
@@ -70,6 +72,8 @@ def run(
             transformation. It gets the gradients with those of L1 and L2 in them.
         block: members that a device trains side by side; chosen by default.
         devices: how many of the devices to use; all by default.
+        on: a cluster in the place of this process's devices: a client of Dask, the address of a scheduler, or the path
+            of its file. `block` and `devices` are then of each worker.
         progress: told what happens; silent by default.
         command: what was typed, for the report; this call by default.
         keep_state: keep each member's weights, optimizer and patience, so that more epochs can go on from there.
@@ -105,6 +109,7 @@ def run(
         raise UserError(f"difference, budget: must be 0 or more, got {difference} and {budget}.")
     began = time.perf_counter()
     progress = progress or Silent()
+    named = dataset is None or sweep.data is not None
     dataset = dataset or dataset_of(sweep, progress.announce)
     for note in dataset.notes:
         progress.announce(note)
@@ -123,7 +128,14 @@ def run(
     from jaxreg.conclude import conclude  # pandas' and SciPy's part of the start, which wrong input need not wait for
     from jaxreg.settle import settle, wanted
 
-    with locked(folder.path, command):
+    with ExitStack() as held:
+        if on is not None:
+            from jaxreg.cluster.start import trainers
+
+            how: Any = {"block": block, "devices": devices, "keep_state": keep_state, "named": named}
+            there = trainers(on, sweep, dataset, progress, network=network, about=own, **how)
+            trainer = held.enter_context(there)
+        held.enter_context(locked(folder.path, command))
         folder.prepare()
         driver = Driver(sweep, dataset, folder, progress, command, began, keep_state)
         driver.about |= {"purpose": purpose} | own

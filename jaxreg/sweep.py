@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -77,6 +78,7 @@ def _command(arguments: list[str], prog: str) -> int:
     file, out, dry, like, quiet = (given.pop(name) for name in ("file", "out", "dry_run", "like", "quiet"))
     keep_state, with_predictions, member = (given.pop(name) for name in ("keep_state", "predictions", "replay"))
     purpose, least, longest = given.pop("for"), gain(given.pop("difference")), budget(given.pop("budget"))
+    on = _on(given)
     flags = {name: _value(name, text) for name, text in given.items() if text is not None}
     if member is not None:
         return _replay(member, out if file is None and not flags else None, block, devices, dry)
@@ -90,7 +92,10 @@ def _command(arguments: list[str], prog: str) -> int:
 
     from jaxreg.engine.devices import configure
 
-    configure(devices)  # before anything starts JAX
+    if on is None:
+        configure(devices)  # before anything starts JAX
+    else:
+        os.environ.setdefault("JAX_PLATFORMS", "cpu")  # accelerators are the workers'
     if dry:
         from jaxreg.dry_run import dry_run
 
@@ -114,6 +119,7 @@ def _command(arguments: list[str], prog: str) -> int:
             dataset=dataset,
             block=block,
             devices=devices,
+            on=on,
             progress=shown,
             command=typed,
             keep_state=keep_state,
@@ -126,6 +132,16 @@ def _command(arguments: list[str], prog: str) -> int:
         shown.close()
     printed(f"{headline(result.folder)}\nwrote {folder / 'report.md'}")
     return 0
+
+
+def _on(given: dict[str, Any]) -> Any:
+    """The scheduler that the flags name, which are taken out; None: there is none."""
+    flags = [given.pop(name) for name in ("on", "tls_ca", "tls_cert", "tls_key")]
+    if not any(flags):
+        return None
+    from jaxreg.cluster.connection import asked
+
+    return asked(*flags)
 
 
 def _replay(member: str, out: str | None, block: int | None, devices: int | None, dry: bool) -> int:
@@ -204,6 +220,9 @@ def parser(prog: str = PROG) -> Parser:
     )
     how.add_argument("--like", metavar="DIR", help="with --dry-run: an earlier run to judge by")
     how.add_argument("--replay", metavar="MEMBER", help="with --out DIR: train that member of DIR alone, and compare")
+    how.add_argument("--on", metavar="SCHEDULER", help="train on a cluster of Dask: tcp://HOST:8786 or scheduler.json")
+    for name, what in {"ca": "who signs both sides", "cert": "what we show", "key": "of what we show"}.items():
+        how.add_argument(f"--tls-{name}", metavar="PEM", help=f"with --on tls://…: {what}")
     how.add_argument("--block", metavar="N", help="members side by side on a device (default: chosen)")
     how.add_argument("--devices", metavar="N", help="devices to use (default: all; on a CPU one per core)")
     how.add_argument("--quiet", action="store_true", help="no progress, only warnings and the result")

@@ -22,6 +22,7 @@ jaxreg.configure(2)  # two CPU devices on any machine; must come before JAX star
 
 
 APART = {
+    "cluster": "also the tests that start schedulers and workers of Dask, where that is installed (minutes)",
     "estimators": "also scikit-learn's own checks of our estimators (minutes)",
     "exports": "also the tests that save and export after whole sweeps, or need TensorBoard and MLflow (minutes)",
     "kills": "also the tests that start sweeps and kill them (minutes)",
@@ -158,3 +159,44 @@ def undisturbed(tmp_path_factory):
     alone = Small(place / "alone")
     assert alone.end() == 0, alone.told
     return alone
+
+
+@pytest.fixture(scope="session")
+def longer(undisturbed):
+    """The command with members that take a second or two each, in one process: what it must come to on a cluster."""
+    from small_cluster import LONGER
+    from small_command import Small
+
+    folder = Small(undisturbed.place.parent / "longer")
+    assert folder.end(*LONGER) == 0, folder.told
+    return folder
+
+
+@pytest.fixture(scope="session")
+def started(undisturbed):
+    """What starts a scheduler, with files in a folder that it makes; workers are started by hand."""
+    from small_cluster import Cluster
+
+    return Cluster
+
+
+@pytest.fixture
+def place(undisturbed, request):
+    """Where a folder for a command may be made, beside the images."""
+    name = "".join(letter if letter.isalnum() else "_" for letter in request.node.name)
+    return undisturbed.place.parent / name
+
+
+@pytest.fixture
+def folder(place):
+    """The command, in a folder of its own."""
+    from small_command import Small
+
+    return Small(place)
+
+
+@pytest.fixture
+def cluster(place, started):
+    """A scheduler."""
+    with started(place.with_name(f"{place.name}-cluster")) as made:
+        yield made

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -79,3 +81,15 @@ def test_a_smaller_sweep_reports_on_itself_and_deletes_nothing(trained, tmp_path
         run(sweep, folder)
         assert differing(tables(folder), alone) == []
         assert stored(folder) == before
+
+
+def test_members_of_several_folders_may_be_put_into_one(small, trained, tmp_path, monkeypatch):
+    """As where several drivers have each a part of the cells."""
+    run, undisturbed = trained
+    whole = small(l1=[0.0, 1e-4, 1e-3])
+    expected = undisturbed(whole)
+    for name, other in (("a", 1e-4), ("b", 1e-3)):
+        folder = run(small(l1=[0.0, other]), tmp_path / name)
+        shutil.copytree(folder / "members", tmp_path / "together" / "members", dirs_exist_ok=True)
+    monkeypatch.setattr("jaxreg.engine.trainer.Trainer", None)  # nobody is trained
+    assert differing(tables(run(whole, tmp_path / "together")), expected) == []

@@ -319,6 +319,9 @@ def test_a_trainer_of_another_kind_gives_the_same_tables(
         def facts(self):
             return {"platform": "elsewhere", "compile_seconds": 1.0, "train_seconds": 2.0}
 
+        def made(self):
+            return {"platform": "elsewhere"}
+
         def train(self, members, weights, states):
             assert {member.id for member in members} == set(results)
             for member in reversed(members):

@@ -24,7 +24,7 @@ LAYERS = (
     {"store", "completion", "decomposition"},
     {"engine", "report", "coverage"},
     {"source", "saved"},
-    {"driver", "exports", "own"},
+    {"driver", "exports", "own", "cluster"},
     {"settle", "conclude", "fitted"},
     {"finished", "saved_estimators"},
     {"run", "replay", "dry_run"},

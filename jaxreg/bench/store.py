@@ -39,7 +39,7 @@ def _apart(what: str, seeds: int, folder: str) -> dict[str, Any]:
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
-def _sweep_and_data(seeds: int) -> tuple[Any, Any]:
+def sweep_and_data(seeds: int) -> tuple[Any, Any]:
     from jaxreg.data.dataset import Dataset, Part
     from jaxreg.spec.load import read
 
@@ -53,22 +53,25 @@ def _sweep_and_data(seeds: int) -> tuple[Any, Any]:
     return sweep, Dataset("made up", train, test, tuple("abcdefghij"), None, "made up")
 
 
-def _make(seeds: int, folder: Path) -> int:
-    from jaxreg.spec.members import members
-    from jaxreg.store.folder import Folder
-    from jaxreg.store.identity import key
-    from jaxreg.store.members import MemberResult
+class MadeUp:
+    """Results that nobody trained, of the size of real ones.
 
-    sweep, data = _sweep_and_data(seeds)
-    place = Folder(folder)
-    place.prepare()
-    random, labels = np.random.default_rng(1), data.test.targets
-    hard = random.normal(size=(EXAMPLES, 10)) + 3 * np.eye(10)[labels]
-    for number, member in enumerate(members(sweep)):
-        z = hard + random.normal(size=hard.shape)
+    Args:
+        labels: of the test examples.
+    """
+
+    def __init__(self, labels: np.ndarray) -> None:
+        self._random, self._labels = np.random.default_rng(1), labels
+        self._hard = self._random.normal(size=(len(labels), 10)) + 3 * np.eye(10)[labels]
+
+    def __call__(self, name: str, number: int) -> Any:
+        """That of a member."""
+        from jaxreg.store.members import MemberResult
+
+        z = self._hard + self._random.normal(size=self._hard.shape)
         log_p = (z - np.log(np.exp(z).sum(1, keepdims=True))).astype(np.float32)
-        loss = float(-log_p[np.arange(EXAMPLES), labels].mean())
-        scores = {"test_cross_entropy": loss, "test_accuracy": float((log_p.argmax(1) == labels).mean())}
+        loss = float(-log_p[np.arange(len(z)), self._labels].mean())
+        scores = {"test_cross_entropy": loss, "test_accuracy": float((log_p.argmax(1) == self._labels).mean())}
         train = {"train_examples": 200, "train_cross_entropy": 0.8 * loss, "train_accuracy": 0.9, "penalty": 0.01}
         weights = {"weight_l1": 900.0, "weight_l2": 90.0, "small_weights": 0.05, "live_small_weights": 0.04}
         ended = {"zero_weights": 0.0, "epochs": 15, "diverged_at": None, "stopped_at": None, "seconds": 1.0 + number}
@@ -77,7 +80,20 @@ def _make(seeds: int, folder: Path) -> int:
             | scores
             for epoch in range(1, 16)
         ]
-        result = MemberResult(member.id, train | scores | weights | ended, history, log_p)
+        return MemberResult(name, train | scores | weights | ended, history, log_p)
+
+
+def _make(seeds: int, folder: Path) -> int:
+    from jaxreg.spec.members import members
+    from jaxreg.store.folder import Folder
+    from jaxreg.store.identity import key
+
+    sweep, data = sweep_and_data(seeds)
+    place = Folder(folder)
+    place.prepare()
+    results = MadeUp(data.test.targets)
+    for number, member in enumerate(members(sweep)):
+        result = results(member.id, number)
         place.members.keep(key(member, sweep, data.digest), result, {}, with_weights=False)
     return number + 1
 
@@ -85,7 +101,7 @@ def _make(seeds: int, folder: Path) -> int:
 def _report(seeds: int, folder: Path) -> int:
     import jaxreg
 
-    sweep, data = _sweep_and_data(seeds)
+    sweep, data = sweep_and_data(seeds)
     return len(jaxreg.run(sweep, out=folder, dataset=data).members)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
 
+from jaxreg.circumstances import circumstances
 from jaxreg.data.corruption import corrupt
 from jaxreg.data.dataset import Dataset
 from jaxreg.data.splits import balanced_rows
@@ -26,6 +27,10 @@ SAVED_EVERY = 30.0
 """Seconds of training after which a member's place is saved: with the epoch under way, a kill costs less than a minute.
 Two members of the notebook's network are taken in 0.02 s and written in 0.14, on two busy cores: 0.5 % of the time.
 """
+
+
+def _never() -> bool:
+    return False
 
 
 class Trainer:
@@ -73,8 +78,16 @@ class Trainer:
             "train_seconds": self._seconds - self.programs.compile_seconds,
         }
 
+    def made(self) -> dict[str, str]:
+        """On what the last digits of those that were yielded last may depend, beside who they are."""
+        return circumstances(self.facts())
+
     def train(
-        self, members: Sequence[Member], weights: Mapping[str, Any], states: Mapping[str, MemberState]
+        self,
+        members: Sequence[Member],
+        weights: Mapping[str, Any],
+        states: Mapping[str, MemberState],
+        enough: Callable[[], bool] = _never,
     ) -> Iterator[Sequence[MemberResult | MemberState]]:
         """Trains members; yields those that finish together, and at times where those at work have got to.
 
@@ -85,8 +98,9 @@ class Trainer:
             members: whom to train.
             weights: final weights of members that others continue.
             states: where members had got to, by id; the others begin.
+            enough: asked after each epoch; once it says so, those at work leave, as states, and nobody begins any more.
         """
-        started = time.perf_counter()
+        started = time.perf_counter() - self._seconds
         groups = prepare(members, self.sweep, self.dataset)
         done_before = sum(len(states[name].history) for name in states)
         total = sum(group.epochs * len(waiting) for group, waiting in groups.items())
@@ -102,7 +116,7 @@ class Trainer:
             while waiting:
                 chunk = Chunk(group, data, self.programs)
                 try:
-                    for done in self._until_ended(chunk, waiting, weights, states):
+                    for done in self._until_ended(chunk, waiting, weights, states, enough):
                         self._seconds = time.perf_counter() - started
                         yield done
                 except jax.errors.JaxRuntimeError as error:
@@ -115,6 +129,8 @@ class Trainer:
                     self._note_block(group, hardware.Block(self.programs.block, "out of memory with more"))
                 finally:
                     chunk.close()
+                if enough():
+                    return
 
     def _compile(
         self, group: ProgramGroup, members: Sequence[MemberData], data: PlacedData, weights: Mapping[str, Any]
@@ -141,6 +157,7 @@ class Trainer:
         waiting: list[MemberData],
         weights: Mapping[str, Any],
         states: Mapping[str, MemberState],
+        enough: Callable[[], bool],
     ) -> Iterator[Sequence[MemberResult | MemberState]]:
         """Trains all who wait; takes them from the list as they find a slot."""
         while waiting or chunk.at_work:
@@ -151,15 +168,18 @@ class Trainer:
             if chunk.trains:
                 chunk.advance()
             # The states of those who end are gone with the next epoch, in which their block trains on.
-            saves = chunk.unsaved >= SAVED_EVERY or (self._keep_state and chunk.ends)
+            leave = enough()
+            saves = leave or chunk.unsaved >= SAVED_EVERY or (self._keep_state and chunk.ends)
             for epoch in chunk.read(everything=saves):
                 self.progress.advance(epoch.members + epoch.left_out, epoch.label, epoch.loss, epoch.diverged)
             if saves:
                 yield chunk.states()
             # Releasing scores every slot, which takes a third of an epoch: worth it for a quarter of them.
-            enough = 4 * chunk.ended >= self.programs.width if waiting else chunk.ended == len(chunk.at_work)
-            if enough and chunk.ended:
+            many = 4 * chunk.ended >= self.programs.width if waiting else chunk.ended == len(chunk.at_work)
+            if chunk.ended and (many or leave):
                 yield chunk.release()
+            if leave:
+                return
 
     def _data(self, noise: Noise) -> PlacedData:
         """The data set with this noise in its training part, on the devices: one at a time."""

@@ -16,6 +16,8 @@ LOOKED_FOR = (
     "last epoch, a gain that fewer epochs give as well, too few splits or seeds, luck in choosing"
 )
 
+SHOWN = 3  # members of a kind of machine that are named
+
 # Significant bits of a factor: https://cloud.google.com/tpu/docs/bfloat16, and NVIDIA's A100 whitepaper for TF32.
 ROUNDED = {"bf16": "bfloat16 (8 significant bits of 24)", "tf32": "TF32 (11 significant bits of 24)"}
 
@@ -25,6 +27,7 @@ def caveats(results: Results, layout: Layout) -> list[str]:
     return [
         *_diverged(results),
         *_rounded(results),
+        *_mixed(results),
         *_guessing(results),
         *_edge(results, layout),
         *_unfinished(results, layout),
@@ -58,6 +61,23 @@ def _rounded(results: Results) -> list[str]:
         f"**Training multiplied in {listing([ROUNDED[one] for one in rounded])}**, scores are in float32. Noise of the "
         "size of the rounding is in every gradient, and small differences between cells may be of it: see that a "
         'choice that matters holds with `precision = "float32"`.'
+    ]
+
+
+def _mixed(results: Results) -> list[str]:
+    """Members of several kinds of machine, or of several versions of what computes."""
+    kinds = results.record.get("kinds") or {}
+    if len(kinds) < 2:
+        return []
+    parts = [
+        f"{len(members)} on {code(kind)} ({listing([code(name) for name in members[:SHOWN]])}"
+        f"{f' and {len(members) - SHOWN} more' if len(members) > SHOWN else ''})"
+        for kind, members in kinds.items()
+    ]
+    return [
+        f"**Members are of {len(kinds)} kinds of machine or versions**: {'; '.join(parts)}. These round differently, "
+        "and training amplifies it: two members on two kinds differ by a part of what another seed would change. "
+        "`kinds` in run.json lists all of them."
     ]
 
 

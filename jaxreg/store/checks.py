@@ -110,6 +110,7 @@ class About(BaseModel):
     purpose: Text | None = None
     reference: Text | None = None
     network: OwnNetwork | None = None
+    kinds: dict[str, list[Text]] | None = None  # members by the machine that they are of, where there are several
 
 
 def record(about: Mapping[str, Any]) -> None:

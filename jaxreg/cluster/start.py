@@ -1,0 +1,60 @@
+"""What makes trainers whose workers are on a cluster, for a whole run: its rounds and its second stage too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from jaxreg.cluster.connection import connected
+from jaxreg.cluster.crew import Crew
+from jaxreg.cluster.job import importable, job
+from jaxreg.cluster.trainer import ClusterTrainer
+from jaxreg.cluster.workers import DaskWorkers
+from jaxreg.data.dataset import Dataset
+from jaxreg.engine.progress import Progress
+from jaxreg.spec.sweep import Sweep
+
+
+@contextmanager
+def trainers(
+    on: Any,
+    sweep: Sweep,
+    dataset: Dataset,
+    progress: Progress,
+    *,
+    named: bool,
+    block: int | None,
+    devices: int | None,
+    keep_state: bool,
+    network: Any = None,
+    about: Mapping[str, Any] | None = None,
+) -> Iterator[Callable[[], ClusterTrainer]]:
+    """Connects, and gives what makes a trainer, for as long as the connection is there.
+
+    Args:
+        on: as `jaxreg.cluster.connection.connected` has it.
+        sweep, dataset, progress: as of a `ClusterTrainer`.
+        named, block, devices, keep_state: as of `jaxreg.cluster.job.job`.
+        network: of one's own, where it was given as an object.
+        about: what run.json says of a network of one's own.
+
+    Raises:
+        UserError: there is no such scheduler, or workers could not import the network.
+    """
+    name, penalised = None, None
+    if about is not None:
+        from jaxreg.engine.own_networks import MARK  # JAX, which such a network has started already
+
+        name = importable(network) if network is not None else str(sweep.recipe.network).partition(MARK)[0]
+        penalised = list(about["penalised"])
+    told = job(sweep, dataset, block, devices, keep_state, named, name, penalised)
+    with connected(on, progress.warn) as client:
+        if client.dashboard_link:
+            progress.announce(f"the cluster's dashboard, where it has one: {client.dashboard_link}")
+        workers = DaskWorkers(client)
+        crew = Crew(workers, told, dataset, progress)
+        try:
+            yield lambda: ClusterTrainer(crew, sweep, progress)
+        finally:
+            workers.close()
