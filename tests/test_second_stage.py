@@ -21,7 +21,7 @@ from jaxreg.spec.load import load
 from jaxreg.spec.sweep import Sweep
 from jaxreg.store.results import read
 
-SMALL = {"hidden": [4], "epochs": 2, "batch_size": [50], "curve_images": 50, "splits": 3}
+SMALL = {"hidden": [4], "epochs": 3, "batch_size": [50], "curve_images": 50, "splits": 3}
 
 
 def sweep(**more: object) -> Sweep:
