@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from jaxreg.data.dataset import Dataset, Part, digest
+from jaxreg.data.dataset import Dataset, Part, Quantities, digest
 from jaxreg.data.splits import held_out
 from jaxreg.fitted import fit
 from jaxreg.run import run
@@ -26,9 +26,97 @@ from jaxreg.spec.load import load
 from jaxreg.spec.sweep import Cell, Sweep
 
 LEAST = 8  # rows of the rarest class with which there is something to choose by
+LEAST_ROWS = 20  # the same of a quantity
 
 
-class RegularizedMLPClassifier(SavedToFile, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class _RegularizedMLP(SavedToFile, BaseEstimator):  # type: ignore[misc]
+    """What both estimators have in common: parameters, and how a strength is chosen."""
+
+    def __init__(  # anything is taken here, and looked at in `fit`, as scikit-learn wants it
+        self,
+        grid: Any = "l2",
+        settings: Any = None,
+        rule: Any = "lowest",
+        seeds: Any = 1,
+        ensemble: Any = 3,
+        random_state: Any = 0,
+    ):
+        self.grid = grid
+        self.settings = settings
+        self.rule = rule
+        self.seeds = seeds
+        self.ensemble = ensemble
+        self.random_state = random_state
+
+    def _fit(self, X: np.ndarray, targets: np.ndarray, enough: bool, too_few: str) -> None:
+        """Chooses, where there are `enough` rows to, and trains on all; `targets` [row] as `_dataset` takes them."""
+        if self.rule not in ("lowest", "sure"):
+            raise ValueError(f"rule must be 'lowest' or 'sure', got {self.rule!r}.")
+        self._mean, spread = X.mean(0), X.std(0)
+        self._spread = np.where(spread > 0, spread, 1.0)
+        x, everything = self._seen(X), np.arange(len(X))
+        seed = 0 if self.random_state is None else int(self.random_state)
+        if enough:
+            sweep, cell = self._chosen(x, targets, seed)
+        else:
+            sweep = self._sweep(self._dataset(x, targets, everything), seed)
+            cell = sweep.cells[0]
+            self.cv_results_: dict[str, Any] = {"params": [], "mean_test_score": np.zeros(0)}
+            self.report_ = f"{too_few}: nothing was chosen."
+        swept = [axis for term in self.grid.split(",") for axis in term.split("*")]
+        self.best_params_ = {axis: value_of(cell.settings, axis) for axis in swept}
+        self.fitted_ = fit(sweep, self._dataset(x, targets, everything), cell, self.ensemble)
+
+    def _chosen(self, x: np.ndarray, targets: np.ndarray, seed: int) -> tuple[Sweep, Cell]:
+        scores = held_out(self._strata(targets), 0.25, seed)
+        data = self._dataset(x, targets, scores)
+        sweep = self._sweep(data, seed)
+        with tempfile.TemporaryDirectory() as folder:
+            found = run(sweep, dataset=data, out=Path(folder) / "run")
+            table, self.report_ = found.table("whole"), found.report
+            best = found.best if self.rule == "sure" else None
+        rows = table[table["measure"] == data.measures.first]
+        cells = {one.name: one for one in sweep.cells} | second_stage.every(sweep)
+        self.cv_results_ = {
+            "params": [cells[name].settings.given() for name in rows["cell"]],
+            "cell": rows["cell"].to_numpy(str),
+            "mean_test_score": -rows["mean"].to_numpy(),
+        }
+        beside = [one.name for one in second_stage.beside(sweep, sweep.cells[0].name)]
+        strengths = rows[~rows["cell"].isin(beside)]
+        return sweep, cells[best or str(strengths.sort_values("mean", kind="stable")["cell"].iloc[0])]
+
+    def _sweep(self, data: Dataset, seed: int) -> Sweep:
+        flags = {"grid": self.grid, "seed": seed, "second_stage": self.seeds, **(self.settings or {})}
+        if np.bincount(data.strata).min() < 2:
+            flags |= {"splits": 1, "second_stage": 0}
+        first = load(flags=flags)
+        return load(flags=flags, usual=suited_to(data, first.splits, first.axes))
+
+    def _strata(self, targets: np.ndarray) -> np.ndarray:
+        """What both parts should have their share of."""
+        raise NotImplementedError
+
+    def _dataset(self, x: np.ndarray, targets: np.ndarray, scores: np.ndarray) -> Dataset:
+        """The rows `scores` score and the others train; all of them train where all score."""
+        raise NotImplementedError
+
+    def _seen(self, X: np.ndarray) -> np.ndarray:
+        return ((X - self._mean) / self._spread).astype(np.float32)
+
+    def _rows(self, X: Any) -> np.ndarray:
+        """Rows to predict, as the networks take them."""
+        check_is_fitted(self)
+        return self._seen(validate_data(self, X, dtype=np.float64, reset=False))
+
+
+def _parts(x: np.ndarray, targets: np.ndarray, scores: np.ndarray) -> tuple[Part, Part]:
+    rest = np.setdiff1d(np.arange(len(x)), scores)
+    rest = rest if rest.size else scores
+    return Part(x[rest], targets[rest]), Part(x[scores], targets[scores])
+
+
+class RegularizedMLPClassifier(ClassifierMixin, _RegularizedMLP):  # type: ignore[misc]
     """A multilayer perceptron that chooses how strongly it is regularised.
 
     `fit` trains every strength on disjoint parts of three quarters of the rows, then the reference and the best of each
@@ -60,22 +148,6 @@ class RegularizedMLPClassifier(SavedToFile, ClassifierMixin, BaseEstimator):  # 
     report_ : str, the report in Markdown
     """
 
-    def __init__(  # anything is taken here, and looked at in `fit`, as scikit-learn wants it
-        self,
-        grid: Any = "l2",
-        settings: Any = None,
-        rule: Any = "lowest",
-        seeds: Any = 1,
-        ensemble: Any = 3,
-        random_state: Any = 0,
-    ):
-        self.grid = grid
-        self.settings = settings
-        self.rule = rule
-        self.seeds = seeds
-        self.ensemble = ensemble
-        self.random_state = random_state
-
     def fit(self, X: Any, y: Any) -> RegularizedMLPClassifier:
         """Chooses and trains; `X` [row, feature] of numbers, `y` [row] of classes."""
         X, y = validate_data(self, X, y, dtype=np.float64)
@@ -83,69 +155,62 @@ class RegularizedMLPClassifier(SavedToFile, ClassifierMixin, BaseEstimator):  # 
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError("Classifier can't train when only one class is present.")
-        if self.rule not in ("lowest", "sure"):
-            raise ValueError(f"rule must be 'lowest' or 'sure', got {self.rule!r}.")
-        self._mean, spread = X.mean(0), X.std(0)
-        self._spread = np.where(spread > 0, spread, 1.0)
-        x, codes = self._seen(X), codes.astype(np.int32)
-        seed = 0 if self.random_state is None else int(self.random_state)
-        if np.bincount(codes).min() >= LEAST:
-            sweep, cell = self._chosen(x, codes, seed)
-        else:
-            everything = self._dataset(x, codes, np.arange(len(x)))
-            sweep = self._sweep(everything, seed)
-            cell = sweep.cells[0]
-            self.cv_results_: dict[str, Any] = {"params": [], "mean_test_score": np.zeros(0)}
-            self.report_ = f"A class has fewer than {LEAST} rows: nothing was chosen."
-        swept = [axis for term in self.grid.split(",") for axis in term.split("*")]
-        self.best_params_ = {axis: value_of(cell.settings, axis) for axis in swept}
-        self.fitted_ = fit(sweep, self._dataset(x, codes, np.arange(len(x))), cell, self.ensemble)
+        enough = bool(np.bincount(codes).min() >= LEAST)
+        self._fit(X, codes.astype(np.int32), enough, f"A class has fewer than {LEAST} rows")
         return self
 
-    def _chosen(self, x: np.ndarray, codes: np.ndarray, seed: int) -> tuple[Sweep, Cell]:
-        scores = held_out(codes, 0.25, seed)
-        data = self._dataset(x, codes, scores)
-        sweep = self._sweep(data, seed)
-        with tempfile.TemporaryDirectory() as folder:
-            found = run(sweep, dataset=data, out=Path(folder) / "run")
-            table, self.report_ = found.table("whole"), found.report
-            best = found.best if self.rule == "sure" else None
-        rows = table[table["measure"] == "test_cross_entropy"]
-        cells = {one.name: one for one in sweep.cells} | second_stage.every(sweep)
-        self.cv_results_ = {
-            "params": [cells[name].settings.given() for name in rows["cell"]],
-            "cell": rows["cell"].to_numpy(str),
-            "mean_test_score": -rows["mean"].to_numpy(),
-        }
-        beside = [one.name for one in second_stage.beside(sweep, sweep.cells[0].name)]
-        strengths = rows[~rows["cell"].isin(beside)]
-        return sweep, cells[best or str(strengths.sort_values("mean", kind="stable")["cell"].iloc[0])]
+    def _strata(self, targets: np.ndarray) -> np.ndarray:
+        return targets
 
-    def _sweep(self, data: Dataset, seed: int) -> Sweep:
-        flags = {"grid": self.grid, "seed": seed, "second_stage": self.seeds, **(self.settings or {})}
-        if data.train.targets.size and np.bincount(data.train.targets).min() < 2:
-            flags |= {"splits": 1, "second_stage": 0}
-        first = load(flags=flags)
-        return load(flags=flags, usual=suited_to(data, first.splits, first.axes))
-
-    def _dataset(self, x: np.ndarray, codes: np.ndarray, scores: np.ndarray) -> Dataset:
-        """These rows score and the others train; all of them train where all score."""
-        rest = np.setdiff1d(np.arange(len(x)), scores)
-        rest = rest if rest.size else scores
-        parts = Part(x[rest], codes[rest]), Part(x[scores], codes[scores])
-        names = tuple(map(str, range(len(self.classes_))))
+    def _dataset(self, x: np.ndarray, targets: np.ndarray, scores: np.ndarray) -> Dataset:
+        parts, names = _parts(x, targets, scores), tuple(map(str, range(len(self.classes_))))
         return Dataset("X", *parts, names, None, digest(*parts), None, "rows", "features")
-
-    def _seen(self, X: np.ndarray) -> np.ndarray:
-        return ((X - self._mean) / self._spread).astype(np.float32)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """[row, class] in the order of `classes_`."""
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
-        return np.asarray(self.fitted_.predict_proba(self._seen(X)))
+        rows = self._rows(X)
+        return np.asarray(self.fitted_.predict_proba(rows))
 
     def predict(self, X: Any) -> np.ndarray:
         """The most probable class of each row."""
-        check_is_fitted(self)
-        return np.asarray(self.classes_[self.predict_proba(X).argmax(1)])
+        made = self.predict_proba(X)
+        return np.asarray(self.classes_[made.argmax(1)])
+
+
+class RegularizedMLPRegressor(RegressorMixin, _RegularizedMLP):  # type: ignore[misc]
+    """A multilayer perceptron for a quantity that chooses how strongly it is regularised.
+
+    As `RegularizedMLPClassifier`, with the same parameters: the setting is chosen by the squared error on a quarter of
+    the rows, and the predictions of the final networks are averaged. The quantity is standardised for training, and
+    predicted in its own units.
+
+    Attributes
+    ----------
+    best_params_ : dict, the values of the axes that were chosen
+    cv_results_ : dict of arrays, for each candidate its settings, its name and its score (minus squared error)
+    report_ : str, the report in Markdown
+    """
+
+    def fit(self, X: Any, y: Any) -> RegularizedMLPRegressor:
+        """Chooses and trains; `X` [row, feature] and `y` [row] of numbers."""
+        X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
+        y = y.astype(np.float64)
+        self._fit(X, y, len(y) >= LEAST_ROWS and bool(y.std() > 0), f"Fewer than {LEAST_ROWS} rows, or one value")
+        return self
+
+    def _strata(self, targets: np.ndarray) -> np.ndarray:
+        return np.zeros(len(targets), np.uint8)
+
+    def _dataset(self, x: np.ndarray, targets: np.ndarray, scores: np.ndarray) -> Dataset:
+        rest = np.setdiff1d(np.arange(len(x)), scores)
+        train = targets[rest] if rest.size else targets
+        mean, spread = float(train.mean()), float(train.std()) or 1.0
+        parts = _parts(x, ((targets - mean) / spread).astype(np.float32)[:, None], scores)
+        quantities = Quantities(("y",), (mean,), (spread,))
+        made = Dataset("X", *parts, (), None, digest(*parts), None, "rows", "features")
+        return made._replace(quantities=quantities)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """[row], in the units of `y`."""
+        rows = self._rows(X)
+        return np.asarray(self.fitted_.predict(rows))

@@ -23,7 +23,7 @@ def load(
     """A fitted network of a .safetensors file, or the sweep of a sweep file or of flags.
 
     Args:
-        file: what `Fitted.save` or `RegularizedMLPClassifier.save` has written, of which it gives back the like; or a
+        file: what `Fitted.save` or an estimator's `save` has written, of which it gives back the like; or a
             sweep file.
         flags, mark, usual: of a sweep, as in `jaxreg.spec.load.load`.
         network: where the file holds the weights of a network of one's own, that network; by default what Python
@@ -48,7 +48,7 @@ def load(
         raise UserError(f"{path}: predicts otherwise here than where it was saved, as another network would.")
     if content.estimator is None:
         return made
-    from jaxreg.estimators import RegularizedMLPClassifier
+    from jaxreg.estimators import RegularizedMLPClassifier, RegularizedMLPRegressor
     from jaxreg.saved_estimators import restored
 
-    return restored(RegularizedMLPClassifier, made, content.estimator, content.arrays, path)
+    return restored([RegularizedMLPClassifier, RegularizedMLPRegressor], made, content.estimator, content.arrays, path)

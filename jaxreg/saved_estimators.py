@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +30,11 @@ class SavedToFile:
         mine: dict[str, Any] = vars(self)
         if "fitted_" not in mine:
             raise UserError("save: the estimator is not fitted yet. Call fit first.")
-        classes, results = mine["classes_"], mine["cv_results_"]
+        classes, results = mine.get("classes_"), mine["cv_results_"]
         about = {
             "class": type(self).__name__,
             "parameters": self.get_params(deep=False),  # type: ignore[attr-defined]
-            "classes": _values(classes, Path(path)),
+            "classes": None if classes is None else _values(classes, Path(path)),
             "columns": list(mine["feature_names_in_"]) if "feature_names_in_" in mine else None,
             "results": {name: np.asarray(column).tolist() for name, column in results.items()},
         } | {name: mine[name] for name in ATTRIBUTES}
@@ -54,18 +54,26 @@ class SavedToFile:
         names = mine.get("feature_names_in_", [f"x{place}" for place in range(mine["n_features_in_"])])
         columns = map(Column, map(str, names), mine["_mean"].tolist(), mine["_spread"].tolist())
         parts = mine["fitted_"].parts._replace(
-            encoding=Encoding(tuple(columns)), class_names=tuple(map(str, mine["classes_"]))
+            encoding=Encoding(tuple(columns)), class_names=tuple(map(str, mine.get("classes_", ())))
         )
         return network_files.write(Path(path), parts)
 
 
-def restored(kind: Any, fitted: Fitted, about: Mapping[str, Any], arrays: Mapping[str, np.ndarray], path: Path) -> Any:
-    """The estimator that was saved, of this class, around its networks. Raises `UserError` where it is another's."""
-    if about.get("class") != kind.__name__:
+def restored(
+    kinds: Sequence[Any], fitted: Fitted, about: Mapping[str, Any], arrays: Mapping[str, np.ndarray], path: Path
+) -> Any:
+    """The estimator that was saved, of one of these classes, around its networks.
+
+    Raises:
+        UserError: it is of another class, or what is said of it makes no sense.
+    """
+    kind = {one.__name__: one for one in kinds}.get(str(about.get("class")))
+    if kind is None:
         raise UserError(f"{path}: holds an estimator {about.get('class')}, which this jaxreg does not have.")
     try:
         made = kind(**about["parameters"])
-        made.classes_ = np.array(about["classes"]["values"], np.dtype(about["classes"]["type"]))
+        if about["classes"] is not None:
+            made.classes_ = np.array(about["classes"]["values"], np.dtype(about["classes"]["type"]))
         made.cv_results_ = {
             name: np.array(values) if name != "params" else values for name, values in about["results"].items()
         }

@@ -84,7 +84,7 @@ def connected(scheduler: Any, warn: Callable[[str], None]) -> Iterator[Client]:
     if isinstance(on, Client):
         if on.asynchronous or on.status != "running":
             raise UserError("on: needs a client that is connected and not asynchronous, as Client(address) makes it.")
-        _warn_of_strangers(str(on.scheduler.address), warn)
+        _warn_of_strangers(str(on.scheduler.address), warn)  # type: ignore[union-attr]
         yield on
         return
     address = _address(on)

@@ -61,7 +61,8 @@ def member_row(
     live = np.concatenate([layer.reshape(-1) for layer in among]) if small else np.zeros(1)
     scores = _scores("test", dataset, tested)
     if dataset.quantities is not None:  # the share of their variance that is predicted
-        scores["test_r2"] = 1 - scores[f"test_{dataset.measures.loss}"] / dataset.test_variance
+        variance = dataset.test_variance
+        scores["test_r2"] = 1 - scores[f"test_{dataset.measures.loss}"] / variance if variance > 0 else float("nan")
     norms, entries = _floats(tested.norms), sum(kernel.size for kernel in kernels) or 1
     return {
         "train_examples": data.rows.size,
