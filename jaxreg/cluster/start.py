@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from jaxreg.cluster import worker as far
 from jaxreg.cluster.connection import connected
 from jaxreg.cluster.crew import Crew
 from jaxreg.cluster.job import importable, job
+from jaxreg.cluster.together import Processes
 from jaxreg.cluster.trainer import ClusterTrainer
-from jaxreg.cluster.workers import DaskWorkers
+from jaxreg.cluster.workers import DaskWorkers, Workers
 from jaxreg.data.dataset import Dataset
 from jaxreg.engine.progress import Progress
 from jaxreg.spec.sweep import Sweep
@@ -33,7 +35,7 @@ def trainers(
     """Connects, and gives what makes a trainer, for as long as the connection is there.
 
     Args:
-        on: as `jaxreg.cluster.connection.connected` has it.
+        on: `Processes`, or a scheduler as `jaxreg.cluster.connection.connected` has it.
         sweep, dataset, progress: as of a `ClusterTrainer`.
         named, block, devices, keep_state: as of `jaxreg.cluster.job.job`.
         network: of one's own, where it was given as an object.
@@ -49,12 +51,22 @@ def trainers(
         name = importable(network) if network is not None else str(sweep.recipe.network).partition(MARK)[0]
         penalised = list(about["penalised"])
     told = job(sweep, dataset, block, devices, keep_state, named, name, penalised)
+    with _workers(on, dataset, progress) as workers:
+        crew = Crew(workers, told, dataset, progress)
+        yield lambda: ClusterTrainer(crew, sweep, progress)
+
+
+@contextmanager
+def _workers(on: Any, dataset: Dataset, progress: Progress) -> Iterator[Workers]:
+    if isinstance(on, Processes):
+        far.hold(dataset)  # this process is one of them, and has read it
+        yield on
+        return
     with connected(on, progress.warn) as client:
         if client.dashboard_link:
             progress.announce(f"the cluster's dashboard, where it has one: {client.dashboard_link}")
         workers = DaskWorkers(client)
-        crew = Crew(workers, told, dataset, progress)
         try:
-            yield lambda: ClusterTrainer(crew, sweep, progress)
+            yield workers
         finally:
             workers.close()

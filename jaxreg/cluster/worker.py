@@ -112,7 +112,11 @@ def _greeted(job: Mapping[str, Any]) -> dict[str, Any]:
 
 def receive(packed: bytes) -> None:
     """Takes in data that can't be read here."""
-    dataset = pickle.loads(packed)
+    hold(pickle.loads(packed))
+
+
+def hold(dataset: Dataset) -> None:
+    """Keeps data that are here already."""
     with _one_at_a_time:
         _keep(_data, dataset.digest, dataset)
 
