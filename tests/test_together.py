@@ -26,6 +26,12 @@ def free_port() -> int:
         return found.getsockname()[1]
 
 
+def listened_on(port: int) -> bool:
+    """Whether somebody does."""
+    with socket.socket() as asked:
+        return asked.connect_ex(("127.0.0.1", port)) == 0
+
+
 class Together:
     """The command, in several processes; in a `with`, those that are left are killed at its end."""
 
@@ -191,6 +197,14 @@ def test_from_python_with_arrays_that_are_sent(folder):
     assert tables(folder.place / "there") == tables(folder.place / "alone")
 
 
+def test_ctrl_c_while_the_others_are_waited_for(folder):
+    port = free_port()
+    process = folder.start("--distributed", "--coordinator", f"127.0.0.1:{port}", "--processes", "2", "--process", "0")
+    wait_until(lambda: listened_on(port), process, lambda: folder.told)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(PATIENCE) == 130 and "interrupted" in folder.told, folder.told
+
+
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
@@ -199,6 +213,10 @@ def test_from_python_with_arrays_that_are_sent(folder):
         (["--distributed", "--on", "tcp://127.0.0.1:9"], "give one of them"),
         (["--distributed", "--coordinator", "here"], "must be HOST:PORT"),
         (["--distributed", "--processes", "2", "--process", "2"], "must be a whole number from 0 to 1"),
+        (
+            ["--distributed", "--coordinator", "192.0.2.1:8476", "--processes", "2", "--process", "0"],
+            "can't listen there",
+        ),
         (["--distributed", "--replay", "first"], "trains one member in this process"),
     ],
 )

@@ -13,15 +13,17 @@ import signal
 import socket
 import sys
 import threading
+from concurrent.futures import Future
 from multiprocessing.connection import Client, Connection, Listener
 from typing import Any, NamedTuple
 
 from jaxreg.engine.devices import configure, cores
 from jaxreg.errors import Failure, UserError
-from jaxreg.interrupts import FAILED, SIGNALS
+from jaxreg.interrupts import SIGNALS
 
 ARRIVAL = 300.0  # seconds in which all processes must have come
 BY_HAND = "Give --coordinator HOST:PORT --processes N, and in each process its own --process, from 0 to N - 1."
+COORDINATOR = "JAX_COORDINATOR_ADDRESS"  # a variable that JAX reads
 KEY = "jaxreg"  # under which process 0 says how it is reached
 
 
@@ -51,17 +53,30 @@ def meet(where: Where, devices: int | None = None) -> Met:
         UserError: this process is not one of several.
         Failure: they can't meet.
     """
+    if where.coordinator is not None and where.process == 0:
+        _check(where.coordinator)
     configure(devices or max(2, cores()))  # as any other worker
-    where = where._replace(coordinator=where.coordinator or os.environ.get("JAX_COORDINATOR_ADDRESS"))
-    all_there = _watched(ARRIVAL)
-    process, processes, store, address = _initialized(where)
-    if process == 0:
-        others = _gather(store, processes, address, bound=where.coordinator is not None)
-    else:
-        others = {0: _reach(store, process)}
-    _start_devices()
-    all_there.set()
-    return Met(process, others)
+    found: Future[Met] = Future()
+
+    def work() -> None:
+        try:
+            found.set_result(_met(where._replace(coordinator=where.coordinator or os.environ.get(COORDINATOR))))
+        except BaseException as error:
+            found.set_exception(error)
+
+    # Apart, since JAX waits in C++, where no signal is heard, and after its own time ends the process with a trace.
+    threading.Thread(target=work, name="meet", daemon=True).start()
+    try:
+        met = found.result(ARRIVAL)
+    except TimeoutError:
+        raise Failure(
+            f"--distributed: not all processes have come within {ARRIVAL:.0f} s. Start the same command on every host, "
+            "with a --process of its own where they are numbered by hand; all of them must reach process 0."
+        ) from None
+    if threading.current_thread() is threading.main_thread():
+        for number in SIGNALS:  # one of which JAX has taken for itself
+            signal.signal(number, signal.getsignal(number))
+    return met
 
 
 def leave(code: int, text: str) -> None:
@@ -72,20 +87,28 @@ def leave(code: int, text: str) -> None:
         os._exit(code)
 
 
-def _watched(seconds: float) -> threading.Event:
-    """Ends this process after a time, unless what is returned is set: JAX would end it too, with a trace of C++."""
-    set_in_time = threading.Event()
+def _check(coordinator: str) -> None:
+    """Makes sure that process 0 can listen there: where it can't, jaxlib ends with a segmentation fault."""
+    host, _, port = coordinator.rpartition(":")
+    try:
+        family, *_, address = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)[0]
+        socket.create_server(address[:2], family=family).close()
+    except (OSError, UnicodeError) as error:
+        said = getattr(error, "strerror", None) or error
+        raise UserError(
+            f"--coordinator {coordinator}: process 0 can't listen there ({said}). Give an address of its host, and a "
+            "port that is free."
+        ) from None
 
-    def watch() -> None:
-        if not set_in_time.wait(seconds):
-            leave(
-                FAILED,
-                f"error: not all processes have come within {seconds:.0f} s. Start the same command on every host, "
-                "with a --process of its own where they are numbered by hand; all of them must reach process 0.",
-            )
 
-    threading.Thread(target=watch, name="watch", daemon=True).start()
-    return set_in_time
+def _met(where: Where) -> Met:
+    process, processes, store, address = _initialized(where)
+    if process == 0:
+        others = _gather(store, processes, address, bound=where.coordinator is not None)
+    else:
+        others = {0: _reach(store, process)}
+    _start_devices()
+    return Met(process, others)
 
 
 def _initialized(where: Where) -> tuple[int, int, Any, str]:
@@ -109,9 +132,6 @@ def _initialized(where: Where) -> tuple[int, int, Any, str]:
     except (RuntimeError, OSError) as error:
         said = [*str(error).splitlines(), type(error).__name__][0]
         raise Failure(f"--distributed: the processes can't meet ({said}).") from None
-    if threading.current_thread() is threading.main_thread():
-        for number in SIGNALS:  # one of which JAX now takes for itself
-            signal.signal(number, signal.getsignal(number))
     found = distributed.global_state
     return found.process_id, found.num_processes, found.client, str(found.coordinator_address)
 
