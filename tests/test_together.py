@@ -10,6 +10,8 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
+from typing import Any
 
 import pytest
 from run_folders import tables
@@ -35,14 +37,18 @@ def listened_on(port: int) -> bool:
 class Together:
     """The command, in several processes; in a `with`, those that are left are killed at its end."""
 
-    def __init__(self, folder: Small, processes: int, *flags: str, at: str | None = None):
-        self.logs = [folder.place / f"process-{number}.log" for number in range(processes)]
+    def __init__(self, folder: Small, processes: int, *flags: str):
+        self.folder, self.logs = folder, list[Path]()
         self.processes: list[subprocess.Popen] = []
-        meet = ["--distributed", "--coordinator", at or f"127.0.0.1:{free_port()}", "--processes", str(processes)]
-        for number, path in enumerate(self.logs):
-            with path.open("wb") as log:
-                more = [*flags, *meet, "--process", str(number)]
-                self.processes.append(folder.start(*more, stdout=log, stderr=log))
+        meet = ["--distributed", "--coordinator", f"127.0.0.1:{free_port()}", "--processes", str(processes)]
+        for number in range(processes):
+            self.begin(*flags, *meet, "--process", str(number))
+
+    def begin(self, *flags: str, **how: Any) -> None:
+        """Starts one more."""
+        self.logs.append(self.folder.place / f"process-{len(self.logs)}.log")
+        with self.logs[-1].open("wb") as log:
+            self.processes.append(self.folder.start(*flags, stdout=log, stderr=log, **how))
 
     def __enter__(self) -> Together:
         return self
@@ -87,6 +93,17 @@ def test_a_second_stage_full_data_states_and_rounds(place):
     assert here.end(*flags) == 0, here.told
     end(there, 2, *flags)
     assert same(there, here)
+
+
+def test_as_slurm_starts_them(undisturbed, folder):
+    """With Slurm's variables and no flags: JAX finds out by itself who is who."""
+    task = {"SLURM_JOB_ID": str(free_port()), "SLURM_STEP_NODELIST": "127.0.0.1", "SLURM_NTASKS": "2"}
+    with Together(folder, 0) as both:
+        for number in range(2):
+            own = task | {"SLURM_PROCID": str(number), "SLURM_LOCALID": "0"}
+            both.begin("--distributed", environment=own)
+        assert both.codes() == [0, 0], both.told
+    assert same(folder, undisturbed)
 
 
 def test_another_process_is_killed_and_one_goes_on(longer, folder):
@@ -136,14 +153,17 @@ def test_sigterm_ends_all_as_slurm_sends_it(folder):
     assert "Traceback" not in "".join(both.told)
 
 
-def test_a_process_that_does_nothing_any_more_counts_as_gone(folder):
+@pytest.mark.parametrize("stopped", [0, 1])
+def test_a_process_that_does_nothing_any_more_counts_as_gone(folder, stopped):
     with Together(folder, 2, *LONGER) as both:
         both.wait(kept(folder))
         began = time.monotonic()
-        both.processes[1].send_signal(signal.SIGSTOP)
-        assert both.processes[0].wait(PATIENCE) == 1
+        both.processes[stopped].send_signal(signal.SIGSTOP)
+        assert both.processes[1 - stopped].wait(PATIENCE) == 1
         print("seconds:", time.monotonic() - began)
-        assert "nothing was heard of it" in both.told[0], both.told[0]
+        assert "nothing was heard of it" in both.told[1 - stopped], both.told
+        both.processes[stopped].send_signal(signal.SIGCONT)
+        assert both.processes[stopped].wait(PATIENCE) == 1, both.told
 
 
 def test_wrong_input_ends_all(folder):
