@@ -72,8 +72,8 @@ def run(
             transformation. It gets the gradients with those of L1 and L2 in them.
         block: members that a device trains side by side; chosen by default.
         devices: how many of the devices to use; all by default.
-        on: a cluster in the place of this process's devices: a client of Dask, the address of a scheduler, or the path
-            of its file. `block` and `devices` are then of each worker.
+        on: a cluster in the place of this process's devices: a client of Dask, the address of a scheduler, the path of
+            its file, or what `jaxreg.cluster.together.joined` gives. `block` and `devices` are then of each worker.
         progress: told what happens; silent by default.
         command: what was typed, for the report; this call by default.
         keep_state: keep each member's weights, optimizer and patience, so that more epochs can go on from there.

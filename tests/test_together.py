@@ -6,70 +6,17 @@ Run with `pytest -n 0 --cluster -m cluster`. A TPU slice, a real Slurm job and s
 from __future__ import annotations
 
 import signal
-import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
-from typing import Any
 
 import pytest
 from run_folders import tables
 from small_cluster import LONGER, about, kept, same, wait_until
 from small_command import PATIENCE, Small
+from small_together import Together, free_port, listened_on
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(1800)]
-
-
-def free_port() -> int:
-    """One that nobody listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
-
-
-def listened_on(port: int) -> bool:
-    """Whether somebody does."""
-    with socket.socket() as asked:
-        return asked.connect_ex(("127.0.0.1", port)) == 0
-
-
-class Together:
-    """The command, in several processes; in a `with`, those that are left are killed at its end."""
-
-    def __init__(self, folder: Small, processes: int, *flags: str):
-        self.folder, self.logs = folder, list[Path]()
-        self.processes: list[subprocess.Popen] = []
-        meet = ["--distributed", "--coordinator", f"127.0.0.1:{free_port()}", "--processes", str(processes)]
-        for number in range(processes):
-            self.begin(*flags, *meet, "--process", str(number))
-
-    def begin(self, *flags: str, **how: Any) -> None:
-        """Starts one more."""
-        self.logs.append(self.folder.place / f"process-{len(self.logs)}.log")
-        with self.logs[-1].open("wb") as log:
-            self.processes.append(self.folder.start(*flags, stdout=log, stderr=log, **how))
-
-    def __enter__(self) -> Together:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for process in self.processes:
-            process.kill()
-            process.wait()
-
-    @property
-    def told(self) -> list[str]:
-        """What each has said."""
-        return [path.read_text(encoding="utf-8") for path in self.logs]
-
-    def codes(self) -> list[int]:
-        """With which code each ends."""
-        return [process.wait(PATIENCE) for process in self.processes]
-
-    def wait(self, seen) -> None:
-        """Waits for something to be so, while process 0 is at work."""
-        wait_until(seen, self.processes[0], lambda: self.told)
 
 
 def end(folder: Small, processes: int, *flags: str) -> list[str]:
