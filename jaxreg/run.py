@@ -93,6 +93,7 @@ def run(
         Failure: disk, memory or devices failed; what was finished is on disk.
     """
     check_purpose(purpose)
+    typed = command is not None
     command = command or f"jaxreg.run({sweep.name if isinstance(sweep, Sweep) else str(sweep)!r})"
     if not isinstance(sweep, Sweep):
         file = sweep if str(sweep).endswith(".toml") else None
@@ -109,7 +110,7 @@ def run(
         raise UserError(f"difference, budget: must be 0 or more, got {difference} and {budget}.")
     began = time.perf_counter()
     progress = progress or Silent()
-    named = dataset is None or sweep.data is not None
+    named = typed or dataset is None or sweep.data is not None  # a command line can only name its data
     dataset = dataset or dataset_of(sweep, progress.announce)
     for note in dataset.notes:
         progress.announce(note)

@@ -31,7 +31,15 @@ def test_the_bits_are_those_of_one_process(undisturbed, folder, processes):
     told = end(folder, processes)
     assert same(folder, undisturbed)
     assert about(folder)["workers"].keys() <= {str(number) for number in range(processes)}
-    assert told[1:] == [""] * (processes - 1) and "Traceback" not in told[0]
+    assert told[1:] == [""] * (processes - 1) and "Traceback" not in told[0] and "are sent them" not in told[0]
+
+
+def test_data_that_are_not_named_are_read_by_all(folder):
+    """Those that a sweep without any trains on."""
+    (folder.place / "small.toml").write_text(
+        'splits = 2\n[recipe]\nhidden = [4]\nepochs = 1\nbatch_size = 1000\n[[run]]\nname = "plain"\n'
+    )
+    assert "are sent them" not in end(folder, 2)[0]
 
 
 def test_a_second_stage_full_data_states_and_rounds(place):
