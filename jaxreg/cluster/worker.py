@@ -6,7 +6,6 @@ it would wait for the first.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import pickle
 import socket
@@ -16,6 +15,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from jaxreg.cluster.allocation import allocate_as_usual
 from jaxreg.cluster.job import cells_of, here, referred
 from jaxreg.data.dataset import Dataset
 from jaxreg.errors import UserError
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from jaxreg.engine.trainer import Trainer
 
 KEPT = 2  # jobs, and data sets, of which a worker keeps what it has read and compiled
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
-LARGEST = 32 * 2**20  # bytes: glibc's own limit of the latter
 
 
 class Noted:
@@ -175,7 +173,7 @@ def _prepared(job: Mapping[str, Any]) -> Ready:
         return _ready[job["key"]]
     from jaxreg.engine import devices as hardware
 
-    _allocate_as_usual()
+    allocate_as_usual()
     # XLA parts sums on a CPU by how many threads it has, so that with other cores the eighth digit of a norm
     # may be another one: as many everywhere as the driver's process would have.
     os.environ.setdefault("NPROC", str(job["threads"]))
@@ -236,19 +234,3 @@ def _name() -> str:
     except (ImportError, ValueError):  # it is none of Dask's
         return ""
     return str(worker.name).rpartition("://")[2]
-
-
-def _allocate_as_usual() -> None:
-    """Takes back a setting of Dask's nanny that costs half as much again of a member's time.
-
-    It starts workers with MALLOC_TRIM_THRESHOLD_=65536, with which glibc gives memory back to the system after each
-    step, and asks for it before the next one. What glibc comes to by itself is set in its place.
-    """
-    if "MALLOC_TRIM_THRESHOLD_" not in os.environ:
-        return
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError, TypeError):  # another system, another allocator
-        return
-    mallopt(M_MMAP_THRESHOLD, LARGEST)
-    mallopt(M_TRIM_THRESHOLD, 2 * LARGEST)
