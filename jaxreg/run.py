@@ -134,7 +134,7 @@ def run(
             from jaxreg.cluster.start import trainers
 
             how: Any = {"block": block, "devices": devices, "keep_state": keep_state, "named": named}
-            there = trainers(on, sweep, dataset, progress, network=network, about=own, **how)
+            there = trainers(on, sweep, dataset, progress, network=network, optimizer=optimizer, about=own, **how)
             trainer = held.enter_context(there)
         held.enter_context(locked(folder.path, command))
         folder.prepare()

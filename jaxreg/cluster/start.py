@@ -30,6 +30,7 @@ def trainers(
     devices: int | None,
     keep_state: bool,
     network: Any = None,
+    optimizer: Any = None,
     about: Mapping[str, Any] | None = None,
 ) -> Iterator[Callable[[], ClusterTrainer]]:
     """Connects, and gives what makes a trainer, for as long as the connection is there.
@@ -38,19 +39,24 @@ def trainers(
         on: `Processes`, or a scheduler as `jaxreg.cluster.connection.connected` has it.
         sweep, dataset, progress: as of a `ClusterTrainer`.
         named, block, devices, keep_state: as of `jaxreg.cluster.job.job`.
-        network: of one's own, where it was given as an object.
-        about: what run.json says of a network of one's own.
+        network, optimizer: of one's own, where they were given as objects.
+        about: what run.json says of what is of one's own.
 
     Raises:
-        UserError: there is no such scheduler, or workers could not import the network.
+        UserError: there is no such scheduler, or workers could not import what is of one's own.
     """
-    name, penalised = None, None
-    if about is not None:
-        from jaxreg.engine.own_networks import MARK  # JAX, which such a network has started already
+    names: dict[str, Any] = {}
+    if about:
+        from jaxreg.engine.own_networks import MARK  # JAX, which what is of one's own has started already
 
-        name = importable(network) if network is not None else str(sweep.recipe.network).partition(MARK)[0]
-        penalised = list(about["penalised"])
-    told = job(sweep, dataset, block, devices, keep_state, named, name, penalised)
+        given = {"network": network, "optimizer": optimizer}
+        asked = {"network": sweep.recipe.network, "optimizer": sweep.recipe.optimizer.name}
+        for what in about:
+            own = given[what]
+            names[what] = str(asked[what]).partition(MARK)[0] if own is None else importable(own, what)
+        if "network" in about:
+            names["penalised"] = list(about["network"]["penalised"])
+    told = job(sweep, dataset, block, devices, keep_state, named, **names)
     with _workers(on, dataset, progress) as workers:
         crew = Crew(workers, told, dataset, progress)
         yield lambda: ClusterTrainer(crew, sweep, progress)

@@ -181,12 +181,13 @@ def _prepared(job: Mapping[str, Any]) -> Ready:
     hardware.configure(job["devices"] or max(2, hardware.cores()))  # before anything starts JAX
     sweep = read(job["sweep"])
     dataset = _dataset(job, sweep)
-    if job["network"]:
+    if job["network"] or job["optimizer"]:
         from jaxreg.engine.own_networks import named
-        from jaxreg.source import with_network
+        from jaxreg.own import with_own
 
-        paths = job["penalised"]
-        sweep, _ = with_network(sweep, dataset.signature, named(job["network"]), paths.__contains__, job["devices"])
+        network, optimizer = (job[what] and named(job[what], f"--{what}") for what in ("network", "optimizer"))
+        penalised = job["penalised"].__contains__ if network else None
+        sweep, _ = with_own(sweep, dataset.signature, network, penalised, optimizer, job["devices"])
     from jaxreg.engine.trainer import Trainer
 
     noted = Noted()
