@@ -18,7 +18,7 @@ from types import FrameType
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 SIGNALS = tuple(getattr(signal, name) for name in NAMES if hasattr(signal, name))
 AGAIN = 5.0  # seconds
-INTERRUPTED = 130
+FAILED, INTERRUPTED = 1, 130
 
 
 @contextmanager
@@ -52,8 +52,8 @@ def heard() -> Iterator[None]:
 def leave(code: int) -> None:
     """Ends the process with this code.
 
-    Once interrupted, without waiting for threads that still compile, which takes half a minute, and without a word
-    about a reader of our output that has gone: files are complete long before.
+    Once interrupted or failed, without waiting for threads that still compile or train, which takes half a minute, and
+    without a word about a reader of our output that has gone: files are complete long before.
     """
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -61,7 +61,7 @@ def leave(code: int) -> None:
                 stream.flush()
         except (OSError, ValueError):
             os._exit(code)
-    if code == INTERRUPTED:
+    if code in (FAILED, INTERRUPTED):
         os._exit(code)
     sys.exit(code)
 

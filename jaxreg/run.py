@@ -72,8 +72,8 @@ def run(
             transformation. It gets the gradients with those of L1 and L2 in them.
         block: members that a device trains side by side; chosen by default.
         devices: how many of the devices to use; all by default.
-        on: a cluster in the place of this process's devices: a client of Dask, the address of a scheduler, or the path
-            of its file. `block` and `devices` are then of each worker.
+        on: a cluster in the place of this process's devices: a client of Dask, the address of a scheduler, the path of
+            its file, or what `jaxreg.cluster.together.joined` gives. `block` and `devices` are then of each worker.
         progress: told what happens; silent by default.
         command: what was typed, for the report; this call by default.
         keep_state: keep each member's weights, optimizer and patience, so that more epochs can go on from there.
@@ -93,6 +93,7 @@ def run(
         Failure: disk, memory or devices failed; what was finished is on disk.
     """
     check_purpose(purpose)
+    typed = command is not None
     command = command or f"jaxreg.run({sweep.name if isinstance(sweep, Sweep) else str(sweep)!r})"
     if not isinstance(sweep, Sweep):
         file = sweep if str(sweep).endswith(".toml") else None
@@ -109,7 +110,7 @@ def run(
         raise UserError(f"difference, budget: must be 0 or more, got {difference} and {budget}.")
     began = time.perf_counter()
     progress = progress or Silent()
-    named = dataset is None or sweep.data is not None
+    named = typed or dataset is None or sweep.data is not None  # a command line can only name its data
     dataset = dataset or dataset_of(sweep, progress.announce)
     for note in dataset.notes:
         progress.announce(note)
@@ -133,7 +134,7 @@ def run(
             from jaxreg.cluster.start import trainers
 
             how: Any = {"block": block, "devices": devices, "keep_state": keep_state, "named": named}
-            there = trainers(on, sweep, dataset, progress, network=network, about=own, **how)
+            there = trainers(on, sweep, dataset, progress, network=network, optimizer=optimizer, about=own, **how)
             trainer = held.enter_context(there)
         held.enter_context(locked(folder.path, command))
         folder.prepare()

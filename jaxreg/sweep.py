@@ -6,11 +6,13 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from jaxreg import __version__, interrupts
 from jaxreg.axes import AXES, Axis
+from jaxreg.cluster import flags as elsewhere
 from jaxreg.errors import UserError, exit_code, printed
 from jaxreg.flags import WHAT_COUNTS, Parser
 from jaxreg.formatting import brief, shortest, value_text
@@ -78,70 +80,68 @@ def _command(arguments: list[str], prog: str) -> int:
     file, out, dry, like, quiet = (given.pop(name) for name in ("file", "out", "dry_run", "like", "quiet"))
     keep_state, with_predictions, member = (given.pop(name) for name in ("keep_state", "predictions", "replay"))
     purpose, least, longest = given.pop("for"), gain(given.pop("difference")), budget(given.pop("budget"))
-    on = _on(given)
+    scheduler, where = elsewhere.taken(given)
+    on: Any = scheduler
     flags = {name: _value(name, text) for name, text in given.items() if text is not None}
     if member is not None:
+        if on is not None or where is not None:
+            raise UserError("--replay: trains one member in this process. Leave --on and --distributed out.")
         return _replay(member, out if file is None and not flags else None, block, devices, dry)
-    sweep, dataset = load(file, flags, mark="--"), None
-    if sweep.data is not None or sweep.test is not None:
-        from jaxreg.source import sweep_and_data
-
-        sweep, dataset = sweep_and_data(file, flags, "--")
     if like is not None and not dry:
         raise UserError("--like: goes with --dry-run, which says what the sweep could detect.")
+    with ExitStack() as held:
+        if where is not None and not dry:
+            from jaxreg.cluster.together import joined
 
-    from jaxreg.engine.devices import configure
+            on = held.enter_context(joined(where, devices))
+        sweep, dataset = load(file, flags, mark="--"), None
+        if sweep.data is not None or sweep.test is not None:
+            from jaxreg.source import sweep_and_data
 
-    if on is None:
-        configure(devices)  # before anything starts JAX
-    else:
-        os.environ.setdefault("JAX_PLATFORMS", "cpu")  # accelerators are the workers'
-    if dry:
-        from jaxreg.dry_run import dry_run
+            sweep, dataset = sweep_and_data(file, flags, "--")
 
-        return dry_run(sweep, like, dataset)
-    folder = Path("reports", sweep.name) if out is None else Path(out)
+        from jaxreg.engine.devices import configure
 
-    from jaxreg.engine.progress import suited
-    from jaxreg.source import dataset_of
+        if on is None:
+            configure(devices)  # before anything starts JAX
+        elif where is None:
+            os.environ.setdefault("JAX_PLATFORMS", "cpu")  # accelerators are the workers'
+        if dry:
+            from jaxreg.dry_run import dry_run
 
-    shown = suited(sys.stderr, quiet)
-    try:
-        dataset = dataset or dataset_of(sweep, shown.announce)
+            return dry_run(sweep, like, dataset)
+        folder = Path("reports", sweep.name) if out is None else Path(out)
 
-        from jaxreg.report.page import headline  # seconds, which wrong or missing data need not wait for
-        from jaxreg.run import run
+        from jaxreg.engine.progress import suited
+        from jaxreg.source import dataset_of
 
-        typed = shlex.join([*prog.split(), *arguments])
-        result = run(
-            sweep,
-            out=folder,
-            dataset=dataset,
-            block=block,
-            devices=devices,
-            on=on,
-            progress=shown,
-            command=typed,
-            keep_state=keep_state,
-            with_predictions=with_predictions,
-            purpose=purpose,
-            difference=least,
-            budget=longest,
-        )
-    finally:
-        shown.close()
-    printed(f"{headline(result.folder)}\nwrote {folder / 'report.md'}")
+        shown = suited(sys.stderr, quiet)
+        try:
+            dataset = dataset or dataset_of(sweep, shown.announce)
+
+            from jaxreg.report.page import headline  # seconds, which wrong or missing data need not wait for
+            from jaxreg.run import run
+
+            typed = shlex.join([*prog.split(), *arguments])
+            result = run(
+                sweep,
+                out=folder,
+                dataset=dataset,
+                block=block,
+                devices=devices,
+                on=on,
+                progress=shown,
+                command=typed,
+                keep_state=keep_state,
+                with_predictions=with_predictions,
+                purpose=purpose,
+                difference=least,
+                budget=longest,
+            )
+        finally:
+            shown.close()
+        printed(f"{headline(result.folder)}\nwrote {folder / 'report.md'}")
     return 0
-
-
-def _on(given: dict[str, Any]) -> Any:
-    """The scheduler that the flags name, which are taken out; None: there is none."""
-    flags = [given.pop(name) for name in ("on", "tls_ca", "tls_cert", "tls_key")]
-    if not any(flags):
-        return None
-    from jaxreg.cluster.connection import asked
-
-    return asked(*flags)
 
 
 def _replay(member: str, out: str | None, block: int | None, devices: int | None, dry: bool) -> int:
@@ -220,9 +220,7 @@ def parser(prog: str = PROG) -> Parser:
     )
     how.add_argument("--like", metavar="DIR", help="with --dry-run: an earlier run to judge by")
     how.add_argument("--replay", metavar="MEMBER", help="with --out DIR: train that member of DIR alone, and compare")
-    how.add_argument("--on", metavar="SCHEDULER", help="train on a cluster of Dask: tcp://HOST:8786 or scheduler.json")
-    for name, what in {"ca": "who signs both sides", "cert": "what we show", "key": "of what we show"}.items():
-        how.add_argument(f"--tls-{name}", metavar="PEM", help=f"with --on tls://…: {what}")
+    elsewhere.add(how)
     how.add_argument("--block", metavar="N", help="members side by side on a device (default: chosen)")
     how.add_argument("--devices", metavar="N", help="devices to use (default: all; on a CPU one per core)")
     how.add_argument("--quiet", action="store_true", help="no progress, only warnings and the result")

@@ -22,7 +22,7 @@ jaxreg.configure(2)  # two CPU devices on any machine; must come before JAX star
 
 
 APART = {
-    "cluster": "also the tests that start schedulers and workers of Dask, where that is installed (minutes)",
+    "cluster": "also the tests of sweeps in several processes, most of them on Dask, where that is installed (minutes)",
     "estimators": "also scikit-learn's own checks of our estimators (minutes)",
     "exports": "also the tests that save and export after whole sweeps, or need TensorBoard and MLflow (minutes)",
     "kills": "also the tests that start sweeps and kill them (minutes)",

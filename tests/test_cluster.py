@@ -80,6 +80,12 @@ def test_more_epochs_from_states_that_were_kept(place, two):
 
 NET = """
 import flax.linen as nn
+import optax
+
+
+def lion(hyper):
+    return optax.lion(hyper.learning_rate)
+
 
 
 class Net(nn.Module):
@@ -90,7 +96,7 @@ class Net(nn.Module):
 """
 
 
-def test_a_network_of_ones_own(place, started):
+def test_a_network_and_an_optimizer_of_ones_own(place, started):
     """The module is where workers and the command start Python: on its path."""
     here, there = Small(place), Small(place.with_name(f"{place.name}-there"))
     for folder in (here, there):
@@ -99,7 +105,7 @@ def test_a_network_of_ones_own(place, started):
             'name = "own"\ndata = "../train.csv"\ntest = "../test.csv"\nsplits = 2\ncurve_images = 100\ngrid = "l2"\n'
             "[recipe]\nbatch_size = 50\nepochs = 2\n[axes]\nl2 = [0, 1e-3]\n"
         )
-    flags = ["--network", "mynet:Net"]
+    flags = ["--network", "mynet:Net", "--optimizer", "mynet:lion"]
     with started(place.with_name(f"{place.name}-cluster")) as cluster:
         cluster.worker("strange")
         refused = there.end(*flags, *on(cluster))

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from small_cluster import LONGER, Cluster, about, kept, on, same, wait_until
 from small_command import PATIENCE, Small
+from small_together import Together
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -180,3 +181,17 @@ def test_a_link_that_is_cut_and_restored(longer, place, hosts):
         assert "reached unencrypted" in folder.told, "it is no loopback address"
         assert same(folder, longer)
         print(about(folder)["workers"])
+
+
+def test_a_link_between_processes_that_were_started_together_is_cut(longer, place, hosts):
+    """Process 0 here, another on another host: both end, and one goes on."""
+    folder, there = Small(place), ["ip", "netns", "exec", hosts.names[0]]
+    with Together(folder, 2, *LONGER, host="10.213.0.1", inside=[[], there]) as both:
+        both.wait(kept(folder))
+        hosts.link(0, "down")
+        began = time.monotonic()
+        assert both.codes() == [1, 1], both.told
+        print(f"both ended after {time.monotonic() - began:.0f} s")
+        assert all("nothing was heard of it" in told for told in both.told), both.told
+    assert folder.end(*LONGER) == 0, folder.told
+    assert same(folder, longer)

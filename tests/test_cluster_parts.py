@@ -74,7 +74,7 @@ def test_networks_that_workers_can_import():
 
     assert job.importable(nn.Dense) == "flax.linen.linear:Dense"
     assert job.importable(nn.Dense(3)) == "flax.linen.linear:Dense"
-    with pytest.raises(UserError, match="mynet:CNN"):
+    with pytest.raises(UserError, match="mine:NAME"):
         job.importable(lambda rngs: None)
 
 

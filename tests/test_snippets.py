@@ -35,6 +35,12 @@ RUN = {  # by what is in it: each piece of Python in a document, with the test t
         ],
         "test_snippets",
     ),
+    "docs/scaling.md": {
+        "on=client)": "test_cluster",
+        "joined(": "test_together",
+        "SLURMCluster(": "none: it needs Slurm, and the document says so",
+        "KubeCluster(": "none: it needs Kubernetes, and the document says so",
+    },
 }
 SMALL = 'grid = "l2"\nsplits = 2\n[recipe]\nhidden = [8]\nepochs = 2\n[axes]\nl2 = [0, 0.1]\n'
 

@@ -26,8 +26,8 @@ Reference = tuple[str, int | Literal["all"], int, int | Literal["all"] | None]
 """A member in few bytes: its cell, split, seed and deal."""
 
 IMPORTABLE = (
-    "network: workers import it by name, so it must be a name in a module that they have too, and this one is not. "
-    "Put it into a file such as mynet.py, and give mynet.CNN, or --network mynet:CNN."
+    "{what}: workers import it by name, so it must be a name in a module that they have too, and this one is not. "
+    "Put it into a file such as mine.py, and give mine.NAME, or --{what} mine:NAME."
 )
 
 
@@ -45,6 +45,7 @@ def job(
     named: bool = True,
     network: str | None = None,
     penalised: list[str] | None = None,
+    optimizer: str | None = None,
 ) -> dict[str, Any]:
     """What workers need to know.
 
@@ -53,8 +54,8 @@ def job(
         dataset: on what.
         block, devices, keep_state: as of `jaxreg.engine.trainer.Trainer`, on each worker.
         named: whether the sweep names the data, so that workers can read them by themselves.
-        network: of a network of one's own, how workers import it: "module:name".
-        penalised: paths of its parameters that penalties act on.
+        network, optimizer: of what is of one's own, how workers import it: "module:name".
+        penalised: paths of parameters of such a network that penalties act on.
     """
     told = sweep.resolved()
     for key in ("data", "test"):
@@ -69,6 +70,7 @@ def job(
         "keep_state": keep_state,
         "network": network,
         "penalised": penalised,
+        "optimizer": optimizer,
         "threads": cores(),
         "versions": here(),
     }
@@ -92,8 +94,8 @@ def referred(reference: Reference, cells: Mapping[str, Cell]) -> Member:
     return Member(cells[cell], split, seed, deal)
 
 
-def importable(network: Any) -> str:
-    """How a network that was given as an object is imported elsewhere: "module:name".
+def importable(own: Any, what: str = "network") -> str:
+    """How a network, or an optimizer, that was given as an object is imported elsewhere: "module:name".
 
     Of a module that is made already, its class will do where that makes the same without arguments: workers compare
     the programs.
@@ -101,15 +103,15 @@ def importable(network: Any) -> str:
     Raises:
         UserError: it has no such name.
     """
-    kind = type(network)
-    of = network[1] if isinstance(network, tuple | list) and len(network) == 2 else network
+    kind = type(own)
+    of = own[1] if isinstance(own, tuple | list) and len(own) == 2 else own
     for module in dict.fromkeys((getattr(of, "__module__", ""), kind.__module__)):
         if module in ("", "__main__", "builtins") or not (there := sys.modules.get(module)):
             continue
-        found = [name for name, value in vars(there).items() if value is network or value is kind]
+        found = [name for name, value in vars(there).items() if value is own or value is kind]
         if found:
-            exact = [name for name in found if vars(there)[name] is network]
+            exact = [name for name in found if vars(there)[name] is own]
             name = (exact or found)[0]
             if getattr(import_module(module), name, None) is not None:
                 return f"{module}:{name}"
-    raise UserError(f"{IMPORTABLE} ({brief(network)})")
+    raise UserError(f"{IMPORTABLE.format(what=what)} ({brief(own)})")

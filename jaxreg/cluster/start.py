@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from jaxreg.cluster import worker as far
 from jaxreg.cluster.connection import connected
 from jaxreg.cluster.crew import Crew
 from jaxreg.cluster.job import importable, job
+from jaxreg.cluster.together import Processes
 from jaxreg.cluster.trainer import ClusterTrainer
-from jaxreg.cluster.workers import DaskWorkers
+from jaxreg.cluster.workers import DaskWorkers, Workers
 from jaxreg.data.dataset import Dataset
 from jaxreg.engine.progress import Progress
 from jaxreg.spec.sweep import Sweep
@@ -28,33 +30,49 @@ def trainers(
     devices: int | None,
     keep_state: bool,
     network: Any = None,
+    optimizer: Any = None,
     about: Mapping[str, Any] | None = None,
 ) -> Iterator[Callable[[], ClusterTrainer]]:
     """Connects, and gives what makes a trainer, for as long as the connection is there.
 
     Args:
-        on: as `jaxreg.cluster.connection.connected` has it.
+        on: `Processes`, or a scheduler as `jaxreg.cluster.connection.connected` has it.
         sweep, dataset, progress: as of a `ClusterTrainer`.
         named, block, devices, keep_state: as of `jaxreg.cluster.job.job`.
-        network: of one's own, where it was given as an object.
-        about: what run.json says of a network of one's own.
+        network, optimizer: of one's own, where they were given as objects.
+        about: what run.json says of what is of one's own.
 
     Raises:
-        UserError: there is no such scheduler, or workers could not import the network.
+        UserError: there is no such scheduler, or workers could not import what is of one's own.
     """
-    name, penalised = None, None
-    if about is not None:
-        from jaxreg.engine.own_networks import MARK  # JAX, which such a network has started already
+    names: dict[str, Any] = {}
+    if about:
+        from jaxreg.engine.own_networks import MARK  # JAX, which what is of one's own has started already
 
-        name = importable(network) if network is not None else str(sweep.recipe.network).partition(MARK)[0]
-        penalised = list(about["penalised"])
-    told = job(sweep, dataset, block, devices, keep_state, named, name, penalised)
+        given = {"network": network, "optimizer": optimizer}
+        asked = {"network": sweep.recipe.network, "optimizer": sweep.recipe.optimizer.name}
+        for what in about:
+            own = given[what]
+            names[what] = str(asked[what]).partition(MARK)[0] if own is None else importable(own, what)
+        if "network" in about:
+            names["penalised"] = list(about["network"]["penalised"])
+    told = job(sweep, dataset, block, devices, keep_state, named, **names)
+    with _workers(on, dataset, progress) as workers:
+        crew = Crew(workers, told, dataset, progress)
+        yield lambda: ClusterTrainer(crew, sweep, progress)
+
+
+@contextmanager
+def _workers(on: Any, dataset: Dataset, progress: Progress) -> Iterator[Workers]:
+    if isinstance(on, Processes):
+        far.hold(dataset)  # this process is one of them, and has read it
+        yield on
+        return
     with connected(on, progress.warn) as client:
         if client.dashboard_link:
             progress.announce(f"the cluster's dashboard, where it has one: {client.dashboard_link}")
         workers = DaskWorkers(client)
-        crew = Crew(workers, told, dataset, progress)
         try:
-            yield lambda: ClusterTrainer(crew, sweep, progress)
+            yield workers
         finally:
             workers.close()

@@ -6,7 +6,6 @@ it would wait for the first.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import pickle
 import socket
@@ -16,6 +15,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from jaxreg.cluster.allocation import allocate_as_usual
 from jaxreg.cluster.job import cells_of, here, referred
 from jaxreg.data.dataset import Dataset
 from jaxreg.errors import UserError
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from jaxreg.engine.trainer import Trainer
 
 KEPT = 2  # jobs, and data sets, of which a worker keeps what it has read and compiled
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
-LARGEST = 32 * 2**20  # bytes: glibc's own limit of the latter
 
 
 class Noted:
@@ -112,7 +110,11 @@ def _greeted(job: Mapping[str, Any]) -> dict[str, Any]:
 
 def receive(packed: bytes) -> None:
     """Takes in data that can't be read here."""
-    dataset = pickle.loads(packed)
+    hold(pickle.loads(packed))
+
+
+def hold(dataset: Dataset) -> None:
+    """Keeps data that are here already."""
     with _one_at_a_time:
         _keep(_data, dataset.digest, dataset)
 
@@ -171,7 +173,7 @@ def _prepared(job: Mapping[str, Any]) -> Ready:
         return _ready[job["key"]]
     from jaxreg.engine import devices as hardware
 
-    _allocate_as_usual()
+    allocate_as_usual()
     # XLA parts sums on a CPU by how many threads it has, so that with other cores the eighth digit of a norm
     # may be another one: as many everywhere as the driver's process would have.
     os.environ.setdefault("NPROC", str(job["threads"]))
@@ -179,12 +181,13 @@ def _prepared(job: Mapping[str, Any]) -> Ready:
     hardware.configure(job["devices"] or max(2, hardware.cores()))  # before anything starts JAX
     sweep = read(job["sweep"])
     dataset = _dataset(job, sweep)
-    if job["network"]:
+    if job["network"] or job["optimizer"]:
         from jaxreg.engine.own_networks import named
-        from jaxreg.source import with_network
+        from jaxreg.own import with_own
 
-        paths = job["penalised"]
-        sweep, _ = with_network(sweep, dataset.signature, named(job["network"]), paths.__contains__, job["devices"])
+        network, optimizer = (job[what] and named(job[what], f"--{what}") for what in ("network", "optimizer"))
+        penalised = job["penalised"].__contains__ if network else None
+        sweep, _ = with_own(sweep, dataset.signature, network, penalised, optimizer, job["devices"])
     from jaxreg.engine.trainer import Trainer
 
     noted = Noted()
@@ -232,19 +235,3 @@ def _name() -> str:
     except (ImportError, ValueError):  # it is none of Dask's
         return ""
     return str(worker.name).rpartition("://")[2]
-
-
-def _allocate_as_usual() -> None:
-    """Takes back a setting of Dask's nanny that costs half as much again of a member's time.
-
-    It starts workers with MALLOC_TRIM_THRESHOLD_=65536, with which glibc gives memory back to the system after each
-    step, and asks for it before the next one. What glibc comes to by itself is set in its place.
-    """
-    if "MALLOC_TRIM_THRESHOLD_" not in os.environ:
-        return
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError, TypeError):  # another system, another allocator
-        return
-    mallopt(M_MMAP_THRESHOLD, LARGEST)
-    mallopt(M_TRIM_THRESHOLD, 2 * LARGEST)
