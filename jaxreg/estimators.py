@@ -199,7 +199,7 @@ class RegularizedMLPRegressor(RegressorMixin, _RegularizedMLP):  # type: ignore[
         return self
 
     def _strata(self, targets: np.ndarray) -> np.ndarray:
-        return np.zeros(len(targets), np.uint8)
+        return np.zeros(len(targets), np.int32)
 
     def _dataset(self, x: np.ndarray, targets: np.ndarray, scores: np.ndarray) -> Dataset:
         rest = np.setdiff1d(np.arange(len(x)), scores)
