@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jaxreg.statistics import decomposition, groups
+from jaxreg.statistics import decomposition
+from jaxreg.statistics import predictions as in_blocks
 from jaxreg.statistics.analysis import analyse
 from jaxreg.statistics.predictions import ClassPredictions
 
@@ -55,14 +56,14 @@ def peak(splits: int) -> int:
 
 @pytest.mark.slow
 def test_forty_times_as_many_members_need_about_the_same_memory(monkeypatch):
-    for module in (groups, decomposition):
+    for module in (in_blocks, decomposition):
         monkeypatch.setattr(module, "_BLOCK_BYTES", 2**20)
     few, many = peak(4), peak(160)
     assert many < 1.5 * few + 2**20
 
 
 def test_no_request_is_large(monkeypatch):
-    monkeypatch.setattr(groups, "_BLOCK_BYTES", 2**16)
+    monkeypatch.setattr(in_blocks, "_BLOCK_BYTES", 2**16)
     table, predictions = members(2, 3), Made(6)
     analyse(table, ClassPredictions(predictions, LABELS), list(table["member"]))
     assert predictions.largest <= 2**16
@@ -72,7 +73,7 @@ def test_blocks_change_nothing(monkeypatch):
     table, predictions = members(3, 4), Made(12)
     names = list(table["member"])
     whole = analyse(table, ClassPredictions(predictions[list(range(12)), slice(None)], LABELS), names)
-    monkeypatch.setattr(groups, "_BLOCK_BYTES", 2**16)
+    monkeypatch.setattr(in_blocks, "_BLOCK_BYTES", 2**16)
     blocks = analyse(table, ClassPredictions(predictions, LABELS), names)
     for name in ("decomposition", "comparisons", "choices", "classes", "calibration", "reliability", "power"):
         pd.testing.assert_frame_equal(getattr(whole, name), getattr(blocks, name), rtol=1e-7, atol=1e-12)

@@ -121,7 +121,7 @@ def test_evaluate_of_keras_is_our_cross_entropy_and_penalty(whole, rows):
     np.testing.assert_allclose(found.error + penalty, expected, rtol=1e-5)
     logits = np.asarray(reference(scaled, training=False))
     np.testing.assert_allclose(predictions[:1123], jax.nn.log_softmax(logits), atol=1e-5)
-    assert float(found.accuracy) == pytest.approx(np.mean(logits.argmax(axis=1) == labels), abs=1e-6)
+    assert float(found.score) == pytest.approx(np.mean(logits.argmax(axis=1) == labels), abs=1e-6)
 
 
 @pytest.mark.slow

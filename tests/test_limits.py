@@ -55,7 +55,7 @@ DIGITS = "9" * 6000
         ("--devices 100000000", "--devices: must be a whole number from 1 to 1024, got 100000000."),
         ("--name a\0b", "--name: must be a name of letters"),
         ("--name a\udcffb", "--name: must be a name of letters"),
-        ("--data a\0b", "a\0b"),
+        ("--data a\0b", "does not exist, expected a table (.csv"),
         ("--data a\udcffb.csv --test c", "does not exist, expected a table"),
         ("--data a\ud800b.csv --test c", "can't be read as a table"),
         ("--data a\udcffb --test c", "or leave --test out"),

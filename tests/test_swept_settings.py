@@ -69,9 +69,10 @@ def test_values_of_a_traced_axis_are_of_one_group_and_others_are_not(small, data
 def test_a_new_value_of_a_traced_axis_compiles_nothing(train, small, axis):
     """Trained after another value of the axis."""
     first, second = two_values(axis)
-    one = train(small(hidden=LAYERS[:2], splits=1, **{axis.field: first}))
+    epochs = max(2, second) if axis.name == "averaged_epochs" else 2
+    one = train(small(hidden=LAYERS[:2], splits=1, epochs=epochs, **{axis.field: first}))
     before = training.traces.copy()
-    other = train(small(hidden=LAYERS[:2], splits=1, **{axis.field: second}))
+    other = train(small(hidden=LAYERS[:2], splits=1, epochs=epochs, **{axis.field: second}))
     assert training.traces == before
     (one,), (other,) = one.values(), other.values()
-    assert one.history != other.history, "the value matters"
+    assert (one.log_probabilities != other.log_probabilities).any(), "the value matters"

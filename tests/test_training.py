@@ -125,7 +125,7 @@ def test_evaluation_by_definition(dataset, start):
     np.testing.assert_allclose(np.exp(log_p).sum(axis=1), 1, rtol=1e-5)
     truth = dataset.test.targets[rows]
     np.testing.assert_allclose(found.error, -log_p[np.arange(77), truth].mean(), rtol=1e-5)
-    np.testing.assert_allclose(found.accuracy, (log_p.argmax(axis=1) == truth).mean(), rtol=1e-6)
+    np.testing.assert_allclose(found.score, (log_p.argmax(axis=1) == truth).mean(), rtol=1e-6)
 
 
 @pytest.mark.parametrize(
