@@ -65,7 +65,7 @@ def test_the_loss_of_an_epoch_weighs_batches_by_their_rows(dataset, start):
         state, loss = step(state, jnp.asarray(batch[None]))
         losses.append(loss)
     _, whole = training.train_epoch(LEARNER, hyper(l1=1e-4), start, jnp.asarray(order), data)
-    for name in ("cross_entropy", "penalty"):
+    for name in ("error", "penalty"):
         mean = np.average([getattr(loss, name) for loss in losses], weights=[8, 8, 8, 8, 5])
         np.testing.assert_allclose(getattr(whole, name), mean, rtol=1e-5)
 
