@@ -11,6 +11,8 @@ from jaxreg.report import looks, temperature
 from jaxreg.report.advice import (
     Row,
     Scope,
+    cell_at_best_epoch,
+    cell_of_averaged_weights,
     change_text,
     listed,
     purposes,
@@ -84,6 +86,8 @@ def _why_none(results: Results, layout: Layout, scope: Scope, rows: dict[str, Ro
             "them, also at a strength scaled by the sizes, either not better or significantly worse in something else."
         )
     tried = results.whole[(results.whole["measure"] == results.measures.first) & (results.whole["difference"] < 0)]
+    # The reference itself in another way has a sentence of its own.
+    tried = tried[~tried["cell"].isin([cell_at_best_epoch(results, layout), cell_of_averaged_weights(results, layout)])]
     said = "nothing that was tried is significantly better on parts of them"
     if tried.empty:
         return f"{said}."
