@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from jaxreg.data.dataset import Dataset, Part, Reading, digest
-from jaxreg.data.splits import held_out
+from jaxreg.data.parting import parted
 from jaxreg.data.table import dataset
-from jaxreg.data.targets import numbered, quantities, targets_of
+from jaxreg.data.targets import targets_of
 from jaxreg.errors import UserError
 from jaxreg.formatting import count
 
@@ -71,23 +71,16 @@ def _columns(y: Any) -> list[np.ndarray]:
 
 
 def _of_pictures(inputs: Sequence[Any], targets: Sequence[Any], how: Reading, name: str) -> Dataset:
-    found = targets_of(_framed(np.zeros((len(targets[0]), 0)), targets[0], names := _names(targets[0])), how.task, name)
+    names = _names(targets[0])
+    train, *tested = (_framed(np.zeros((len(own), 0)), own, names) for own in targets)
+    all_of_it = targets_of(train, how.task, name)
+    found = parted(all_of_it, names, tested[0] if tested else None, how, name, words=("part", "examples"))
     flat = [np.ascontiguousarray(np.asarray(x).reshape(len(x), -1)) for x in inputs]
+    if found.rows is not None:
+        flat = [flat[0][rows] for rows in found.rows]
     shape = np.asarray(inputs[0]).shape[1:]
     picture = shape if len(shape) in (2, 3) else None
-    notes, about = [found.note], None
-    if len(flat) == 1:
-        scores = held_out(found.strata, how.holdout, how.seed)
-        rest = np.setdiff1d(np.arange(len(found.values)), scores)
-        drawn = " by class" if found.classes else ""
-        notes.append(f"no test part: {len(scores):,} of {len(found.values):,} examples score, drawn at random{drawn}")
-        flat, wanted = [flat[0][rows] for rows in (rest, scores)], [found.values[rows] for rows in (rest, scores)]
-    else:
-        other = _framed(np.zeros((len(targets[1]), 0)), targets[1], names)
-        tested = numbered(other[TARGET], found.classes, TARGET) if found.classes else other.to_numpy(np.float64)
-        wanted = [found.values, tested]
-    if not found.classes:
-        wanted, about = quantities(wanted[0], wanted[1], names)
-    parts = [Part(x, y) for x, y in zip(flat, wanted, strict=True)]
+    made = [Part(x, y) for x, y in zip(flat, found.targets, strict=True)]
     words = ("images", "pixels") if picture else ("rows", "features")
-    return Dataset(name, parts[0], parts[1], found.classes, picture, digest(*parts), None, *words, tuple(notes), about)
+    about = (*words, found.notes, found.quantities)
+    return Dataset(name, made[0], made[1], all_of_it.classes, picture, digest(*made), None, *about)

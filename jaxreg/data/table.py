@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from jaxreg.data.columns import encoded
 from jaxreg.data.dataset import Dataset, Part, Reading, digest
-from jaxreg.data.splits import held_out
-from jaxreg.data.targets import MOST_QUANTITIES, numbered, quantities, targets_of
+from jaxreg.data.parting import parted
+from jaxreg.data.targets import MOST_QUANTITIES, targets_of
 from jaxreg.errors import UserError
 from jaxreg.formatting import brief, listing, printable
 
@@ -50,38 +49,23 @@ def dataset(train: pd.DataFrame, test: pd.DataFrame | None, how: Reading, name: 
         if column not in train:
             raise UserError(f"{name} has no column {brief(column)}; {_columns(train)}.")
     targets = targets_of(train[labels], how.task, name)
-    notes = [targets.note]
     groups = None if how.group is None else pd.factorize(train[how.group])[0]
     if groups is not None and (groups < 0).any():
         raise UserError(f"{name}: column {how.group} lacks a value in some rows, which belong to no group then.")
     features = [c for c in train.columns if c not in (*labels, how.group, *how.drop)]
     if not features:
         raise UserError(f"{name} has no column besides the label, and nothing to learn from.")
-    if test is None:
-        scores = held_out(targets.strata, how.holdout, how.seed, groups)
-        rest = np.setdiff1d(np.arange(len(train)), scores)
-        drawn = f", whole groups of {how.group}" if groups is not None else " by class" if targets.classes else ""
-        notes.append(f"no test table: {len(scores):,} of {len(train):,} rows score, drawn at random{drawn}")
-        parts, wanted = (train.iloc[rest], train.iloc[scores]), [targets.values[rest], targets.values[scores]]
-        groups = None if groups is None else groups[rest]
-    else:
-        absent = [c for c in (*labels, *features) if c not in test]
-        if absent:
-            raise UserError(f"the test table has no column {brief(absent[0])}, which {name} has.")
-        if targets.classes:
-            other = numbered(test[labels[0]], targets.classes, labels[0])
-        else:
-            other = targets_of(test[labels], "regression", "the test table").values
-        parts, wanted = (train, test), [targets.values, other]
-    about = None
-    if not targets.classes:
-        wanted, about = quantities(wanted[0], wanted[1], labels)
-    elif len(missing := np.setdiff1d(np.arange(len(targets.classes)), wanted[0])):
-        raise UserError(f"{name}: class {brief(targets.classes[missing[0]])} has no row to train on.")
-    arrays, encoding, more = encoded(parts, features, name)
-    made = [Part(x, y) for x, y in zip(arrays, wanted, strict=True)]
-    words = ("rows", "features", tuple([*notes, *more]))
-    return Dataset(name, made[0], made[1], targets.classes, None, digest(*made), groups, *words, about, encoding)
+    if test is not None and (absent := [c for c in (*labels, *features) if c not in test]):
+        raise UserError(f"the test table has no column {brief(absent[0])}, which {name} has.")
+    found = parted(targets, labels, None if test is None else test[labels], how, name, groups)
+    if found.rows is not None:
+        test, train = train.iloc[found.rows[1]], train.iloc[found.rows[0]]
+        groups = None if groups is None else groups[found.rows[0]]
+    assert test is not None
+    arrays, encoding, more = encoded((train, test), features, name)
+    made = [Part(x, y) for x, y in zip(arrays, found.targets, strict=True)]
+    words = ("rows", "features", (*found.notes, *more), found.quantities, encoding)
+    return Dataset(name, made[0], made[1], targets.classes, None, digest(*made), groups, *words)
 
 
 def _columns(table: pd.DataFrame) -> str:

@@ -1,0 +1,68 @@
+"""Which rows train and which score, with the targets of both: a test part that is given, or a share held out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from jaxreg.data.dataset import Quantities, Reading
+from jaxreg.data.splits import held_out
+from jaxreg.data.targets import Targets, numbered, quantities, targets_of
+from jaxreg.errors import UserError
+from jaxreg.formatting import brief
+
+
+class Parted(NamedTuple):
+    """Both parts of a data set."""
+
+    rows: tuple[np.ndarray, np.ndarray] | None  # of the one table: to train on, and to score; None of two tables
+    targets: list[np.ndarray]  # of both, as `jaxreg.data.dataset.Part` has them
+    quantities: Quantities | None
+    notes: tuple[str, ...]
+
+
+def parted(
+    targets: Targets,
+    names: Sequence[str],
+    tested: pd.DataFrame | None,
+    how: Reading,
+    name: str,
+    groups: np.ndarray | None = None,
+    words: tuple[str, str] = ("table", "rows"),
+) -> Parted:
+    """The targets of a table, and those of another one that scores, or else of a share of its rows.
+
+    Args:
+        targets: of all rows of the table.
+        names: of the columns that they are from.
+        tested: these columns of the table that scores, where there is one.
+        how: the share that scores, and its seed.
+        name: of the data, for messages.
+        groups: "row" number of the group that stays on one side.
+        words: what a part, and examples, are called in the notes.
+
+    Raises:
+        UserError: targets of the two do not fit each other, or a class has too few rows.
+    """
+    rows, notes = None, [targets.note]
+    if tested is None:
+        scores = held_out(targets.strata, how.holdout, how.seed, groups)
+        rows = np.setdiff1d(np.arange(len(targets.values)), scores), scores
+        drawn = f", whole groups of {how.group}" if groups is not None else " by class" if targets.classes else ""
+        part, examples = words
+        notes.append(
+            f"no test {part}: {len(scores):,} of {len(targets.values):,} {examples} score, drawn at random{drawn}"
+        )
+        wanted = [targets.values[own] for own in rows]
+    elif targets.classes:
+        wanted = [targets.values, numbered(tested[names[0]], targets.classes, names[0])]
+    else:
+        wanted = [targets.values, targets_of(tested, "regression", "the test table").values]
+    if not targets.classes:
+        return Parted(rows, *quantities(wanted[0], wanted[1], names), tuple(notes))
+    if len(missing := np.setdiff1d(np.arange(len(targets.classes)), wanted[0])):
+        raise UserError(f"{name}: class {brief(targets.classes[missing[0]])} has no row to train on.")
+    return Parted(rows, wanted, None, tuple(notes))
