@@ -44,7 +44,8 @@ def with_own(
 def _with_optimizer(sweep: Sweep, data: Signature, optimizer: Any, devices: int | None) -> tuple[Sweep, dict[str, Any]]:
     from jaxreg.engine import devices as hardware
     from jaxreg.engine import own_optimizers
-    from jaxreg.engine.own_networks import MARK, named
+    from jaxreg.engine.own_networks import named
+    from jaxreg.engine.registry import MARK
 
     hardware.configure(devices)
     rule = sweep.recipe.optimizer

@@ -23,7 +23,8 @@ from jaxreg.data.encoding import Column, Encoding
 from jaxreg.data.scaling import Scaling
 from jaxreg.engine import grouping
 from jaxreg.engine.networks import Weights
-from jaxreg.engine.own_networks import MARK, OwnNetwork, named, register
+from jaxreg.engine.own_networks import OwnNetwork, named, register
+from jaxreg.engine.registry import MARK
 from jaxreg.engine.training import Hyperparameters, Learner
 from jaxreg.errors import UserError
 from jaxreg.spec.checked import Checked

@@ -117,18 +117,18 @@ def with_network(
         devices: how many to use, which JAX must know before it starts.
     """
     from jaxreg.engine import devices as hardware
-    from jaxreg.engine import own_networks
+    from jaxreg.engine import own_networks, registry
 
     hardware.configure(devices)
     asked = sweep.recipe.network
-    called = asked.partition(own_networks.MARK)[0] if asked else None
-    if network is None and asked and (":" in asked or own_networks.MARK not in asked):
+    called = asked.partition(registry.MARK)[0] if asked else None
+    if network is None and asked and (":" in asked or registry.MARK not in asked):
         network = own_networks.named(str(called))
     if network is None and asked:
         own = own_networks.known(asked)
     else:
         own = own_networks.register(network, data.inputs, data.outputs, called, penalised)
-    if asked and own_networks.MARK in asked and own.name != asked:
+    if asked and registry.MARK in asked and own.name != asked:
         raise own_networks.unknown(asked)
 
     def known(settings: Settings) -> Settings:

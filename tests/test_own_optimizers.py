@@ -96,7 +96,7 @@ def test_a_fitted_network_predicts_without_it(dataset: Dataset, tmp_path: Path) 
     fitted = fit(made, dataset, made.cells[0], 1)
     from jaxreg.engine import own_optimizers
 
-    own_optimizers._KNOWN.pop(made.recipe.optimizer.name)
+    own_optimizers._REGISTRY._known.pop(made.recipe.optimizer.name)
     again = jaxreg.load(fitted.save(tmp_path / "made.safetensors"))
     rows = dataset.test.inputs
     np.testing.assert_array_equal(again.predict_proba(rows), fitted.predict_proba(rows))

@@ -47,7 +47,7 @@ def trainers(
     """
     names: dict[str, Any] = {}
     if about:
-        from jaxreg.engine.own_networks import MARK  # JAX, which what is of one's own has started already
+        from jaxreg.engine.registry import MARK  # JAX, which what is of one's own has started already
 
         given = {"network": network, "optimizer": optimizer}
         asked = {"network": sweep.recipe.network, "optimizer": sweep.recipe.optimizer.name}

@@ -21,10 +21,10 @@ from jaxtyping import Array, Float
 
 from jaxreg.engine.flax_modules import found_at, functions_of
 from jaxreg.engine.networks import Params, Weights
+from jaxreg.engine.registry import MARK, Registry
 from jaxreg.errors import UserError
 from jaxreg.formatting import brief
 
-MARK = "@"  # between a name and its digest
 Penalised = Callable[[str], bool]
 
 
@@ -67,22 +67,8 @@ class OwnNetwork:
         return sum((leaf.reshape(-1)[0] for leaf in jax.tree.leaves(gradient)), jnp.zeros([]))
 
 
-_KNOWN: dict[str, OwnNetwork] = {}
-
-
-def known(name: str) -> OwnNetwork:
-    """The network that settings name. Raises `UserError` where it is not registered in this process."""
-    if name not in _KNOWN:
-        raise unknown(name)
-    return _KNOWN[name]
-
-
-def unknown(name: str) -> UserError:
-    """What is said where a network is not there, or has another program than it had."""
-    return UserError(
-        f"the network {name.partition(MARK)[0]} is not known here, or is another one by now. Give the same one again, "
-        "as jaxreg.run(…, network=…) or --network package.module:name."
-    )
+_REGISTRY: Registry[OwnNetwork] = Registry("network")
+known, unknown = _REGISTRY.known, _REGISTRY.unknown
 
 
 def named(text: str, flag: str = "--network") -> Any:
@@ -155,7 +141,7 @@ def register(
     batches = "conv_general_dilated" not in str(stepped) or jax.__version_info__ >= (0, 10)
     where = called if ":" in called else found_at(network)
     own = OwnNetwork(f"{called}{MARK}{digest[:16]}", size, units, paths, batches, where, init, apply)
-    return _KNOWN.setdefault(own.name, own)
+    return _REGISTRY.add(own)
 
 
 def digest_of(programs: Sequence[Any], more: str = "") -> str:

@@ -16,7 +16,8 @@ import jax.numpy as jnp
 import optax
 
 from jaxreg.engine.networks import Params
-from jaxreg.engine.own_networks import MARK, digest_of
+from jaxreg.engine.own_networks import digest_of
+from jaxreg.engine.registry import MARK, Registry
 from jaxreg.errors import UserError
 
 ASKED = ("learning_rate", "weight_decay")  # which nothing but the optimizer can act by
@@ -34,22 +35,8 @@ class OwnOptimizer:
         return self.name.partition(MARK)[0]
 
 
-_KNOWN: dict[str, OwnOptimizer] = {}
-
-
-def known(name: str) -> OwnOptimizer:
-    """The optimizer that settings name. Raises `UserError` where it is not registered in this process."""
-    if name not in _KNOWN:
-        raise unknown(name)
-    return _KNOWN[name]
-
-
-def unknown(name: str) -> UserError:
-    """What is said where an optimizer is not there, or has another program than it had."""
-    return UserError(
-        f"the optimizer {name.partition(MARK)[0]} is not known here, or is another one by now. Give the same one "
-        "again, as jaxreg.run(…, optimizer=…) or --optimizer package.module:name."
-    )
+_REGISTRY: Registry[OwnOptimizer] = Registry("optimizer")
+known, unknown = _REGISTRY.known, _REGISTRY.unknown
 
 
 def register(make: Any, hyper: Any, params: Params, called: str | None = None) -> OwnOptimizer:
@@ -95,7 +82,7 @@ def register(make: Any, hyper: Any, params: Params, called: str | None = None) -
     uses = tuple(name for name in ASKED if any(var is given[name] for var in used))
     digest = digest_of((first, step))
     own = OwnOptimizer(f"{called}{MARK}{digest[:16]}", uses, make)
-    return _KNOWN.setdefault(own.name, own)
+    return _REGISTRY.add(own)
 
 
 def _shapes(tree: Any) -> Any:
