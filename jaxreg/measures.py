@@ -74,6 +74,11 @@ class Measures:
         return next((name for name, measure in self.compared.items() if measure.term == (loss, part)), None)
 
 
+def honest(measure: str) -> str:
+    """What choices.csv calls a measure where the cell was not chosen by it."""
+    return measure.replace("test_", "honest_", 1)
+
+
 CLASSES = Measures(
     task="classification",
     losses=("brier", "cross_entropy", "zero_one", "scaled_cross_entropy"),

@@ -142,9 +142,8 @@ def _quoted(results: Results, layout: Layout, scope: Scope) -> str:
 def quoted(results: Results, squared_error: float) -> str:
     """Root mean squared error, in the units of what is predicted, and the share of its variance that is."""
     of = f" of {code(results.unit)}" if results.unit else ""
-    variance = results.target_variance
-    share = f", R² {fixed(1 - squared_error / variance, 3)}" if known(variance) and variance > 0 else ""
-    return f"RMSE{of} {number(squared_error**0.5)}{share}"
+    share = results.predicted_share(squared_error)
+    return f"RMSE{of} {number(squared_error**0.5)}{f', R² {fixed(share, 3)}' if known(share) else ''}"
 
 
 def _avoid(results: Results, layout: Layout) -> str:

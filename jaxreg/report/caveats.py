@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jaxreg.axes import AXES
 from jaxreg.formatting import count, known, listing, number
-from jaxreg.measures import CLASSES, MEASURES
+from jaxreg.measures import CLASSES, MEASURES, honest
 from jaxreg.report.advice import cell_at_best_epoch, change_text
 from jaxreg.report.layout import Layout
 from jaxreg.report.markdown import code
@@ -216,5 +216,5 @@ def _flattery(results: Results) -> list[str]:
     return [
         f"The lowest mean was found on the test {results.examples_are} themselves, and is too low by about "
         f"{number(best['flattery'], 2)} for that: cells chosen on one half of them score "
-        f"{number(best[first.replace('test_', 'honest_', 1)], 4)} on the other."
+        f"{number(best[honest(first)], 4)} on the other."
     ]

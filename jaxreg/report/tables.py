@@ -10,7 +10,7 @@ import pandas as pd
 
 from jaxreg.axes import AXES
 from jaxreg.formatting import estimate, fixed, known, listing, swapped
-from jaxreg.measures import CLASSES, MEASURES
+from jaxreg.measures import CLASSES, MEASURES, honest
 from jaxreg.report.layout import Layout
 from jaxreg.report.parts import ABSENT, Entry, Table, estimated, numbered
 from jaxreg.report.summaries import by_cell, diverged
@@ -66,10 +66,10 @@ def whole(results: Results, layout: Layout) -> Table:
     rows: Table = []
     if results.whole.empty:
         return rows
-    measures = [name for name in results.measures.tabled if name in results.measures.on_everything]
-    measures = [name for name in measures if name in (*results.measures.shown, results.measures.second)]
     for cell in dict.fromkeys(results.whole["cell"]):
-        found = {measure: row for measure in measures if (row := results.of_whole(cell, measure)) is not None}
+        found = {
+            measure: row for measure in results.measures.shown if (row := results.of_whole(cell, measure)) is not None
+        }
         if results.measures.second not in found:
             continue
         row = {"Cell": _cell(cell), "Seeds": Entry(f"{found[results.measures.second]['seeds']:.0f}")}
@@ -89,7 +89,7 @@ def whole(results: Results, layout: Layout) -> Table:
 
 def rmse(results: Results, squared_error: float) -> dict[str, Entry]:
     """Root mean squared error, and the share of the variance that is predicted."""
-    share = 1 - squared_error / results.target_variance
+    share = results.predicted_share(squared_error)
     return {"RMSE": numbered(squared_error**0.5, 4), "R²": _of(share, 3) if known(share) else ABSENT}
 
 
@@ -106,7 +106,7 @@ def choices(results: Results) -> Table:
             if row is None:
                 continue
             first, second = results.measures.first, results.measures.second
-            loss, beside = (row.get(name.replace("test_", "honest_", 1)) for name in (first, second))
+            loss, beside = (row.get(honest(name)) for name in (first, second))
             rows.append(
                 {
                     "Chosen among": Entry("all cells" if axis == "all" else AXES[axis].short),

@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 
 from jaxreg.axes import AXES, CONDITIONS, present
-from jaxreg.measures import CLASSES, Measures
+from jaxreg.measures import CLASSES, Measures, honest
 from jaxreg.statistics.folds import Scores
 from jaxreg.statistics.intervals import TwoWay
 
@@ -63,7 +63,7 @@ def choices(
         axis: [-gap for gap in gaps] if axis == "all" else [AXES[axis].strength(value) for value in settings[axis]]
         for axis in along
     }
-    honest = _honest(scores, along, strengths)
+    elsewhere = _honest(scores, along, strengths)
     rows = []
     for axis, among in along.items():
         best, modest, tied = choose(losses, among, strengths[axis])
@@ -72,7 +72,7 @@ def choices(
             chosen["one_standard_error"] = modest
         for rule, cell in chosen.items():
             low, high = losses.one(cell).interval()
-            loss, wrong, shown = honest.get((axis, rule), (np.nan, np.nan, np.nan))
+            loss, wrong, shown = elsewhere.get((axis, rule), (np.nan, np.nan, np.nan))
             rows.append(
                 {
                     "axis": axis,
@@ -83,8 +83,8 @@ def choices(
                     "low": low,
                     "high": high,
                     measures.second: scores.second[cell],
-                    _honest_name(measures.first): loss,
-                    _honest_name(measures.second): wrong,
+                    honest(measures.first): loss,
+                    honest(measures.second): wrong,
                     "flattery": loss - shown,
                     "tied": "; ".join(scores.cells[i] for i in tied),
                 }
@@ -108,10 +108,6 @@ def _honest(
                 found = np.array([fold.loss[cell], fold.second[cell], means[cell]])
                 sums[axis, rule] = sums.get((axis, rule), 0.0) + found
     return {key: total / number for key, total in sums.items()}
-
-
-def _honest_name(measure: str) -> str:
-    return measure.replace("test_", "honest_", 1)
 
 
 def lines(settings: pd.DataFrame, cells: Sequence[str], plain: str) -> dict[str, list[int]]:

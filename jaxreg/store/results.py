@@ -91,10 +91,10 @@ class Results:
         names = list((self.record.get("data") or {}).get("quantities") or ())
         return str(names[0]) if len(names) == 1 else ""
 
-    @property
-    def target_variance(self) -> float:
-        """Of the quantities in the test part, in squared units; nan where that is not known."""
-        return float((self.record.get("data") or {}).get("test_variance", np.nan))
+    def predicted_share(self, squared_error: float) -> float:
+        """R²: the share of the test part's variance that is predicted with this error; nan where that is not known."""
+        variance = (self.record.get("data") or {}).get("test_variance")
+        return 1 - squared_error / variance if variance else float("nan")
 
     def _word(self, name: str, usual: str) -> str:
         return str((self.record.get("data") or {}).get(name, usual))
