@@ -7,12 +7,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxreg.bench import accelerators, host, job, phases, rounds, table
+from jaxreg.bench import accelerators, host, job, phases, rounds, table, tables
 from jaxreg.bench.__main__ import main
 from jaxreg.bench.limits import step_seconds
 from jaxreg.bench.peers import PEERS
 from jaxreg.bench.worker import Worker
+from jaxreg.engine.grouping import prepare
 from jaxreg.engine.networks import MLP
+from jaxreg.source import sweep_and_data
+from jaxreg.spec.members import members as all_members
 
 
 def weights(hidden):
@@ -132,3 +135,25 @@ def test_sections_name_the_command_that_made_them():
     one = {"peers": "a", "phases": "a"}
     assert table._commands(one) == "Command: `a`."
     assert table._commands(one | {"growth": "b"}) == "Commands: `a` (peers, phases); `b` (growth)."
+
+
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+def test_both_train_as_many_steps_on_the_same_rows_of_a_table(monkeypatch, tmp_path):
+    for name, value in {"ROWS": 1600, "TESTED": 400, "EPOCHS": 2}.items():
+        monkeypatch.setattr(tables, name, value)
+    file = str(tables.made(tmp_path))
+    flags = {"grid": "l2", "l2": [0.0], "splits": 5, "epochs": 2, "hidden": [64, 32], "second_stage": 0, "data": file}
+    sweep, data = sweep_and_data(None, flags)
+    ((group, members),) = prepare(all_members(sweep), sweep, data).items()
+    assert group.batch_size == tables.BATCH and len(members) == tables.PARTS
+    for one in members:
+        theirs = tables.classifier().fit(data.train.inputs[one.rows], data.train.targets[one.rows])
+        assert theirs.t_ == group.epochs * one.rows.size  # examples seen
+        assert [layer.shape for layer in theirs.coefs_] == [(50, 64), (64, 32), (32, 3)]
+
+
+def test_what_was_measured_of_tables_is_written():
+    one = {"median": 2.0, "low": 1.0, "high": 3.0}
+    found = {"rows": 20, "features": 3, "members": 6, "steps": 9, "rounds": 2, "wine": one, "training_ratio": one}
+    found |= {"job_ratio": one, "jaxreg": {"rate": one, "job": one}, "scikit-learn": {"rate": one, "job": one}}
+    assert "2.0 (1.0 to 3.0) times as fast" in "\n".join(tables.section(found))

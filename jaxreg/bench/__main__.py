@@ -28,6 +28,7 @@ SECTIONS = {
     "phases": "where the time of a sweep goes, and the whole job next to a Keras script",
     "start": "seconds until the first epoch runs, compile cache empty and warm",
     "growth": "seconds and memory for more members and more devices",
+    "tables": "a sweep on tables next to scikit-learn's GridSearchCV of its MLPClassifier",
     "blocks": "members side by side on a device, for six networks",
     "store": "folders of many members: bytes, and what analysis and report take; nobody is trained",
     "accelerators": "what the compilers of TPUs and GPUs make of the engine, without any",
@@ -49,7 +50,7 @@ def main(argv: Sequence[str] | None = None, prog: str = PROG) -> int:
 def bench(options: argparse.Namespace, command: str) -> None:
     """Measures what the options name; writes bench.json and bench.md after every section."""
     from jaxreg import files
-    from jaxreg.bench import accelerators, blocks, phases, rounds, store, whole_job
+    from jaxreg.bench import accelerators, blocks, phases, rounds, store, tables, whole_job
 
     out = options.out
     out.mkdir(parents=True, exist_ok=True)
@@ -99,6 +100,9 @@ def bench(options: argparse.Namespace, command: str) -> None:
     def folders() -> None:
         result["store"] = store.measure()
 
+    def of_tables() -> None:
+        result["tables"] = tables.measure(max(2, options.rounds // 2), _say)
+
     def side_by_side() -> None:
         if on_cpu:
             result["blocks"] = blocks.measure(blocks.NETWORKS, blocks.CPU_BLOCKS, options.rounds, options.steps)
@@ -107,7 +111,7 @@ def bench(options: argparse.Namespace, command: str) -> None:
 
     does: dict[str, Callable[[], None]] = {
         "peers": peers, "phases": where, "start": start, "growth": growth, "blocks": side_by_side,
-        "store": folders, "accelerators": compiled,
+        "store": folders, "accelerators": compiled, "tables": of_tables,
     }  # fmt: skip
     for section in options.only:
         _say(f"{section}: {SECTIONS[section]}")
@@ -130,7 +134,7 @@ def _about() -> dict[str, Any]:
     from jaxreg.engine import devices
 
     packages = {}
-    for name in ("jaxreg", "jax", "jaxlib", "flax", "optax", "numpy", "keras", "torch"):
+    for name in ("jaxreg", "jax", "jaxlib", "flax", "optax", "numpy", "keras", "torch", "scikit-learn"):
         try:
             packages[name] = version(name)
         except PackageNotFoundError:

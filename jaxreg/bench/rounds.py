@@ -19,6 +19,12 @@ def spread(values: list[float]) -> dict[str, float]:
     return {"median": statistics.median(values), "low": min(values), "high": max(values)}
 
 
+def ranged(value: Mapping[str, float], places: int = 2, factor: float = 1.0) -> str:
+    """A median with its range, as text."""
+    median, low, high = (f"{factor * value[key]:.{places}f}" for key in ("median", "low", "high"))
+    return f"{median} ({low} to {high})"
+
+
 def compare(rounds: int, steps: int, python: Mapping[str, str], names: list[str], say: Say) -> dict[str, Any]:
     """Member-steps a second of every peer that is installed, alone and one process per core, and the limit.
 

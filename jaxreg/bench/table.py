@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from jaxreg.bench import tables
+from jaxreg.bench.rounds import ranged as _range
 from jaxreg.report.markdown import table as markdown
-
-
-def _range(value: dict[str, float], places: int = 2, factor: float = 1.0) -> str:
-    median, low, high = (f"{factor * value[key]:.{places}f}" for key in ("median", "low", "high"))
-    return f"{median} ({low} to {high})"
 
 
 def write(bench: dict[str, Any]) -> str:
@@ -28,6 +25,7 @@ def write(bench: dict[str, Any]) -> str:
     for name, section in (
         ("peers", _peers),
         ("job", _job),
+        ("tables", tables.section),
         ("phases", _phases),
         ("start", _start),
         ("growth", _growth),
