@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pandas as pd
 
+from jaxreg.data.splits import dealt_folds
 from jaxreg.driver import AnyTrainer, Driver
 from jaxreg.files import write_csv
 from jaxreg.report import page
@@ -15,10 +16,13 @@ from jaxreg.spec import second_stage
 from jaxreg.statistics import analysis
 from jaxreg.statistics.analysis import Analysis
 from jaxreg.statistics.boundaries import Look
-from jaxreg.statistics.predictions import Predictions
+from jaxreg.statistics.cross_validation import CrossValidated, Folds, cross_validated
+from jaxreg.statistics.predictions import Outputs, Predictions
 from jaxreg.statistics.whole import whole
 from jaxreg.store.reading_tables import read_table
 from jaxreg.store.tables import PREDICTIONS_LIMIT, rows_of, write_members, write_predictions
+
+NESTED = "nested.csv"  # of a cross-validation, the members without two folds
 
 
 def conclude(
@@ -41,14 +45,20 @@ def conclude(
     driver.progress.announce("analysing")
     started, path, dataset = time.perf_counter(), driver.folder.path, driver.dataset
     _write_members(driver, with_predictions)
+    folds: Folds | None = None
+    outputs: Outputs = driver.outputs(driver.members)
+    rows = read_table(path / "members.csv")
+    if driver.sweep.folded:
+        rows, outputs, folds = _cross_validated(driver, rows)
     tables = analysis.analyse(
-        read_table(path / "members.csv"),
-        driver.predictions([driver.keys[member.id] for member in driver.members]),
-        [member.id for member in driver.members],
+        rows,
+        driver.scored(outputs),
+        list(rows["member"]),
         dataset.test.inputs,
         dataset.picture,
         dataset.class_names,
         look,
+        folds=folds,
     )
     trained = time.perf_counter()
     tables = _second_stage(driver, tables, trainer)
@@ -66,9 +76,25 @@ def _write_members(driver: Driver, with_predictions: bool) -> None:
         write_predictions(path, driver.members, driver.dataset, predictions)
     else:
         driver.remove("predictions.npz")
-    write_members(path, driver.members, keys, driver.store, driver.dataset.signature)
+    single = [member for member in driver.members if len(member.left_out) < 2]
+    write_members(path, single, [driver.keys[member.id] for member in single], driver.store, driver.dataset.signature)
     if not driver.sweep.second_stage:
         driver.remove("second_stage.csv")
+
+
+def _cross_validated(driver: Driver, single: pd.DataFrame) -> CrossValidated:
+    """Models each row of which is predicted by a member that has not seen it; writes the members without two folds."""
+    sweep, data = driver.sweep, driver.dataset
+    pairs = [member for member in driver.members if len(member.left_out) == 2]
+    nested, _ = rows_of(pairs, [driver.keys[member.id] for member in pairs], driver.store, data.signature)
+    write_csv(driver.folder.path / NESTED, nested)
+    driver.about["nested_members"] = len(pairs)
+    rows = pd.concat([single, nested], ignore_index=True).set_index("member", drop=False)
+    rows = rows.loc[[member.id for member in driver.members]].reset_index(drop=True)
+    numbers = dealt_folds(data.strata, sweep.splits, sweep.seed, sweep.most_deals, data.groups)
+    return cross_validated(
+        rows, [member.left_out for member in driver.members], driver.outputs(driver.members), numbers
+    )
 
 
 def _second_stage(driver: Driver, tables: Analysis, trainer: Callable[[], AnyTrainer]) -> Analysis:
@@ -96,4 +122,4 @@ def _on_everything(driver: Driver) -> tuple[pd.DataFrame, Predictions]:
     rows, _ = rows_of(wanted, keys, driver.store, driver.dataset.signature)
     added = rows["member"].isin([member.id for member in driver.second_stage])
     write_csv(driver.folder.path / "second_stage.csv", rows[added])
-    return rows, driver.predictions(keys)
+    return rows, driver.scored(driver.outputs(wanted))

@@ -10,7 +10,7 @@ from jaxreg.errors import UserError, exit_code, printed
 from jaxreg.flags import Parser
 
 PROG = "python -m jaxreg.coverage"
-SECTIONS = ("intervals", "quantities", "comparisons", "recommendations", "settling")
+SECTIONS = ("intervals", "quantities", "folds", "comparisons", "recommendations", "settling")
 
 
 def parser(prog: str = PROG) -> Parser:

@@ -17,11 +17,12 @@ from jaxreg.engine.progress import Progress
 from jaxreg.formatting import count, duration
 from jaxreg.spec.members import Member, first_look, members
 from jaxreg.spec.sweep import Sweep
-from jaxreg.statistics.predictions import Predictions, predictions_of
+from jaxreg.statistics.predictions import Outputs, Predictions, predictions_of
 from jaxreg.store.folder import Folder
-from jaxreg.store.identity import Key, key
+from jaxreg.store.identity import key
 from jaxreg.store.members import SMALL_WEIGHT, Damaged, MemberResult, MemberState
 from jaxreg.store.on_disk import OnDisk
+from jaxreg.store.predictions import StoredPredictions
 
 
 @runtime_checkable  # so that the tests can check arguments by their annotations
@@ -151,7 +152,8 @@ class Driver:
         begun = [m.id for m in missing if (s := self._state(m.id)) and len(s.history) <= m.settings.epochs]
         self._say_what_is_lost(missing, begun)
         states = OnDisk(begun, self._state)
-        weights = OnDisk([name for name in self.finished if name in self._followed], self._weights)
+        followed = [name for name in self.finished if name in self._followed]
+        weights = OnDisk(followed, lambda name: self.store.weights(self.keys[name]))
         earlier = {name: _number(self.about.get(name)) for name in ("compile_seconds", "train_seconds")}
         at_work, self._trained = trainer(), True
         for done in at_work.train(missing, weights, states):
@@ -166,16 +168,17 @@ class Driver:
                 if one.id in self._followed:
                     weights.put(one.id)
 
-    def predictions(self, keys: Sequence[Key]) -> Predictions:
-        """What finished members predict of the test part, to be scored."""
-        test, measures = self.dataset.test, self.dataset.measures
-        return predictions_of(measures, self.store.predictions(keys), test.targets, self.dataset.unit)
+    def outputs(self, members: Sequence[Member]) -> StoredPredictions:
+        """What finished members predict of the test part."""
+        return self.store.predictions([self.keys[member.id] for member in members])
+
+    def scored(self, outputs: Outputs) -> Predictions:
+        """Outputs for the test part, to be scored."""
+        data = self.dataset
+        return predictions_of(data.measures, outputs, data.test.targets, data.unit)
 
     def _state(self, name: str) -> Any:
         return self.store.state(self.keys[name])
-
-    def _weights(self, name: str) -> Any:
-        return self.store.weights(self.keys[name])
 
     def _say_what_is_lost(self, missing: Sequence[Member], begun: Sequence[str]) -> None:
         """Says before it happens that members with other epochs are trained from the beginning, and what that takes."""

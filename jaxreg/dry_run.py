@@ -32,9 +32,15 @@ def dry_run(sweep: Sweep, like: str | None, dataset: Dataset | None) -> int:
     if dataset is not None:
         check_task(sweep, dataset)
     measures = dataset.measures if dataset else CLASSES
+    if sweep.folded:  # what folds can tell is not known beforehand
+        return _warn(sweep)
     found = outlook(sweep.splits, sweep.seeds, len(sweep.cells), like, examples=data.test_examples, measures=measures)
     if sweep.splits * sweep.seeds > 1 and len(found):
         print(foresight(found))
+    return _warn(sweep)
+
+
+def _warn(sweep: Sweep) -> int:
     for warning in sweep.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     return 0

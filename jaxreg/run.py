@@ -22,7 +22,7 @@ from jaxreg.errors import Failure, Interrupted, UserError
 from jaxreg.finished import Run
 from jaxreg.flags import check_purpose
 from jaxreg.own import with_own
-from jaxreg.source import check_task, dataset_of, sweep_and_data
+from jaxreg.source import check_design, check_task, dataset_of, sweep_and_data
 from jaxreg.spec.sweep import Sweep
 from jaxreg.store.folder import Folder
 from jaxreg.store.lock import locked
@@ -115,6 +115,7 @@ def run(
     for note in dataset.notes:
         progress.announce(note)
     sweep, own = with_own(sweep, dataset.signature, network, penalised, optimizer, devices)
+    check_design(sweep, dataset)
     check_task(sweep, dataset)
     check_purpose(purpose, dataset.measures)
     check_examples(sweep, dataset.signature)

@@ -102,7 +102,7 @@ class Seen(NamedTuple):
 def _seen(driver: Driver) -> Seen:
     keys = [driver.keys[member.id] for member in driver.members]
     members, _ = rows_of(driver.members, keys, driver.store, driver.dataset.signature)
-    predictions = driver.predictions(keys)
+    predictions = driver.scored(driver.outputs(driver.members))
     cells = counted(members, list(members["member"]))
     plain = reference_of(cells, settings_of(members))
     if plain is None:

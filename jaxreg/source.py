@@ -22,9 +22,14 @@ USUAL_ROWS = 12_000
 """On a split: those that the usual strengths of an axis are for, a fifth of Fashion-MNIST."""
 
 
+DEALS = 2
+"""Of a cross-validation: each gives every row another prediction by a network that has not seen it."""
+
+
 def how(sweep: Sweep) -> Reading:
     """Which column of a table is what."""
-    return Reading(sweep.label, sweep.group, sweep.drop, sweep.holdout, sweep.seed, sweep.task)
+    folds = None if sweep.design is None else sweep.folded
+    return Reading(sweep.label, sweep.group, sweep.drop, sweep.holdout, sweep.seed, sweep.task, folds)
 
 
 def dataset_of(sweep: Sweep, announce: Callable[[str], None] | None = None) -> Dataset:
@@ -42,14 +47,33 @@ def sweep_and_data(
         data: arrays or DataFrames, in the place of what the sweep names.
         dataset: read already.
     """
-    made = load(file, flags, mark)
+    made = load(file, flags, mark, by_size=True)
     if data is not None:
         from jaxreg.data.in_memory import of_arrays  # pandas
 
         dataset, flags = of_arrays(data, how(made)), {"name": f"arrays-{made.name}", **flags}
     elif dataset is None and (made.data is not None or made.test is not None):
         dataset = dataset_of(made)
-    return (made if dataset is None else load(file, flags, mark, suited_to(dataset, made.splits, made.axes))), dataset
+    if made.folded and dataset is None:
+        raise UserError(f'{mark}design: "folds" takes a table or arrays without a test part: give {mark}data.')
+    usual = None if dataset is None else suited_to(dataset, made.splits, made.axes)
+    sweep = load(file, flags, mark, usual)
+    if dataset is not None:
+        check_design(sweep, dataset)
+    return sweep, dataset
+
+
+def check_design(sweep: Sweep, dataset: Dataset) -> None:
+    """Raises `UserError` where rows would score that were trained on, or folds are asked for beside a test part."""
+    if sweep.folded and not dataset.folded:
+        raise UserError(
+            'design = "folds" takes a table or arrays without a test part, and these have one. Leave it out.'
+        )
+    if dataset.folded and not sweep.folded:
+        raise UserError(
+            "all rows of these data are for a cross-validation, and the sweep has another design. Give the sweep "
+            'design = "folds", or read the data with Reading(folds=False).'
+        )
 
 
 def suited_to(dataset: Dataset, splits: int = 5, axes: Iterable[str] = ()) -> Mapping[str, Any]:
@@ -57,7 +81,8 @@ def suited_to(dataset: Dataset, splits: int = 5, axes: Iterable[str] = ()) -> Ma
 
     For a table, networks by the number of training rows (64-32 up to 20,000, 128-64 beyond; 32 where there are fewer
     than 1,000), batches of 32 (16 of fewer than 1,000), as many epochs as make `STEPS` steps on a split, from 15 to
-    100; as many splits, up to 5, as leave four rows of the rarest class in each; and values of those `axes` whose best
+    100; as many splits, up to 5, as leave four rows of the rarest class in each, or, where all rows score, a
+    cross-validation that deals them `DEALS` times; and values of those `axes` whose best
     one falls as 1/n: ten times as large for every power of ten that a split's rows are below `USUAL_ROWS`, up to two.
     """
     loss = {} if dataset.quantities is None else {"loss": "squared"}
@@ -68,16 +93,19 @@ def suited_to(dataset: Dataset, splits: int = 5, axes: Iterable[str] = ()) -> Ma
     rows, rarest = len(dataset.train.targets), int(np.bincount(dataset.strata).min())
     hidden = [32] if rows < 1000 else [64, 32] if rows <= 20_000 else [128, 64]
     batch = 16 if rows < 1000 else 32
-    splits = max(2, min(splits, rarest // 4)) if rarest >= 2 else 1
-    epochs = int(np.clip(-(-STEPS * batch * splits // rows), 15, 100))
-    power = int(np.clip(np.floor(np.log10(USUAL_ROWS * splits / rows)), 0, 2))
+    if not dataset.folded:
+        splits = max(2, min(splits, rarest // 4)) if rarest >= 2 else 1
+    own = rows * (splits - 1) / splits if dataset.folded else rows / splits
+    epochs = int(np.clip(np.ceil(STEPS * batch / own), 15, 100))
+    power = int(np.clip(np.floor(np.log10(USUAL_ROWS / own)), 0, 2))
     values = {
         axis: [float(f"{10**power * value:.6g}") for value in AXES[axis].values]
         for axis in axes
         if AXES[axis].falls and power
     }
     recipe = {"hidden": hidden, "batch_size": batch, "epochs": epochs, "scaling": "raw", **loss}
-    return {"splits": splits, "recipe": recipe, "axes": values}
+    design = {"design": "folds", "deals": DEALS} if dataset.folded else {"design": "parts"}
+    return {**design, "splits": splits, "recipe": recipe, "axes": values}
 
 
 def check_task(sweep: Sweep, dataset: Dataset) -> None:

@@ -39,13 +39,14 @@ A run that was stopped goes on where it was when the same command is given again
 exit codes: 0 done; 1 the machine failed, or a replay came out otherwise; 2 wrong input; 130 interrupted.
 """
 COUNTS = {
-    "splits": "disjoint parts of the training set (default 5)",
-    "deals": "times that the same images are dealt into so many parts, each time anew (default 1)",
+    "splits": "disjoint parts of the training set, or folds (default 5)",
+    "deals": "times that the same images are dealt into so many parts, each time anew (default 1; of folds 2)",
     "seeds": "seeds on each of them (default 1)",
     "full_seeds": "seeds of every cell on the whole training set besides (default 0)",
     "second_stage": f"seeds on the whole training set of what the parts speak for (default {USUAL_SEEDS} with --grid)",
     "seed": "of the splits, the initial weights and the batch order (default 0)",
 }
+DESIGNS = "disjoint parts, folds (cross-validation), or holdout: all training rows (default: folds where rows are few)"
 LOOKS = "looks at most until it is settled, with a further deal of what is open before each but the first (0: one)"
 RECIPE = {
     "epochs": ("N", "passes over the training examples of a split"),
@@ -95,7 +96,7 @@ def _command(arguments: list[str], prog: str) -> int:
 
             on = held.enter_context(joined(where, devices))
         sweep, dataset = load(file, flags, mark="--"), None
-        if sweep.data is not None or sweep.test is not None:
+        if sweep.data is not None or sweep.test is not None or sweep.folded:
             from jaxreg.source import sweep_and_data
 
             sweep, dataset = sweep_and_data(file, flags, "--")
@@ -205,6 +206,7 @@ def parser(prog: str = PROG) -> Parser:
     files.add_argument("--group", metavar="COLUMN", help="rows with the same value stay on one side of every split")
     files.add_argument("--drop", metavar="COLUMNS", help="columns to leave out")
     files.add_argument("--holdout", metavar="SHARE", help="share of the rows that score, without --test (default 0.25)")
+    files.add_argument("--design", metavar="NAME", help=DESIGNS)
     files.add_argument("--name", help="name of the run (default: from the file or the grid)")
     files.add_argument("--out", metavar="DIR", help="where results go (default reports/NAME)")
     files.add_argument(

@@ -123,11 +123,11 @@ def test_one_split_a_deal_has_no_interval():
 def test_folds_leave_out_and_look_within_a_deal():
     labels = np.arange(30) % 3
     loss = np.random.default_rng(3).standard_normal((2, 8, 30))
-    both = Scores(("a", "b"), labels, 8, TWO)
+    both = Scores(("a", "b"), labels, TwoWay(2, 1, 8, TWO))
     both.add(slice(0, 30), loss, (loss > 0).astype(float))
     alone = []
     for units in TWO:
-        one = Scores(("a", "b"), labels, 4)
+        one = Scores(("a", "b"), labels, TwoWay(2, 1, 4))
         one.add(slice(0, 30), loss[:, units], (loss[:, units] > 0).astype(float))
         alone.append(one)
     expected = [fold for one in alone for fold in one.folds()]

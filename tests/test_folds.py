@@ -19,7 +19,7 @@ def losses(cells: int = 4, units: int = 5, examples: int = 90) -> np.ndarray:
 
 
 def scores(loss: np.ndarray, step: int) -> Scores:
-    found = Scores([f"c{i}" for i in range(len(loss))], LABELS, loss.shape[1])
+    found = Scores([f"c{i}" for i in range(len(loss))], LABELS, TwoWay(len(loss), 1, loss.shape[1]))
     for start in range(0, loss.shape[2], step):
         block = slice(start, start + step)
         found.add(block, loss[..., block], (loss[..., block] > 2).astype(float))

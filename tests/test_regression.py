@@ -137,7 +137,7 @@ def test_units_change_nothing_but_the_units(tmp_path):
     runs = [
         jaxreg.run(
             load(flags={"grid": "l2", **SMALL, "loss": "squared", "scaling": ["raw"]}),
-            dataset=of_arrays((x, scale * y + shift), Reading()),
+            dataset=of_arrays((x, scale * y + shift), Reading(folds=False)),
             out=tmp_path / f"{scale}",
         )
         for scale, shift in ((1.0, 0.0), (1024.0, 4096.0))
@@ -198,7 +198,7 @@ def test_the_task_follows_from_the_target(values, task, said):
 )
 def test_what_is_of_classes_is_refused_before_a_folder_is_made(flags, said, tmp_path):
     x = np.random.default_rng(5).normal(size=(100, 2))
-    data = of_arrays((x, x.sum(1)), Reading())
+    data = of_arrays((x, x.sum(1)), Reading(folds=False))
     made = load(flags={"grid": "l2", **SMALL, **flags}, usual=suited_to(data, 3))
     with pytest.raises(UserError, match=said):
         jaxreg.run(made, dataset=data, out=tmp_path / "run")

@@ -8,6 +8,7 @@ import pytest
 
 from jaxreg.axes import AXES
 from jaxreg.statistics.folds import Scores
+from jaxreg.statistics.intervals import TwoWay
 from jaxreg.statistics.selection import choices, choose, lines
 
 NAMES = ("plain", "l1=1e-4", "l1=1e-3", "l2=1e-4")
@@ -24,7 +25,7 @@ def losses(means, own: float = 0.01, units: int = 5, seed: int = 0) -> np.ndarra
 
 
 def scores(loss: np.ndarray, names=NAMES) -> Scores:
-    found = Scores(names[: len(loss)], LABELS, loss.shape[1])
+    found = Scores(names[: len(loss)], LABELS, TwoWay(len(loss), 1, loss.shape[1]))
     for block in (slice(0, 37), slice(37, 100)):
         found.add(block, loss[..., block], (loss[..., block] > 1.5).astype(float))
     return found

@@ -26,6 +26,7 @@ from jaxreg.sweep import main
 
 RANDOM = np.random.default_rng(3)
 ROWS = 240
+PARTS = Reading(folds=False)
 
 
 def table(rows: int = ROWS) -> pd.DataFrame:
@@ -42,7 +43,7 @@ def table(rows: int = ROWS) -> pd.DataFrame:
 
 
 def made(frame: pd.DataFrame, test: pd.DataFrame | None = None, **how: Any) -> Dataset:
-    return dataset(frame, test, Reading(label="outcome", **how), "patients")
+    return dataset(frame, test, Reading(**{"label": "outcome", "folds": False, **how}), "patients")
 
 
 def test_numbers_are_standardised_and_texts_one_hot_by_the_training_rows() -> None:
@@ -95,7 +96,7 @@ def test_parity_with_scikit_learn() -> None:
 )
 def test_labels_of_any_type_are_classes(values: Any, classes: tuple[str, ...]) -> None:
     labels = pd.Series(np.resize(np.asarray(values), 40))
-    found = dataset(pd.DataFrame({"x": np.arange(40.0), "label": labels}), None, Reading(), "t")
+    found = dataset(pd.DataFrame({"x": np.arange(40.0), "label": labels}), None, PARTS, "t")
     assert found.class_names == classes
     both = np.concatenate([found.train.targets, found.test.targets])
     assert sorted(both) == sorted(classes.index(str(v if not isinstance(v, float) else int(v))) for v in labels)
@@ -129,6 +130,11 @@ def broken(change: Any) -> pd.DataFrame:
         (lambda f: None, {"group": "wards"}, "patients has no column .wards."),
         (lambda f: None, {"drop": ("age", "dose", "ward", "smokes", "who")}, "nothing to learn from"),
         (lambda f: f.loc.__setitem__((3, "outcome"), "dead"), {}, "has too few rows"),
+        (
+            lambda f: f.loc.__setitem__((3, "outcome"), "dead"),
+            {"folds": True},
+            "class .dead. has 1 row, .*--design parts",
+        ),
     ],
 )
 def test_what_can_not_be_used_is_named_with_what_to_type(change: Any, how: dict, said: str) -> None:
@@ -209,7 +215,7 @@ def test_arrays_come_as_people_have_them() -> None:
     frame = of_arrays(pd.DataFrame(x).assign(kind=y), Reading(label="kind"))
     assert one.digest == frame.digest and two.digest == pairs.digest and len(two.test.targets) == 20
     pictures = RANDOM.integers(0, 256, (30, 5, 6, 3)).astype(np.uint8)
-    found = of_arrays((pictures, np.resize([0, 1, 2], 30)), Reading())
+    found = of_arrays((pictures, np.resize([0, 1, 2], 30)), PARTS)
     assert found.train.inputs.dtype == np.uint8 and found.picture == (5, 6, 3)
     assert found.train.inputs.shape[1] == 90 and found.examples_are == "images"
     for wrong, said in (((x,), "expected"), ((x, y[:-1]), "60 rows and 59 targets"), ((x, y, x), "expected")):
@@ -222,7 +228,7 @@ def test_files_say_the_same_as_the_table(tmp_path: Path) -> None:
     frame.to_csv(tmp_path / "t.csv", index=False)
     frame.to_csv(tmp_path / "t.csv.gz", index=False)
     frame.to_parquet(tmp_path / "t.parquet")
-    how = Reading(label="outcome")
+    how = Reading(label="outcome", folds=False)
     digests = {load(str(tmp_path / name), None, how=how).digest for name in ("t.csv", "t.csv.gz", "t.parquet")}
     assert digests == {made(frame).digest}
     x, y = RANDOM.normal(size=(40, 3)), np.resize([0, 1], 40)
@@ -311,7 +317,7 @@ def test_from_python_with_a_frame(tmp_path: Path) -> None:
     sweep = jaxreg.load(
         flags={"grid": "l2", "l2": [0, 0.1], "splits": 2, "epochs": 2, "hidden": [4], "second_stage": 0}
     )
-    run = jaxreg.run(sweep, dataset=of_arrays(how["data"], Reading(label="outcome")), out=tmp_path / "run")
+    run = jaxreg.run(sweep, dataset=of_arrays(how["data"], Reading(label="outcome", folds=False)), out=tmp_path / "run")
     assert len(run.members) == 4
     with pytest.raises(UserError, match="data: goes with a grid or a sweep file"):
         jaxreg.run(sweep, **how, out=tmp_path / "other")
@@ -329,7 +335,7 @@ def test_noise_of_pixels_is_for_pictures(tmp_path: Path) -> None:
     frame = table().drop(columns="who")
     sweep = jaxreg.load(flags={"grid": "pixel_noise", "splits": 2, "epochs": 1, "second_stage": 0})
     with pytest.raises(UserError, match="pixel_noise is of 8-bit images"):
-        jaxreg.run(sweep, dataset=of_arrays(frame, Reading(label="outcome")), out=tmp_path / "run")
+        jaxreg.run(sweep, dataset=of_arrays(frame, Reading(label="outcome", folds=False)), out=tmp_path / "run")
 
 
 def _small(place: Path) -> Path:

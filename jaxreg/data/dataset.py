@@ -20,6 +20,7 @@ class Reading(NamedTuple):
     holdout: float = 0.25  # share of the rows that score, where there is no test table
     seed: int = 0  # of that share
     task: str | None = None  # "classification" or "regression", where it is not as it looks
+    folds: bool | None = None  # whether all rows score, in a cross-validation; by default where there are few
 
 
 AS_IT_SAYS = Reading()
@@ -79,6 +80,7 @@ class Dataset(NamedTuple):
     inputs_are: str = "pixels"
     notes: tuple[str, ...] = ()  # how it was read
     quantities: Quantities | None = None  # what is predicted, where that are no classes
+    folded: bool = False  # the test part is the training part: for a cross-validation
     encoding: Any = None  # `jaxreg.data.encoding.Encoding`, of a table: how its columns became the inputs
 
     @property

@@ -46,7 +46,7 @@ def load(
             raise UserError(
                 f"{path}: a test table goes with a table, {', '.join(table.SUFFIXES)}, or leave --test out."
             )
-        if how._replace(seed=0) != AS_IT_SAYS:
+        if how._replace(seed=0, folds=None) != AS_IT_SAYS:
             raise UserError(f"{path}: --label, --task, --group, --drop and --holdout are of tables, and this is none.")
         return idx_folder.load(path)
     if announce is not None:

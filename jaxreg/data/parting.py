@@ -9,15 +9,19 @@ import numpy as np
 import pandas as pd
 
 from jaxreg.data.dataset import Quantities, Reading
-from jaxreg.data.splits import held_out
+from jaxreg.data.splits import LEAST_OF_CLASS, held_out
 from jaxreg.data.targets import Targets, numbered, quantities, targets_of
 from jaxreg.errors import UserError
-from jaxreg.formatting import brief
+from jaxreg.formatting import brief, count
+
+FEW = 1000
+"""Rows below which each scores, in a cross-validation: disjoint parts of fewer would answer for very few rows."""
 
 
 class Parted(NamedTuple):
     """Both parts of a data set."""
 
+    folded: bool  # both are all rows
     rows: tuple[np.ndarray, np.ndarray] | None  # of the one table: to train on, and to score; None of two tables
     targets: list[np.ndarray]  # of both, as `jaxreg.data.dataset.Part` has them
     quantities: Quantities | None
@@ -47,12 +51,20 @@ def parted(
     Raises:
         UserError: targets of the two do not fit each other, or a class has too few rows.
     """
-    rows, notes = None, [targets.note]
-    if tested is None:
+    rows, notes, part, examples = None, [targets.note], *words
+    folded = tested is None and _folded(targets, how, name)
+    if folded:
+        everything = np.arange(len(targets.values))
+        rows, wanted = (everything, everything), [targets.values] * 2
+        why = f", since fewer than {FEW:,} {examples} are few for disjoint parts" if how.folds is None else ""
+        notes.append(
+            f"no test {part}: cross-validation, each of {len(everything):,} {examples} is scored by networks that have "
+            f"not seen it{why}"
+        )
+    elif tested is None:
         scores = held_out(targets.strata, how.holdout, how.seed, groups)
         rows = np.setdiff1d(np.arange(len(targets.values)), scores), scores
         drawn = f", whole groups of {how.group}" if groups is not None else " by class" if targets.classes else ""
-        part, examples = words
         notes.append(
             f"no test {part}: {len(scores):,} of {len(targets.values):,} {examples} score, drawn at random{drawn}"
         )
@@ -62,7 +74,23 @@ def parted(
     else:
         wanted = [targets.values, targets_of(tested, "regression", "the test table").values]
     if not targets.classes:
-        return Parted(rows, *quantities(wanted[0], wanted[1], names), tuple(notes))
+        return Parted(folded, rows, *quantities(wanted[0], wanted[1], names), tuple(notes))
     if len(missing := np.setdiff1d(np.arange(len(targets.classes)), wanted[0])):
         raise UserError(f"{name}: class {brief(targets.classes[missing[0]])} has no row to train on.")
-    return Parted(rows, wanted, None, tuple(notes))
+    return Parted(folded, rows, wanted, None, tuple(notes))
+
+
+def _folded(targets: Targets, how: Reading, name: str) -> bool:
+    """Whether all rows score: as asked, or else where there are few of them and enough of each class."""
+    if how.folds is False:
+        return False
+    rarest = int(np.bincount(targets.strata).argmin())
+    there = int((targets.strata == rarest).sum())
+    if how.folds is None:
+        return len(targets.values) < FEW and there >= LEAST_OF_CLASS
+    if there < LEAST_OF_CLASS:
+        raise UserError(
+            f"{name}: class {brief(targets.classes[rarest])} has {count(there, 'row')}, and cross-validation needs "
+            f"{LEAST_OF_CLASS} of each. Leave it out, or type --design parts."
+        )
+    return True

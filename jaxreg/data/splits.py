@@ -52,6 +52,13 @@ def split_rows(
 
 def _whole_groups(groups: Integer[np.ndarray, " example"], splits: int, key: list[int]) -> list[np.ndarray]:
     """Disjoint parts of equal size, none of which shares a group with another."""
+    hands = _hands(groups, splits, key)
+    least = min(hand.size for hand in hands)
+    return [hand[:least] for hand in hands]
+
+
+def _hands(groups: Integer[np.ndarray, " example"], splits: int, key: list[int]) -> list[np.ndarray]:
+    """Disjoint parts of about equal size, each row in one, none of which shares a group with another."""
     numbers, sizes = np.unique(groups, return_counts=True)
     if splits > numbers.size:
         raise UserError(f"{splits} splits were asked for, and there are {numbers.size} groups. Type --splits 2 or so.")
@@ -64,7 +71,56 @@ def _whole_groups(groups: Integer[np.ndarray, " example"], splits: int, key: lis
         hands[smallest].append(int(numbers[group]))
         held[smallest] += sizes[group]
     parts = [np.flatnonzero(np.isin(groups, hand)) for hand in hands]
-    return [part[np.argsort(cards[part], kind="stable")][: held.min()] for part in parts]
+    return [part[np.argsort(cards[part], kind="stable")] for part in parts]
+
+
+def fold_numbers(
+    labels: Integer[np.ndarray, " example"],
+    folds: int,
+    seed: int,
+    deal: int = 0,
+    groups: Integer[np.ndarray, " example"] | None = None,
+) -> Int64[np.ndarray, " example"]:
+    """The fold of each row. Sizes differ by one at most, and so do the rows of each class; another deal deals anew.
+
+    With `groups`, rows of one group are in one fold, and the folds are as even as whole groups can be.
+
+    Raises:
+        UserError: a class has too few rows, or there are too few groups, to leave two folds out.
+    """
+    numbers = np.empty(labels.size, np.int64)
+    if groups is not None:
+        if (there := np.unique(groups).size) < folds:
+            raise UserError(
+                f"{folds} folds were asked for, and there are {there} groups. Type --design holdout, or fewer --splits."
+            )
+        for fold, part in enumerate(_hands(groups, folds, [seed, folds, deal])):
+            numbers[part] = fold
+        return numbers
+    classes, counts = np.unique(labels, return_counts=True)
+    if counts.min() < LEAST_OF_CLASS:
+        raise UserError(
+            f"class number {classes[counts.argmin()]} has {counts.min()} rows, and cross-validation needs "
+            f"{LEAST_OF_CLASS} of each. Leave it out, or type --design holdout."
+        )
+    cards = np.random.PCG64([seed, folds, deal, FOLDS]).random_raw(labels.size)
+    numbers[np.lexsort((cards, labels))] = np.arange(labels.size) % folds
+    return numbers
+
+
+def dealt_folds(
+    labels: Integer[np.ndarray, " example"],
+    folds: int,
+    seed: int,
+    deals: int,
+    groups: Integer[np.ndarray, " example"] | None = None,
+) -> Int64[np.ndarray, "deal example"]:
+    """`fold_numbers` of each deal."""
+    return np.stack([fold_numbers(labels, folds, seed, deal, groups) for deal in range(deals)])
+
+
+LEAST_OF_CLASS = 3
+"""Rows of a class with which one is left to train on when any two folds are left out."""
 
 
 def held_out(
@@ -103,7 +159,7 @@ def held_out(
 
 
 SUBSETS = 2**32 - 2  # of a key, in the place of a number of splits or rows, which never reaches it
-HELD_OUT, GROUPS = 2**32 - 3, 2**32 - 4  # in the same place
+HELD_OUT, GROUPS, FOLDS = 2**32 - 3, 2**32 - 4, 2**32 - 5  # in the same place
 
 
 def nested_rows(

@@ -64,7 +64,7 @@ def dataset(train: pd.DataFrame, test: pd.DataFrame | None, how: Reading, name: 
     assert test is not None
     arrays, encoding, more = encoded((train, test), features, name)
     made = [Part(x, y) for x, y in zip(arrays, found.targets, strict=True)]
-    words = ("rows", "features", (*found.notes, *more), found.quantities, encoding)
+    words = ("rows", "features", (*found.notes, *more), found.quantities, found.folded, encoding)
     return Dataset(name, made[0], made[1], targets.classes, None, digest(*made), groups, *words)
 
 

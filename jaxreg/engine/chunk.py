@@ -44,8 +44,7 @@ class Chunk:
         self.learner = devices.suited(programs.mesh, group.learner, data.train.inputs.dtype)
         self._scoring = Scoring(self.learner, data, programs)
         self.slots: list[Slot | None] = [None] * programs.width
-        steps = -(-group.train_examples // group.batch_size)
-        self._orders = Orders(programs, (steps, group.batch_size))
+        self._orders = Orders(programs, (-(-group.train_examples // group.batch_size), group.batch_size))
         self._unread: deque[Epoch] = deque()
         self._mark = time.perf_counter() - programs.compile_seconds
         self.state: Any = None
@@ -93,10 +92,12 @@ class Chunk:
         place_all = self.programs.per_member
         self._hyper = place_all(stacked([one.hyper for one in filled]))
         self._rule = place_all(stacked([early_stopping.rule_of(one.member.settings) for one in filled]))
-        sizes = self.group.train_examples, self.group.validation_examples
+        sizes = self.group.train_examples, self.group.validation_examples, self.group.unseen_examples
         self._rows = self._scoring.place([one.rows for one in filled], sizes[0], max(sizes))
         if self.group.stops:
             self._validation_rows = self._scoring.place([one.validation for one in filled], sizes[1], max(sizes))
+        own = [one.unseen for one in filled]
+        self._unseen_rows = self._scoring.place(own, sizes[2], max(sizes)) if sizes[2] else None
         learner = self.learner
         if self.group.stage:
             weights = Weights(**stacked([inherited[one.member.predecessor or ""] for one in filled]))
@@ -142,7 +143,7 @@ class Chunk:
         losses = self.train()
         weights = self.state.weights
         # A fifth of the test images: on all of them each epoch, evaluating took 16 % of the default sweep's time.
-        _, tested = self._scoring.tested(self._hyper, weights, self.data.curve)
+        _, tested = self._scoring.tested(self._hyper, weights, self.data.curve, self._unseen_rows)
         validated = None
         if self.group.stops:
             validated = self._scoring.fitted(self._hyper, weights, self._validation_rows)
@@ -204,10 +205,10 @@ class Chunk:
 
     def score(self) -> tuple[Weights, Evaluation, Evaluation, Any]:
         """Everybody's weights as they count, scores on own and on test examples, and predictions of the latter."""
-        weights = self._standing.kept
-        predictions, tested = self._scoring.tested(self._hyper, weights, self.data.everything, seldom=True)
+        hyper, weights, own = self._hyper, self._standing.kept, self._unseen_rows
+        predictions, tested = self._scoring.tested(hyper, weights, self.data.everything, own, last=True)
         # With validation data the same program scores those in every epoch.
-        fitted = self._scoring.fitted(self._hyper, weights, self._rows, seldom=not self.group.stops)
+        fitted = self._scoring.fitted(hyper, weights, self._rows, seldom=not self.group.stops)
         return weights, fitted, tested, predictions
 
     def close(self) -> None:

@@ -42,7 +42,13 @@ def check_examples(sweep: Sweep, data: Signature) -> None:
     """Raises `UserError` where a cell asks for more training examples than a split of such data can have."""
     for cell in sweep.cells:
         if cell.settings.train_examples is not None:
-            check_count(cell.settings.train_examples, data.train_examples // sweep.splits)
+            check_count(cell.settings.train_examples, _on_a_split(sweep, data))
+
+
+def _on_a_split(sweep: Sweep, data: Signature) -> int:
+    """Training examples of a split: of a cross-validation all but one fold."""
+    part = data.train_examples // sweep.splits
+    return data.train_examples - part if sweep.folded else part
 
 
 def plan(sweep: Sweep, data: Signature) -> Plan:
@@ -57,8 +63,8 @@ def plan(sweep: Sweep, data: Signature) -> Plan:
     wanted = number(sweep)
     steps, state, groups = 0.0, 0, set()
     # How many members of a cell train on how many examples: counted, since there may be very many.
-    on_splits = sweep.most_deals * sweep.splits * sweep.most_seeds
-    parts = [(data.train_examples // sweep.splits, on_splits), (data.train_examples, sweep.full_seeds)]
+    on_splits = sweep.most_deals * len(sweep.left_out) * sweep.most_seeds
+    parts = [(_on_a_split(sweep, data), on_splits), (data.train_examples, sweep.full_seeds)]
     later = most_cells(sweep) * sweep.second_stage
     everything = (data.train_examples, later / len(sweep.cells))  # as if every cell had its share of it
     for cell in sweep.cells:
@@ -85,9 +91,13 @@ def plan(sweep: Sweep, data: Signature) -> Plan:
 
 def forecast(sweep: Sweep, plan: Plan, data: Signature) -> str:
     """The members, a line for each cell, and the programs, memory and time they need."""
-    repeats = f"{count(sweep.splits, 'split')} x {count(sweep.most_seeds, 'seed')}"
+    splits = count(len(sweep.left_out), "split")
+    if sweep.folded:
+        pairs = len(sweep.left_out) - sweep.splits
+        splits = f"({count(sweep.splits, 'fold')} + {count(pairs, 'pair')} of them)"
+    repeats = f"{splits} x {count(sweep.most_seeds, 'seed')}"
     repeats = repeats if sweep.most_deals == 1 else f"{count(sweep.most_deals, 'deal')} x {repeats}"
-    ids = [f"split{_range(sweep.most_deals * sweep.splits)}/seed{_range(sweep.most_seeds)}"]
+    ids = [f"split{_range(sweep.most_deals * len(sweep.left_out))}/seed{_range(sweep.most_seeds)}"]
     if sweep.full_seeds:
         repeats += f", {count(sweep.full_seeds, 'seed')} on the whole training set"
         ids.append(f"all/seed{_range(sweep.full_seeds)}")

@@ -12,7 +12,7 @@ import numpy as np
 from jaxreg.data.corruption import corrupt
 from jaxreg.data.dataset import Dataset, Signature
 from jaxreg.data.scaling import Scaling, scaling
-from jaxreg.data.splits import nested_rows, split_rows, validation_share
+from jaxreg.data.splits import dealt_folds, nested_rows, split_rows, validation_share
 from jaxreg.engine.networks import network
 from jaxreg.engine.optimizers import Optimizer, Schedule
 from jaxreg.engine.own_networks import known
@@ -26,6 +26,9 @@ from jaxreg.spec.sweep import Sweep
 ALL = 2**32 - 1  # stands for the split "all" in a member's key: no number of splits reaches it
 
 
+NOBODY = np.zeros(0, np.int64)
+
+
 class MemberData(NamedTuple):
     """A member and its data, as row numbers of the training set."""
 
@@ -35,6 +38,7 @@ class MemberData(NamedTuple):
     epoch_examples: int  # that it sees in an epoch: as many as a whole split has, its own more than once where fewer
     hyper: Hyperparameters
     epochs_before: int  # of the runs that it continues
+    unseen: np.ndarray = NOBODY  # "test_example" that it is scored on, where these are its own: in a cross-validation
 
 
 class Noise(NamedTuple):
@@ -55,6 +59,7 @@ class ProgramGroup:
     validation_examples: int  # of a whole split
     noise: Noise
     stage: int  # 0, or one more than that of the member whose weights it starts from
+    unseen_examples: int = 0  # the most that a member is scored on, where these are its own
 
     @property
     def stops(self) -> bool:
@@ -84,16 +89,15 @@ def learner(settings: Settings, signature: Signature, train_examples: int) -> Le
 def prepare(members: Sequence[Member], sweep: Sweep, dataset: Dataset) -> dict[ProgramGroup, list[MemberData]]:
     """Every member with its rows, by group, groups of predecessors first."""
     labels, signature = dataset.strata, dataset.signature
-    deals = range(sweep.most_deals)
-    dealt = [split_rows(labels, sweep.splits, sweep.seed, deal, dataset.groups) for deal in deals]
-    splits = [rows for parts in dealt for rows in parts]
+    splits = splits_of(sweep, dataset)
+    most = cache(lambda share: _most(sweep, splits, labels, share))
     everything = np.arange(labels.size)
     cells = {cell.name: cell for cell in sweep.cells}
     inputs = cache(lambda noise: corrupt(dataset, 0.0, noise, sweep.seed).train.inputs)
     groups: dict[ProgramGroup, list[MemberData]] = {}
     for member in members:
         settings = member.settings
-        whole = everything if member.split == "all" else splits[member.split]
+        whole, unseen = Split(everything) if member.split == "all" else splits[member.split]
         rows = whole
         if settings.train_examples is not None:
             rows = nested_rows(whole, labels, settings.train_examples, sweep.seed)
@@ -101,25 +105,57 @@ def prepare(members: Sequence[Member], sweep: Sweep, dataset: Dataset) -> dict[P
         if stopping is not None and stopping.validation_share > 0:
             rows, held_back = validation_share(rows, labels, stopping.validation_share)
             whole, watched = validation_share(whole, labels, stopping.validation_share)
+        sizes = whole.size, watched.size, 0
+        if member.left_out:  # so that folds of a row more or less, and two folds less, are no other program
+            sizes = most(0.0 if stopping is None else stopping.validation_share)
         stage, epochs_before, cell = 0, 0, member.cell
         while cell.after is not None:
             cell = cells[cell.after]
             stage, epochs_before = stage + 1, epochs_before + cell.settings.epochs
         group = ProgramGroup(
-            learner(settings, signature, whole.size),
+            learner(settings, signature, sizes[0]),
             settings.epochs,
             settings.batch_size,
-            whole.size,
-            watched.size,
+            *sizes[:2],
             Noise(settings.label_noise, settings.pixel_noise),
             stage,
+            sizes[2],
         )
         seen = scaling(settings.scaling, inputs(settings.pixel_noise)[rows])
         split = ALL if member.split == "all" else member.split
         identity = np.asarray([sweep.seed, split, member.seed, stage], np.uint32)
         hyper = hyperparameters(settings, seen, identity)
-        groups.setdefault(group, []).append(MemberData(member, rows, held_back, whole.size, hyper, epochs_before))
+        data = MemberData(member, rows, held_back, sizes[0], hyper, epochs_before, unseen)
+        groups.setdefault(group, []).append(data)
     return dict(sorted(groups.items(), key=lambda item: item[0].stage))
+
+
+class Split(NamedTuple):
+    """What a member of a split may train on, and what it is scored on."""
+
+    rows: np.ndarray  # "train_example"
+    unseen: np.ndarray = NOBODY  # "test_example", in a cross-validation; else all of the test part
+
+
+def splits_of(sweep: Sweep, dataset: Dataset) -> list[Split]:
+    """Every split of every deal."""
+    if sweep.folded:
+        folds = dealt_folds(dataset.strata, sweep.splits, sweep.seed, sweep.most_deals, dataset.groups)
+        unseen = [np.isin(numbers, out) for numbers in folds for out in sweep.left_out]
+        return [Split(np.flatnonzero(~own), np.flatnonzero(own)) for own in unseen]
+    deals = range(sweep.most_deals)
+    dealt = [split_rows(dataset.strata, sweep.splits, sweep.seed, deal, dataset.groups) for deal in deals]
+    return [Split(rows) for parts in dealt for rows in parts]
+
+
+def _most(sweep: Sweep, splits: Sequence[Split], labels: np.ndarray, share: float) -> tuple[int, int, int]:
+    """The most examples that members of a cross-validation train on, watch and are scored on."""
+    parts = [validation_share(rows, labels, share) if share else (rows, NOBODY) for rows, _ in splits]
+    return (
+        max(rows.size for rows, _ in parts),
+        max(watched.size for _, watched in parts),
+        max(unseen.size for _, unseen in splits),
+    )
 
 
 def hyperparameters(settings: Settings, scaling: Scaling, identity: np.ndarray) -> Hyperparameters:

@@ -65,16 +65,26 @@ class Scoring:
         return RowsToScore(own, batches, self._programs.shared(asked[0].steps))
 
     def tested(
-        self, hyper: Hyperparameters, weights: Any, asked: RowsToScore, seldom: bool = False
+        self, hyper: Hyperparameters, weights: Any, asked: RowsToScore, own: RowsToScore | None, last: bool = False
     ) -> tuple[Any, Evaluation]:
-        """Predictions and scores on rows of the test part, for all members the same: they are read once for a block."""
+        """Predictions and scores on rows of the test part, for all members the same: they are read once for a block.
+
+        In a cross-validation each member is scored on its own rows, and predicts those asked for at the end alone.
+        """
         call, of, rest = self._programs, (self._learner, hyper, weights), self._data.test
-        predictions = call(training.predict, *of, shared=(asked.batches, asked.steps, rest))
-        return predictions, call(training.score, *of, predictions, shared=(asked.rows, rest), seldom=seldom)
+        predictions = None
+        if own is None or last:
+            predictions = call(training.predict, *of, shared=(asked.batches, asked.steps, rest))
+        if own is not None:
+            return predictions, self._own(hyper, weights, own, rest, seldom=last)
+        return predictions, call(training.score, *of, predictions, shared=(asked.rows, rest), seldom=last)
 
     def fitted(self, hyper: Hyperparameters, weights: Any, asked: RowsToScore, seldom: bool = False) -> Evaluation:
         """Scores on each member's own rows of the training part."""
-        call, of, rest = self._programs, (self._learner, hyper, weights), self._data.train
-        predictions = call(training.predict, *of, asked.batches, shared=(asked.steps, rest), seldom=seldom)
-        scores: Evaluation = call(training.score, *of, predictions, asked.rows, shared=(rest,), seldom=seldom)
+        return self._own(hyper, weights, asked, self._data.train, seldom)
+
+    def _own(self, hyper: Hyperparameters, weights: Any, asked: RowsToScore, part: Part, seldom: bool) -> Evaluation:
+        call, of = self._programs, (self._learner, hyper, weights)
+        predictions = call(training.predict, *of, asked.batches, shared=(asked.steps, part), seldom=seldom)
+        scores: Evaluation = call(training.score, *of, predictions, asked.rows, shared=(part,), seldom=seldom)
         return scores

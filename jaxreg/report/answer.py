@@ -5,9 +5,9 @@ The rule is that of `jaxreg.statistics.recommendation`. Here it becomes sentence
 
 from __future__ import annotations
 
-from jaxreg.formatting import NOTHING, count, fixed, known, listing, number, value_text
-from jaxreg.measures import CLASSES, MEASURES
-from jaxreg.report import looks, temperature
+from jaxreg.formatting import NOTHING, known, listing, number, value_text
+from jaxreg.measures import MEASURES
+from jaxreg.report import folds, looks, temperature
 from jaxreg.report.advice import (
     Row,
     Scope,
@@ -22,6 +22,7 @@ from jaxreg.report.averaging import averaging
 from jaxreg.report.layout import Layout
 from jaxreg.report.markdown import code
 from jaxreg.report.parts import Entry, Table
+from jaxreg.report.quoted import quoted
 from jaxreg.report.summaries import guessing
 from jaxreg.statistics.comparisons import UNDECIDED
 from jaxreg.store.results import Results
@@ -70,7 +71,7 @@ def _decision(results: Results, layout: Layout, scope: Scope) -> str:
         said = f"**{where}, use {listing(uses)}.**"
     first = {row["cell"]: row for row in reversed(rows.values())}  # the rest is in the table
     told = " ".join(_details(results, scope, row) for cell, row in first.items() if cell != layout.base)
-    return " ".join(part for part in [said, told, _quoted(results, layout, scope)] if part)
+    return " ".join(part for part in [said, told, quoted(results, layout, scope)] if part)
 
 
 def _why_none(results: Results, layout: Layout, scope: Scope, rows: dict[str, Row]) -> str:
@@ -118,34 +119,6 @@ def _details(results: Results, scope: Scope, row: Row) -> str:
     return f"{said}{f'; within one standard error of it: {listing([code(c) for c in as_good])}' if as_good else ''}."
 
 
-def _quoted(results: Results, layout: Layout, scope: Scope) -> str:
-    """The scores that one would quote on the whole set, of the reference."""
-    who = layout.base_in_words
-    who = f"{who[:1].upper()}{who[1:]}, on all of them"
-    if results.measures is not CLASSES:
-        row = results.of_whole(layout.base, results.measures.first)
-        if scope.name != "whole" or row is None:
-            return ""
-        return f"{who}: {quoted(results, row['mean'])}; {count(int(row['seeds']), 'seed')}."
-    measures = ("test_error", "test_cross_entropy", "test_scaled_cross_entropy")
-    wrong, loss, after = (results.of_whole(layout.base, measure) for measure in measures)
-    if scope.name != "whole" or wrong is None or loss is None:
-        return ""
-    scaled = after["mean"] if after else loss["mean"]
-    rest = f" ({number(scaled)} with temperature scaling)" if scaled < loss["mean"] else ""
-    return (
-        f"{who}: accuracy {fixed(100 * (1 - wrong['mean']), 1)} %, cross-entropy "
-        f"{number(loss['mean'])}{rest}; {count(int(wrong['seeds']), 'seed')}."
-    )
-
-
-def quoted(results: Results, squared_error: float) -> str:
-    """Root mean squared error, in the units of what is predicted, and the share of its variance that is."""
-    of = f" of {code(results.unit)}" if results.unit else ""
-    share = results.predicted_share(squared_error)
-    return f"RMSE{of} {number(squared_error**0.5)}{f', R² {fixed(share, 3)}' if known(share) else ''}"
-
-
 def _avoid(results: Results, layout: Layout) -> str:
     """What is significantly worse, by what it is worse in; and what learned nothing."""
     rows = {purpose: row for purpose in purposes(results) if (row := results.advice("parts", purpose)) is not None}
@@ -186,7 +159,11 @@ def _settle(results: Results, layout: Layout) -> str:
     if said := looks.settled(results, layout):
         return said
     row, first = results.advice("parts", results.measures.answered[0]), results.measures.first
-    if row is None or row["cell"] != layout.base or "cell" not in results.power:
+    if row is None or row["cell"] != layout.base:
+        return ""
+    if results.folded:
+        return folds.settle(results, layout)
+    if "cell" not in results.power:
         return ""
     rows = results.power[(results.power["measure"] == first) & results.power["cell"].notna()]
     rows = rows[rows["difference"] < 0].sort_values("difference")

@@ -177,7 +177,7 @@ def _stopped(results: Results, layout: Layout) -> str:
 def _replication(results: Results) -> list[str]:
     rows = results.loss(results.measures.loss)
     splits, seeds = float(rows["splits"].max()), float(rows["seeds"].max())
-    if not (known(splits) and known(seeds)):
+    if results.folded or not (known(splits) and known(seeds)):
         return []
     if splits <= 1 and seeds <= 1:
         return [

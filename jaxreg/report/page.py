@@ -20,7 +20,7 @@ from jaxreg.files import write_bytes, write_text
 from jaxreg.formatting import count, listing, value_text
 from jaxreg.measures import CLASSES, MEASURES
 from jaxreg.reading import read as read_bytes
-from jaxreg.report import advice, answer, figures, findings, looks, tables
+from jaxreg.report import advice, answer, figures, findings, folds, looks, tables
 from jaxreg.report.caveats import LOOKED_FOR, caveats
 from jaxreg.report.data_size import more_data
 from jaxreg.report.html import Page
@@ -80,6 +80,8 @@ def content(results: Results, layout: Layout, pictures: dict[str, list[Picture]]
     return dict(
         title=text(results.sweep.get("name") or results.path.resolve().name),
         subtitle=subtitle(results),
+        measured="error by cross-validation" if results.folded else "bias, variance and error",
+        parts="Error" if results.folded else "Bias and variance",
         answer=answer.answer(results, layout),
         uses=answer.table(results, layout),
         changed=findings.changed(results, layout),
@@ -144,7 +146,10 @@ def subtitle(results: Results) -> str:
         deals = results.deals
         most = "up to " if len(results.looks) > 1 else ""
         parts += [f"{most}{count(deals, 'deal')}"] if deals > 1 else []
-        parts += [count(on_splits["split"].nunique() // deals, "split"), count(on_splits["seed"].nunique(), "seed")]
+        parts += [
+            count(on_splits["split"].nunique() // deals, "fold" if results.folded else "split"),
+            count(on_splits["seed"].nunique(), "seed"),
+        ]
     said = " \u00d7 ".join(parts) + f": {count(len(members), results.model_is)}"
     if "architecture" in members and members["architecture"].nunique() == 1:
         said += f" {text(members['architecture'].iloc[0])}"
@@ -160,11 +165,13 @@ def subtitle(results: Results) -> str:
         more = results.second_stage
         on = f" {int(more['trained_on'].max()):,}" if "trained_on" in more and more["trained_on"].notna().any() else ""
         said += f"; then {count(len(more), results.model_is)} on all{on} {results.examples_are}"
-    return f"{said}; every test {results.example_is} is scored."
+    return f"{said}; {folds.networks(results) if results.folded else f'every test {results.example_is} is scored.'}"
 
 
 def reading(results: Results) -> str:
     """What bias and variance mean here, and of which networks they speak."""
+    if results.folded:
+        return folds.reading(results) + _units(results)
     on_splits = results.members[results.members["split"] != "all"]
     article, size = "an" if results.example_is[0] in "aeiou" else "a", ""
     if "trained_on" in on_splits and on_splits["trained_on"].nunique() == 1:
@@ -187,7 +194,8 @@ def _units(results: Results) -> str:
     if results.measures is CLASSES:
         return ""
     if results.unit:
-        return f" Squared errors, their bias and their variance are in squared units of {text(results.unit)}."
+        parts = "" if results.folded else ", their bias and their variance"
+        return f" Squared errors{parts} are in squared units of {text(results.unit)}."
     return " Errors are means over the quantities, each in standard deviations of its training values."
 
 

@@ -47,9 +47,11 @@ def _over_deals(members: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
 
 
 def by_cell(results: Results, columns: list[str]) -> pd.DataFrame:
-    """`means` of the sound members, every cell of the sweep in order."""
+    """`means` of the sound members, every cell of the sweep in order; of folds, which share examples, no intervals."""
     present = [column for column in columns if column in results.members]
     table = means(results.sound, present).reindex(results.cells)
+    if results.folded:
+        table[[f"{column}{end}" for column in present for end in ("_low", "_high")]] = np.nan
     return table
 
 

@@ -128,7 +128,10 @@ def _there(value: float | None, measure: str) -> Entry:
 
 def comparisons(results: Results, reference: str) -> Table:
     """Every cell against one reference, in all measures."""
-    made = set(results.comparisons.loc[results.comparisons["reference"] == reference, "measure"])
+    rows = results.comparisons[results.comparisons["reference"] == reference]
+    made = set(rows["measure"])
+    if results.folded:  # of bias and variance nothing is known
+        made &= set(rows.loc[rows["difference"].notna(), "measure"])
     measures = [measure for measure in results.measures.tabled if measure in made]
     cells = [cell for cell in results.cells if cell != reference] if measures else []
     return [{"Cell": _cell(cell)} | changes(results, cell, reference, measures) for cell in cells]
@@ -153,7 +156,8 @@ def cells(results: Results) -> Table:
         }
         if results.measures is CLASSES:
             row["temperature-scaled"] = _interval(after, "error")
-        row |= {"Bias": _interval(part, "bias"), "Variance": _interval(part, "variance")}
+        if not results.folded:
+            row |= {"Bias": _interval(part, "bias"), "Variance": _interval(part, "variance")}
         if apart:
             row |= {"from data": _interval(part, "variance_split")}
             row |= {"from seeds": _interval(part, "variance_seed")}

@@ -2,7 +2,7 @@
 
 This is the only place where a sweep is checked. A sweep file (TOML) holds, all of it optional:
 
-    name, seed, splits, deals, seeds, settle, full_seeds, second_stage, curve_images, grid     at the top
+    name, seed, design, splits, deals, seeds, settle, full_seeds, second_stage, curve_images, grid     at the top
     data, test, label, task, group, drop, holdout                                               the same
     [recipe]    any field of Settings: what every cell starts from
     [axes]      values of an axis: l1 = [0, 1e-5]. One value on an axis outside the grid holds it there
@@ -23,6 +23,7 @@ from jaxreg.axes import AXES, OF_OURS
 from jaxreg.errors import UserError
 from jaxreg.formatting import brief, count
 from jaxreg.spec.checked import Place, unknown
+from jaxreg.spec.design import USUAL_REPEATS, asks_for_parts, check_design
 from jaxreg.spec.grid import at, cell_name, default_values, parse, plain, points, size
 from jaxreg.spec.limits import MOST_CELLS, MOST_MEMBERS, MOST_RUNS_IN_A_ROW
 from jaxreg.spec.members import number
@@ -41,6 +42,7 @@ def load(
     flags: Mapping[str, Any] | None = None,
     mark: str = "",
     usual: Mapping[str, Any] | None = None,
+    by_size: bool = False,
 ) -> Sweep:
     """The sweep of a file, of flags, or of a file with flags over it.
 
@@ -49,6 +51,7 @@ def load(
         flags: values by name: `grid`, an axis (a list of values), or any key of a file's top or of its
             recipe, as in `{"grid": "l1", "l1": [0, 1e-5], "epochs": 3}`.
         usual: what suits the data, where neither says: tables as a file has them.
+        by_size: leave the design open where neither says, for the size of the data to decide.
         mark: what stands before the name of a flag in messages: "--" on the command line.
 
     Raises:
@@ -60,15 +63,21 @@ def load(
         return inside if file is None else f"{file} {inside}" if path else str(file)
 
     tables = tables_of(Path(file)) if file is not None else {}
+    asked = {**tables, **(flags or {})}
+    if asked.get("design") == "holdout":
+        tables = {"splits": 1, "seeds": USUAL_REPEATS, **tables}
     for name, value in (usual or {}).items():
         tables[name] = {**value, **tables.get(name, {})} if isinstance(value, Mapping) else tables.get(name, value)
+    if not by_size or asks_for_parts(asked):
+        tables.setdefault("design", "parts")
     SweepFile.read(tables, in_file)  # tables are tables, whatever the flags put in them
     flags = with_values_of_grid(flags or {}, mark)
     if "grid" in flags:  # the file's cells give way, and its values of axes that the new grid leaves out
         tables.pop("run", None)
         kept = axes_named(flags["grid"])
         tables["axes"] = {axis: v for axis, v in tables.get("axes", {}).items() if axis in kept}
-    if file is None and "grid" in flags and flags.get("splits") != 1:
+    design = flags.get("design", tables.get("design"))
+    if file is None and "grid" in flags and flags.get("splits") != 1 and design not in ("folds", "holdout"):
         flags.setdefault("second_stage", USUAL_SEEDS)
     usual_name = Path(file).stem if file is not None else flags.get("grid", "sweep")
     if file is None and isinstance(flags.get("data"), str):
@@ -96,28 +105,12 @@ def read(tables: Mapping[str, Any], place: Place | None = None) -> Sweep:
     """
     place = place or spelled_path
     top = SweepFile.read(tables, place)
-    if top.full_seeds and top.splits == 1:
-        raise UserError(
-            f"{place('full_seeds')}: with splits = 1 every member has the whole training set already. "
-            "Raise seeds, or leave full_seeds out."
-        )
-    if top.second_stage and top.splits == 1:
-        raise UserError(
-            f"{place('second_stage')}: with splits = 1 every member has the whole training set already. "
-            "Raise splits, or leave second_stage out."
-        )
-    if top.deals > 1 and top.splits == 1:
-        where = place("deals")
-        more = "--splits 5" if where.startswith("--") else "splits = 5"
-        raise UserError(
-            f"{where}: with splits = 1 every deal would be the whole training set again. Raise splits, as in {more}, "
-            "or leave deals out."
-        )
-    if top.settle and top.deals > 1:
-        raise UserError(
-            f"{place('deals')}: with settle = {top.settle} deals are added until it is settled. Leave one out."
-        )
+    check_design(top, place)
     terms = parse(top.grid, place("grid")) if top.grid is not None else ()
+    if top.design == "folds" and any("train_examples" in term for term in terms):
+        raise UserError(
+            f'{place("grid")}: train_examples needs disjoint parts. Leave it out, or give design = "parts".'
+        )
     if top.recipe.network is not None and (theirs := [a for term in terms for a in term if a in OF_OURS]):
         raise UserError(
             f"{place('grid')}: {theirs[0]} is of jaxreg's own networks, and {top.recipe.network} decides by itself. "

@@ -14,12 +14,14 @@ class Member:
     """One training run. `split` is the number of one of the disjoint parts, or "all" for their union.
 
     Where the images are dealt more than once, the parts of a deal are disjoint, and numbered on from the deal before.
+    In a cross-validation a split is all of the folds but one or two.
     """
 
     cell: Cell
     split: int | Literal["all"]
     seed: int
     deal: int | Literal["all"] | None = None  # which deal the split is of, where there are several
+    left_out: tuple[int, ...] = ()  # folds that it does not see, and is scored on, in a cross-validation
 
     @property
     def id(self) -> str:
@@ -42,20 +44,26 @@ class Member:
 
 def number(sweep: Sweep) -> int:
     """How many `members` there are at most, without making one."""
-    return len(sweep.cells) * (sweep.most_deals * sweep.splits * sweep.most_seeds + sweep.full_seeds)
+    return len(sweep.cells) * (_splits(sweep) * sweep.most_seeds + sweep.full_seeds)
 
 
 def members(sweep: Sweep) -> tuple[Member, ...]:
     """All members that there may be, by cell, split and seed; a cell that starts from another comes after it."""
-    splits: list[int | Literal["all"]] = [*range(sweep.most_deals * sweep.splits), "all"]
+    splits: list[int | Literal["all"]] = [*range(_splits(sweep)), "all"]
+    folds = sweep.left_out
     found = [
-        Member(cell, split, seed, _deal(split, sweep))
+        Member(cell, split, seed, _deal(split, sweep), () if split == "all" else folds[split % len(folds)])
         for cell in _in_order(sweep.cells)
         for split in splits
         for seed in range(sweep.full_seeds if split == "all" else sweep.most_seeds)
     ]
     assert len({member.id for member in found}) == len(found), "cells have unique names"
     return tuple(found)
+
+
+def _splits(sweep: Sweep) -> int:
+    """Splits of all deals there may be."""
+    return sweep.most_deals * len(sweep.left_out)
 
 
 def first_look(member: Member, sweep: Sweep) -> int:
@@ -68,7 +76,7 @@ def first_look(member: Member, sweep: Sweep) -> int:
 def _deal(split: int | Literal["all"], sweep: Sweep) -> int | Literal["all"] | None:
     if sweep.most_deals == 1:
         return None
-    return "all" if split == "all" else split // sweep.splits
+    return "all" if split == "all" else split // len(sweep.left_out)
 
 
 def _in_order(cells: tuple[Cell, ...]) -> list[Cell]:

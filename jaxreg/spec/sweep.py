@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import combinations
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -41,7 +42,10 @@ class SweepFile(Checked):
 
     name: Name = "sweep"
     seed: Annotated[CountFromZero, Field(lt=2**32, description="a whole number from 0 to 4294967295")] = 0
-    splits: Count = 5
+    design: Literal["parts", "folds", "holdout"] | None = Field(
+        default=None, description='"parts", "folds" or "holdout"'
+    )  # disjoint parts, cross-validation, or all of the training rows in each; by default as the number of rows is
+    splits: Count = 5  # disjoint parts, or folds
     deals: Count = 1  # how often the same images are dealt into that many splits
     seeds: Count = 1
     # Looks at most, with a further deal (of one split: with further seeds) before each.
@@ -69,6 +73,18 @@ class Sweep(SweepFile):
     """A whole sweep, checked and resolved into cells. Made by `load` or `read`."""
 
     cells: tuple[Cell, ...]
+
+    @property
+    def folded(self) -> bool:
+        """Whether it is a cross-validation, of `splits` folds."""
+        return self.design == "folds"
+
+    @property
+    def left_out(self) -> tuple[tuple[int, ...], ...]:
+        """The folds that each member of a deal does not see, for nested cross-validation: one of them, or two."""
+        if not self.folded:
+            return ((),) * self.splits
+        return *((fold,) for fold in range(self.splits)), *combinations(range(self.splits), 2)
 
     @property
     def most_deals(self) -> int:
@@ -158,5 +174,6 @@ def _fixed(sweep: Sweep) -> dict[str, str]:
     """What no larger sweep may have otherwise, as a sweep file spells it."""
     tables = sweep.resolved()
     fixed = {key: spelled(tables[key]) for key in ("seed", "splits", "curve_images")}
+    fixed |= {"design": spelled("folds" if sweep.folded else "parts")}
     recipe = {spelled_path(f"recipe.{key}"): spelled(value) for key, value in tables["recipe"].items()}
     return fixed | {key: text for key, text in recipe.items() if key != spelled_path("recipe.epochs")}

@@ -20,6 +20,7 @@ from jaxreg.measures import CLASSES, PARTS, Measures
 from jaxreg.statistics import calibration, classes, data_size, power, selection, spreads
 from jaxreg.statistics.boundaries import Look
 from jaxreg.statistics.comparisons import UNDECIDED, Difference, against, compare_with_references, moderated
+from jaxreg.statistics.cross_validation import Folds
 from jaxreg.statistics.decomposition import table
 from jaxreg.statistics.examples import examples
 from jaxreg.statistics.groups import Group, counted, differences, grouped, reference_of, settings_of
@@ -80,6 +81,7 @@ def analyse(
     class_names: Sequence[str] | None = None,
     look: Look | None = None,
     plain: str | None = None,
+    folds: Folds | None = None,
 ) -> Analysis:
     """All tables of a run.
 
@@ -94,10 +96,11 @@ def analyse(
         class_names: a name a class, for classes.csv.
         look: which one this is at a study that is looked at again and again.
         plain: the cell that others are compared with; by default what `jaxreg.axes.reference` says.
+        folds: where the members are out-of-fold models: then nothing is said of bias, variance and further runs.
     """
     measures = predictions.measures
     cells = counted(members, member_ids)
-    groups = grouped(cells, predictions)
+    groups = grouped(cells, predictions, folds)
     settings = settings_of(members)
     named = [name for group in groups for name in group.names]
     plain = plain if plain in named else reference_of(cells, settings)
@@ -105,7 +108,7 @@ def analyse(
     choices = _choices(group, settings, plain, members, measures)
     best = None if choices.empty else str(choices[choices["axis"] == "all"]["cell"].iloc[0])
     references = list(dict.fromkeys(name for name in (plain, best) if name is not None))
-    pairs = differences(groups, cells, predictions, references)
+    pairs = differences(groups, cells, predictions, references, folds)
     comparisons = compare_with_references(pairs, named, plain, best, list(measures.compared), look)
     candidates = None
     if group is not None and plain is not None:
@@ -115,10 +118,10 @@ def analyse(
         decomposition=_decomposition(groups, cells, settings, measures),
         comparisons=comparisons,
         choices=choices,
-        power=_power(pairs, comparisons, members, groups, plain, predictions),
+        power=_power(pairs, comparisons, members, groups, plain if folds is None else None, predictions),
         whole=pd.DataFrame(),
         recommendation=pd.DataFrame(),
-        data_size=_data_size(group, settings, members, plain),
+        data_size=_data_size(group if folds is None else None, settings, members, plain),
         candidates=candidates,
         measures=measures,
     )
@@ -244,5 +247,4 @@ def _power(
             if (d.cell, measure) in open_ones and measure in (measures.first, measures.second):
                 undecided[d.cell, measure] = float(open_ones[d.cell, measure])
     where = max((group.design for group in groups), key=lambda d: len(d.order))
-    tests = max(len(found), 1)
-    return power.review(apart, undecided, where.splits, where.seeds, examples, tests, len(where.deals))
+    return power.review(apart, undecided, where.splits, where.seeds, examples, max(len(found), 1), len(where.deals))

@@ -55,23 +55,27 @@ def logits() -> World:
     return World(names, truths, lambda random: draw(random, DESIGN, spreads))
 
 
-_CLASSES, _DIMENSIONS, _TRAINED_ON, _TRUTH_SETS, _TRUTH_EXAMPLES = 3, 20, 90, 400, 4000
+_CLASSES, DIMENSIONS, _TRAINED_ON, _TRUTH_SETS, _TRUTH_EXAMPLES = 3, 20, 90, 400, 4000
 SHRINKAGES = (0.02, 0.0, 0.01, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9, 1.0)
+
+
+_MEANS = 0.55 * np.random.default_rng(0).standard_normal((_CLASSES, DIMENSIONS))
+_MIXING = np.diag(np.linspace(0.4, 1.6, DIMENSIONS))
+
+
+def drawn_classes(random: np.random.Generator, number: int) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs [example, dimension] and labels of examples, as many of each class."""
+    labels = np.arange(number) % _CLASSES
+    return _MEANS[labels] + random.standard_normal((number, DIMENSIONS)) @ _MIXING, labels
 
 
 def discriminants() -> World:
     """Linear discriminants, trained anew for every study."""
-    means = 0.55 * np.random.default_rng(0).standard_normal((_CLASSES, _DIMENSIONS))
-    mixing = np.diag(np.linspace(0.4, 1.6, _DIMENSIONS))
-
-    def examples(random: np.random.Generator, number: int) -> tuple[np.ndarray, np.ndarray]:
-        labels = np.arange(number) % _CLASSES
-        return means[labels] + random.standard_normal((number, _DIMENSIONS)) @ mixing, labels
 
     def study(random: np.random.Generator, sets: int = DESIGN.splits, tested: int = DESIGN.examples) -> Drawn:
-        x, labels = examples(random, tested)
-        trained = [examples(random, _TRAINED_ON) for _ in range(sets)]
-        return labels, [np.stack([_discriminant(*own, x, share) for own in trained]) for share in SHRINKAGES]
+        x, labels = drawn_classes(random, tested)
+        trained = [drawn_classes(random, _TRAINED_ON) for _ in range(sets)]
+        return labels, [np.stack([discriminant(*own, x, share) for own in trained]) for share in SHRINKAGES]
 
     labels, cells = study(np.random.default_rng(1), _TRUTH_SETS, _TRUTH_EXAMPLES)
     sets = np.arange(_TRUTH_SETS)
@@ -80,12 +84,12 @@ def discriminants() -> World:
     return World((REFERENCE, *(f"shrinkage={share:g}" for share in SHRINKAGES[1:])), truths, study)
 
 
-def _discriminant(x: np.ndarray, labels: np.ndarray, tested: np.ndarray, share: float) -> np.ndarray:
+def discriminant(x: np.ndarray, labels: np.ndarray, tested: np.ndarray, share: float) -> np.ndarray:
     """Log-probabilities of linear discriminant analysis with a shrunk covariance."""
     centres = np.stack([x[labels == kind].mean(0) for kind in range(_CLASSES)])
     within = x - centres[labels]
     covariance = within.T @ within / (len(x) - _CLASSES)
-    covariance = (1 - share) * covariance + share * np.trace(covariance) / _DIMENSIONS * np.eye(_DIMENSIONS)
+    covariance = (1 - share) * covariance + share * np.trace(covariance) / DIMENSIONS * np.eye(DIMENSIONS)
     weights = np.linalg.solve(covariance, centres.T)
     z = tested @ weights - 0.5 * (centres.T * weights).sum(0)
     return z - lse(z)[:, None]

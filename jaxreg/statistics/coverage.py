@@ -15,7 +15,7 @@ import pandas as pd
 from scipy import stats
 
 from jaxreg.formatting import fixed
-from jaxreg.statistics import contract_page, familywise_page, quantity_coverage, settling_page
+from jaxreg.statistics import contract_page, familywise_page, fold_coverage, quantity_coverage, settling_page
 from jaxreg.statistics.coverage_page import markdown, render, words
 from jaxreg.statistics.decomposition import SHARES
 from jaxreg.statistics.intervals import Estimate, TwoWay
@@ -167,6 +167,7 @@ def intervals(repetitions: int) -> str:
 SECTIONS = {
     "intervals": intervals,
     "quantities": quantity_coverage.section,
+    "folds": fold_coverage.section,
     "comparisons": familywise_page.section,
     "recommendations": contract_page.section,
     "settling": settling_page.section,

@@ -161,6 +161,7 @@ def _jackknife(losses: TwoWay, value: Callable[[Means], float], slopes: Slopes) 
         others = losses.sums[0] / examples - own[:, units].mean(1) / len(sizes)
         alone = [value(others + np.delete(own[:, units], u, axis=1).mean(1) / len(sizes)) for u in range(size)]
         within += np.square((size - 1) * len(sizes) * (np.array(alone) - np.mean(alone))).sum()
+    assert linear.between is not None, "of units that are independent of each other"
     left = float(linear.between.left[0])
     from_units = left * within / freedom / linear.units
     from_examples = float(linear.error[0] ** 2 * (1 - np.nan_to_num(linear.from_units[0])))  # nan: of no error at all

@@ -41,18 +41,16 @@ class _Part(NamedTuple):
 class Scores:
     """The losses of the cells that may be chosen, all with the same units, as sums."""
 
-    def __init__(
-        self, cells: Sequence[str], strata: Int[np.ndarray, " example"], units: int, deals: Sequence[slice] = ()
-    ) -> None:
+    def __init__(self, cells: Sequence[str], strata: Int[np.ndarray, " example"], losses: TwoWay) -> None:
         self.cells = tuple(cells)
-        self.losses = TwoWay(len(self.cells), 1, units, deals)  # what the choice is based on
+        self.losses = losses  # what the choice is based on: of the cells, in one measure
         # The first part is all examples: a half's complement is what the half lacks of it.
         self._masks = np.stack([np.ones(len(strata), dtype=bool), *halves(strata)])
         parts, number = len(self._masks), len(self.cells)
         self._sums = _Part(
             np.zeros(parts, dtype=np.int64),
-            *np.zeros((2, parts, number, units)),
-            *np.zeros((2, parts, units, number, number)),
+            *np.zeros((2, parts, number, losses.units)),
+            *np.zeros((2, parts, losses.units, number, number)),
         )
 
     def add(

@@ -11,6 +11,7 @@ import pandas as pd
 
 from jaxreg import axes
 from jaxreg.statistics.comparisons import Difference
+from jaxreg.statistics.cross_validation import CrossValidation, Folds, NestedLosses
 from jaxreg.statistics.folds import Scores
 from jaxreg.statistics.intervals import TwoWay
 from jaxreg.statistics.predictions import CellMembers, Predictions
@@ -36,7 +37,7 @@ def design_of(cell: CellMembers) -> Design:
 class Group:
     """Cells with the same splits and seeds, and what the predictions say of them."""
 
-    def __init__(self, cells: Sequence[CellMembers], predictions: Predictions) -> None:
+    def __init__(self, cells: Sequence[CellMembers], predictions: Predictions, folds: Folds | None = None) -> None:
         self.cells = list(cells)
         self.names = tuple(cell.name for cell in cells)
         self.design = where = design_of(cells[0])
@@ -44,9 +45,18 @@ class Group:
         compared = [measures.index[measure.term] for measure in measures.compared.values()]
         choosing = [list(measures.compared).index(name) for name in (measures.first, measures.second)]
         units = (where.units, where.deals)
-        self.by_measure = [TwoWay(len(measures.terms), 1, *units) for _ in cells]  # of each cell; series: terms
-        self.by_cell = TwoWay(len(cells), len(compared), *units)  # series: cells
-        self.scores = Scores(self.names, predictions.strata, *units)
+
+        def layout(series: int, measures: int) -> TwoWay:
+            return (
+                TwoWay(series, measures, *units)
+                if folds is None
+                else CrossValidation(series, measures, units[0], folds)
+            )
+
+        self.by_measure = [layout(len(measures.terms), 1) for _ in cells]  # of each cell; series: terms
+        self.by_cell = layout(len(cells), len(compared))  # series: cells
+        self.scores = Scores(self.names, predictions.strata, layout(len(cells), 1))
+        unknown = [] if folds is None else [place for place, (_, part) in enumerate(measures.terms) if part != "error"]
         self.terms = np.empty((len(cells), len(measures.terms), predictions.examples), dtype=np.float32)
         terms = [predictions.terms(cell, where) for cell in cells]
         for block in predictions.blocks(len(cells), where):
@@ -55,11 +65,35 @@ class Group:
             pseudos = np.empty((len(compared), len(cells), where.units, size))
             for i, of in enumerate(terms):
                 estimate, pseudo = of(block)
+                estimate[unknown] = pseudo[unknown] = np.nan
                 self.by_measure[i].add(estimate[:, None], pseudo[:, None])
                 self.terms[i, :, block] = estimate
                 estimates[:, i], pseudos[:, i] = estimate[compared], pseudo[compared]
             self.by_cell.add(estimates.swapaxes(0, 1), pseudos.swapaxes(0, 1))
             self.scores.add(block, *pseudos[choosing])
+        if folds is not None:
+            self._nest(predictions, folds, compared, choosing[0])
+
+    def _nest(self, predictions: Predictions, folds: Folds, compared: Sequence[int], choosing: int) -> None:
+        """Gives all layouts the errors of nested cross-validation."""
+        number, count = len(self.measures.terms), len(self.cells)
+        by_measure = [NestedLosses(number, 1, folds) for _ in self.cells]
+        by_cell = NestedLosses(count, len(compared), folds)
+        nested = [folds.nested(cell) for cell in self.cells]
+        where, deals = design_of(nested[0]), folds.deal[list(self.cells[0].rows)]
+        terms = [predictions.terms(cell, where) for cell in nested]
+        for block in predictions.blocks(count, where):
+            found = np.empty((count, number, len(deals), folds.number, block.stop - block.start))
+            for i, of in enumerate(terms):
+                found[i] = of(block)[1].reshape(found.shape[1:])
+                by_measure[i].add(block, found[i][:, None], deals)
+            by_cell.add(block, found[:, compared], deals)
+        layouts = [*self.by_measure, self.by_cell, self.scores.losses]
+        by_loss = by_cell.mean_square()
+        squares = [*(one.mean_square() for one in by_measure), by_loss, by_loss[choosing : choosing + 1]]
+        for layout, square in zip(layouts, squares, strict=True):
+            assert isinstance(layout, CrossValidation)
+            layout.mean_square = square
 
     def difference(self, cell: str, reference: str) -> Difference:
         """Two of the cells, paired."""
@@ -93,16 +127,21 @@ def counted(members: pd.DataFrame, member_ids: Sequence[str], on_all: bool = Fal
     return cells
 
 
-def grouped(cells: Sequence[CellMembers], predictions: Predictions) -> list[Group]:
+def grouped(cells: Sequence[CellMembers], predictions: Predictions, folds: Folds | None = None) -> list[Group]:
+    """The cells by what members they have; `folds` where these are out-of-fold models."""
     found: dict[tuple[tuple[str, str], ...], list[CellMembers]] = {}
     for cell in cells:
         if cell.pairs:
             found.setdefault(cell.pairs, []).append(cell)
-    return [Group(group, predictions) for group in found.values()]
+    return [Group(group, predictions, folds) for group in found.values()]
 
 
 def differences(
-    groups: Sequence[Group], cells: Sequence[CellMembers], predictions: Predictions, references: Sequence[str]
+    groups: Sequence[Group],
+    cells: Sequence[CellMembers],
+    predictions: Predictions,
+    references: Sequence[str],
+    folds: Folds | None = None,
 ) -> list[Difference]:
     """All pairs of cells that have the same members; pairs that don't, against the references alone."""
     found = [group.difference(*pair) for group in groups for pair in combinations(group.names, 2)]
@@ -117,7 +156,7 @@ def differences(
             done.add((name, reference))
             common = set(a.pairs) & set(b.pairs)
             if common:
-                both = Group([_restricted(a, common), _restricted(b, common)], predictions)
+                both = Group([_restricted(a, common), _restricted(b, common)], predictions, folds)
                 found.append(both.difference(name, reference))
     return found
 

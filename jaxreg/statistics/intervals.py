@@ -66,7 +66,7 @@ class Estimate(NamedTuple):
     from_units: np.ndarray  # share of error^2 that more units would reduce; the rest, more examples
     units: int  # of a deal
     deals: int
-    between: Between
+    between: Between | None  # None where units are not independent of each other
 
     def interval(self, index: int = 0, level: float = 0.95) -> tuple[float, float]:
         return interval(self.value[index], self.error[index], self.freedom[index], level)

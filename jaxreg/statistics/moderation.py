@@ -35,9 +35,9 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from scipy import optimize, special
+from scipy import optimize, special, stats
 
-from jaxreg.statistics.intervals import Estimate
+from jaxreg.statistics.intervals import Between, Estimate
 
 OUTLIERS = 0.1
 SHARED = 0.25
@@ -76,12 +76,22 @@ def moderate(found: Sequence[Estimate], index: int = 0, overlap: float = 0.0) ->
     """
     known = [i for i, one in enumerate(found) if np.isfinite(one.error[index]) and one.error[index] > 0]
     made: list[Mixture | None] = [None] * len(found)
-    squares = np.array([float(found[i].between.mean_square[index]) * found[i].units for i in known])
-    freedom = np.array([float(found[i].between.freedom) for i in known])
+    for i in known:
+        if found[i].between is None:
+            made[i] = _student(float(found[i].error[index]), float(found[i].freedom[index]))
+    units = [(i, between) for i in known if (between := found[i].between) is not None]
+    squares = np.array([float(between.mean_square[index]) * found[i].units for i, between in units])
+    freedom = np.array([float(between.freedom) for _, between in units])
     variances, weights = posterior(squares, freedom, overlap)
-    for i, own, alone in zip(known, weights, freedom, strict=True):
-        made[i] = _mixture(found[i], index, variances, own, alone)
+    for (i, between), own, alone in zip(units, weights, freedom, strict=True):
+        made[i] = _mixture(found[i], between, index, variances, own, alone)
     return made
+
+
+def _student(error: float, freedom: float) -> Mixture:
+    """Student's t: normal, with a variance of which as much is known as from `freedom` squares."""
+    chances = (np.arange(2000) + 0.5) / 2000
+    return Mixture(error * np.sqrt(freedom / stats.chi2.ppf(chances, freedom)), np.full(2000, 1 / 2000), 0.0)
 
 
 def posterior(
@@ -119,8 +129,10 @@ def _density(log_ratio: np.ndarray, freedom: np.ndarray) -> np.ndarray:
         return np.exp(freedom / 2 * (log_ratio - np.exp(log_ratio) + 1))
 
 
-def _mixture(one: Estimate, index: int, variances: np.ndarray, weights: np.ndarray, freedom: float) -> Mixture:
-    between, square = one.between, float(one.error[index]) ** 2
+def _mixture(
+    one: Estimate, between: Between, index: int, variances: np.ndarray, weights: np.ndarray, freedom: float
+) -> Mixture:
+    square = float(one.error[index]) ** 2
     examples = _three(square * (1 - float(one.from_units[index])), 2 / (between.examples - 1))
     left = np.clip(_three(between.left[index], between.doubt[index] / between.left[index] ** 2), 1 / one.deals, 1.0)
     units = variances / one.units - between.interaction[index]

@@ -52,6 +52,7 @@ def spread(
     column, sign = _COLUMNS.get(measure, (measure, 1))
     count = int(paired.units)
     square = float(paired.error[index] ** 2)
+    assert paired.between is not None, "of units that are independent of each other"
     left = float(paired.between.left[index])
     models = square * float(paired.from_units[index]) * count / left
     example = float(np.sqrt(max(square - models * left / count, 0.0) * examples))

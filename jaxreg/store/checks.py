@@ -208,8 +208,9 @@ def complete(tables: Mapping[str, pd.DataFrame], asked: Mapping[str, Any]) -> tu
         return None  # not as a run writes it: there is nothing to hold the tables against
     try:
         sweep = read(asked)
-        wanted = {m.id: (m.cell.name, str(m.split), m.seed) for m in members(sweep)}
-        surely = [m.id for m in members(sweep) if first_look(m, sweep) == 1]
+        tabled = [m for m in members(sweep) if len(m.left_out) < 2]
+        wanted = {m.id: (m.cell.name, str(m.split), m.seed) for m in tabled}
+        surely = [m.id for m in tabled if first_look(m, sweep) == 1]
     except UserError as error:
         return "run.json", f"its sweep: {error}"
     made = tables["members"]

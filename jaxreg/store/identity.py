@@ -56,6 +56,7 @@ def key(member: Member, sweep: Sweep, digest: str) -> Key:
             "sweep_seed": sweep.seed,
             "splits": None if member.split == "all" else sweep.splits,
             "split": member.split,
+            **({"left_out": list(member.left_out)} if member.left_out else {}),
             "seed": member.seed,
             "settings": settings,
             "after": None if cell.after is None else digest_of(identity(before(cell))),

@@ -100,6 +100,11 @@ class Results:
         return str((self.record.get("data") or {}).get(name, usual))
 
     @property
+    def folded(self) -> bool:
+        """Whether it is a cross-validation, which has no parts and tells no variance."""
+        return self.sweep.get("design") == "folds"
+
+    @property
     def deals(self) -> int:
         """How often the same examples were dealt into splits."""
         if "deal" not in self.members:

@@ -45,7 +45,9 @@ def draw(results: Results, layout: Layout) -> dict[str, list[Picture]]:
             "main": maps.heat_maps(results, layout)
             + decomposition.strength_figures(results, layout, results.measures.loss)
             + dots.dot_plots(results, layout),
-            "brier": decomposition.strength_figures(results, layout, "brier") if results.measures is CLASSES else [],
+            "brier": decomposition.strength_figures(results, layout, "brier")
+            if results.measures is CLASSES and not results.folded
+            else [],
             "data_size": data_size.data_size(results),
             "generalisation": lines.generalisation(results, layout),
             "learning": curves.learning(results, layout),

@@ -58,12 +58,15 @@ def per_class(results: Results, layout: Layout, loss: str = "brier") -> list[Pic
         panel.set_title(style.label(cell if len(cells) == 1 or cell == layout.base else f"{cell} (best)"))
         panel.set_xlabel(f"Test {LOSS_NAMES[loss]}")
     figure.legend(handles=stack_key(results.loss(loss)), ncols=2, loc="outside upper left", columnspacing=1.4)
+    what, begin, end = "Bias and variance", "Each bar is a class's mean", " in its parts"
+    if results.folded:
+        what, begin, end = "Error", "The mean of each class's", ""
     hardest = [names.get(int(k), str(k)) for k in order[::-1][:3]]
     return [
         picture(
             "classes",
-            f"Bias and variance of each class in {text(listing(cells))}; the hardest are {text(listing(hardest))}.",
-            f"Each bar is a class's mean test {LOSS_NAMES[loss]} in its parts, hardest on top.",
+            f"{what} of each class in {text(listing(cells))}; the hardest are {text(listing(hardest))}.",
+            f"{begin} test {LOSS_NAMES[loss]}{end}, hardest on top.",
             figure,
         )
     ]

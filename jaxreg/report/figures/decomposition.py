@@ -89,18 +89,21 @@ def _figure(results: Results, layout: Layout, lines: Sequence[Line], loss: str) 
         style.legend(axes[1, 0], handles=change_key(changes), ncols=3, columnspacing=1.2)
     suffix = "-".join(line.axis for line in lines)
     names = " and ".join(AXES[line.axis].short for line in lines)
+    parts = "" if results.folded else " as the sum of its parts; the line with dots is their total, the error"
     caption = (
-        f"Top: mean test {LOSS_NAMES[loss]} as the sum of its parts; the line with dots is their total, the error. "
+        f"Top: mean test {LOSS_NAMES[loss]}{parts}. "
         "The best strength and the strongest within one standard error (1 SE) of it are marked."
     )
     if paired:
-        caption += " Bottom: what each part changed, member paired with member; below the grey line is better."
+        caption += f" Bottom: what {'it' if results.folded else 'each part'} changed, member paired with member; "
+        caption += "below the grey line is better."
     if top is not None:
         caption += " Cells off the scale have their error written at the top (\u2191)."
     if diverged(results).loc[cells, "diverged"].any():
         caption += " Crosses: diverged members, of how many."
     base = "no regularisation" if layout.base_is_none else text(layout.base)
-    alt = f"Bias, variance and their sum, the test {LOSS_NAMES[loss]}, against {names}" + (
+    what = "Mean" if results.folded else "Bias, variance and their sum, the"
+    alt = f"{what} test {LOSS_NAMES[loss]}, against {names}" + (
         f", with the paired change against {base} below." if paired else "."
     )
     return picture(

@@ -149,6 +149,8 @@ def accuracy(results: Results, layout: Layout) -> list[Picture]:
     table = by_cell(results, [column]) * 100
     whole = results.members[(results.members["split"] == "all") & results.members["diverged_at"].isna()]
     full = means(whole, [column]).reindex(results.cells) * 100 if len(whole) else None
+    band = "; band: 95 % interval over training runs (splits, or seeds where there is one split)"
+    band = "" if results.folded else band
     pictures = []
     for lines in pairs(layout.lines):
         figure, axes = style.canvas(3.3, 1, len(lines), sharey=True)
@@ -171,8 +173,8 @@ def accuracy(results: Results, layout: Layout) -> list[Picture]:
             picture(
                 _name("accuracy" if results.measures is CLASSES else "r2", lines),
                 f"Test {name} against {_axes(lines)}.",
-                f"Mean {name} on all test {results.examples_are}; band: 95 % interval over training runs (splits, "
-                "or seeds where there is one split). Cells off the scale have their value at the foot (\u2193).",
+                f"Mean {name} on all test {results.examples_are}{band}. Cells off the scale have their value "
+                "at the foot (\u2193).",
                 figure,
             )
         )

@@ -1,0 +1,48 @@
+"""What the page of a cross-validation says in other words than one of disjoint parts."""
+
+from __future__ import annotations
+
+from jaxreg.formatting import count, number
+from jaxreg.measures import MEASURES
+from jaxreg.report.advice import change_text
+from jaxreg.report.layout import Layout
+from jaxreg.report.markdown import code
+from jaxreg.store.results import Results
+
+
+def networks(results: Results) -> str:
+    """Those that members.csv has, behind "5 splits", and that no more of them are counted."""
+    more = results.record.get("nested_members")
+    said = f"every {results.example_is} is scored by {results.models_are} that have not seen it"
+    if not isinstance(more, int):
+        return f"{said}."
+    return f"{said}; {count(more, results.model_is)} more, each without two folds, tell how sure that is."
+
+
+def reading(results: Results) -> str:
+    """How to read the error, and how to get what folds can't tell."""
+    are, models = results.examples_are, results.models_are
+    folds, deals = results.sweep.get("splits"), results.deals
+    often = f" {deals} times" if deals > 1 else ""
+    return (
+        f"The {are} were dealt{often} into {folds} folds, and each is scored by {models} that were trained on the "
+        f"other folds. The error is that of {models} of this size, as a rule a little above that of one on all {are}. "
+        f"These {models} share {are}, so that the spread between folds would make intervals too narrow: they are those "
+        "of nested cross-validation (Bates, Hastie and Tibshirani 2023), which trains without each pair of folds too."
+        "\n\n"
+        f"**Bias and variance** can't be told from folds: they take training sets that share no {are}. "
+        f"`--design parts` has them, of {models} on a fifth of the {are} or so."
+    )
+
+
+def settle(results: Results, layout: Layout) -> str:
+    """What it would take to tell the cell with the lowest mean; empty where that is the reference."""
+    best, first = results.choice("all", "best"), results.measures.first
+    change = results.change(layout.base, str(best["cell"]), first) if best is not None else None
+    if best is None or change is None or not change["difference"] < 0:
+        return ""
+    return (
+        f"**What would settle it**: more {results.examples_are}. {code(best['cell'])} has the lowest mean, "
+        f"{change_text(change, first)} in {MEASURES[first].words} (p = {number(change['p_adjusted'], 2)} after "
+        f"correction for the number of cells); dealing the same {results.examples_are} again tells little more."
+    )

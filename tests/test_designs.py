@@ -1,0 +1,74 @@
+"""Which design a sweep has: disjoint parts, folds or all training rows, as asked for or by the number of rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_wine
+
+import jaxreg
+from jaxreg import sweep
+from jaxreg.data.dataset import Reading
+from jaxreg.data.in_memory import of_arrays
+from jaxreg.data.parting import FEW
+from jaxreg.data.splits import fold_numbers
+from jaxreg.errors import UserError
+from jaxreg.source import sweep_and_data
+
+
+@pytest.fixture(scope="module")
+def wine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """178 real rows."""
+    file = tmp_path_factory.mktemp("tables") / "wine.csv"
+    load_wine(as_frame=True).frame.to_csv(file, index=False)
+    return file
+
+
+def test_few_rows_are_cross_validated_unless_parts_are_asked_for(wine, tmp_path):
+    random = np.random.default_rng(0)
+    for rows, folded in ((FEW - 1, True), (FEW, False)):
+        x, y = random.standard_normal((rows, 2)), np.arange(rows) % 2
+        assert of_arrays((x, y), Reading()).folded is folded
+        assert sweep_and_data(None, {"grid": "l2"}, data=(x, y))[0].folded is folded
+    for flags in ({"splits": 3}, {"holdout": 0.3}, {"grid": "l2*train_examples=10,20"}, {"design": "parts"}):
+        asked, data = sweep_and_data(None, {"grid": "l2", "data": str(wine), **flags})
+        assert data is not None and not asked.folded and not data.folded and asked.design == "parts"
+    asked, data = sweep_and_data(None, {"grid": "l2", "data": str(wine), "design": "holdout"})
+    assert data is not None and not data.folded and (asked.splits, asked.seeds) == (1, 5)
+    assert len(data.test.targets) == pytest.approx(178 / 4, abs=2)
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ("--second-stage 2", "does not go with cross-validation"),
+        ("--settle", "does not go with cross-validation"),
+        ("--test {wine}", "does not go with cross-validation"),
+        ("--splits 2", "needs 3 folds or more"),
+        ("--grid l2*train_examples=20,40", "train_examples needs disjoint parts"),
+    ],
+)
+def test_what_folds_do_not_have_is_refused(wine, flags, said, tmp_path, capsys):
+    typed = f"--grid l2 --design folds --data {wine} --out {tmp_path / 'out'} {flags.format(wine=wine)}"
+    assert sweep.main(typed.split()) == 2
+    assert said in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+def test_images_have_a_test_part_and_no_folds(capsys):
+    assert sweep.main(["--grid", "l2", "--design", "folds", "--dry-run"]) == 2
+    assert "takes a table or arrays" in capsys.readouterr().err
+    with pytest.raises(UserError, match="has 2 rows"):
+        fold_numbers(np.array([0, 0, 0, 1, 1]), 3, 0)
+
+
+def test_rows_that_were_trained_on_never_score_by_accident(tmp_path):
+    x, y = np.random.default_rng(0).standard_normal((60, 2)), np.resize([0, 1], 60)
+    parts = jaxreg.load(flags={"grid": "l2", "splits": 2, "second_stage": 0})
+    with pytest.raises(UserError, match="all rows of these data are for a cross-validation"):
+        jaxreg.run(parts, dataset=of_arrays((x, y), Reading()), out=tmp_path / "run")
+    folds = jaxreg.load(flags={"grid": "l2", "design": "folds"})
+    with pytest.raises(UserError, match="without a test part"):
+        jaxreg.run(folds, dataset=of_arrays((x, y, x, y), Reading()), out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
