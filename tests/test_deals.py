@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from jaxreg.decomposition import PARTS, Accumulator, decompose
 from jaxreg.report.summaries import means
 from jaxreg.spec.members import members as members_of
 from jaxreg.statistics.analysis import analyse
 from jaxreg.statistics.calibration import gaps, measure
-from jaxreg.statistics.decomposition import PARTS, Accumulator, decompose
 from jaxreg.statistics.folds import Scores
 from jaxreg.statistics.intervals import TwoWay, remaining
 from jaxreg.statistics.power import detectable, needed, review

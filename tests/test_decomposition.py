@@ -13,8 +13,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from jaxreg.decomposition import LOSSES, MEASURES, PARTS, Accumulator, decompose
 from jaxreg.errors import UserError
-from jaxreg.statistics.decomposition import LOSSES, MEASURES, PARTS, Accumulator, decompose
 from jaxreg.statistics.label_noise import brier_rise
 from jaxreg.statistics.losses import sensitivity, terms
 from jaxreg.statistics.sums import design, lse, sums_of

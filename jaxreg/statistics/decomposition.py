@@ -57,7 +57,7 @@ from jaxreg.statistics.losses import LOSSES, MEASURES, sensitivity, terms
 from jaxreg.statistics.sums import Design, Kind, Sums, design, sums_of
 from jaxreg.statistics.temperature import temperatures
 
-__all__ = ["LOSSES", "MEASURES", "PARTS", "SHARES", "Accumulator", "decompose"]
+__all__ = ["LOSSES", "MEASURES", "PARTS", "SHARES", "decompose"]
 
 SHARES = {"variance_share": ("variance", "error"), "seed_share": ("variance_seed", "variance")}
 _BLOCK_BYTES = 32 * 2**20
@@ -141,7 +141,7 @@ def decompose(
         return _of_quantities(outputs, labels, where, level)
     check(outputs, labels, kind)
     layout = TwoWay(len(MEASURES), 1, where.units, where.deals)
-    found = temperatures((_log(model, kind) for model in outputs), labels)
+    found = temperatures((as_logs(model, kind) for model in outputs), labels)
 
     def read(block: slice) -> tuple[Sums, np.ndarray]:
         return sums_of(outputs[:, block], kind, where, labels[block], found.of(block)), labels[block]
@@ -169,7 +169,7 @@ def _of_quantities(outputs: np.ndarray, targets: np.ndarray, where: Design, leve
     return table(layout, where, level, QUANTITIES)
 
 
-def _log(outputs: np.ndarray, kind: Kind) -> np.ndarray:
+def as_logs(outputs: np.ndarray, kind: Kind) -> np.ndarray:
     with np.errstate(divide="ignore"):
         return outputs if kind == "log_probabilities" else np.log(outputs)
 
@@ -190,54 +190,3 @@ def table(layout: TwoWay, where: Design, level: float = 0.95, measures: Measures
         row |= {"models": len(where.order), "splits": where.splits, "seeds": where.seeds}
         rows.append(row | ({"deals": len(where.deals)} if len(where.deals) > 1 else {}))
     return pd.DataFrame(rows)
-
-
-class Accumulator:
-    """The same table without keeping predictions: give it one model after another, in any order.
-
-    Holds five [example, class] arrays for each split (about 4 MB for 10,000 examples of 10 classes); as
-    long as there is only one split, as much for each of its seeds.
-    """
-
-    def __init__(self, labels: np.ndarray) -> None:
-        self.labels = np.asarray(labels)
-        self._models: list[tuple[str, str, str]] = []  # split, seed and deal
-        self._sums: dict[tuple[str, ...], Sums] = {}  # of each deal and split (and seed)
-
-    def add(
-        self, outputs: np.ndarray, split: object, seed: object, kind: Kind = "probabilities", deal: object = 0
-    ) -> None:
-        """Add a model's outputs [example, class]."""
-        outputs = np.asarray(outputs)[None]
-        check(outputs, self.labels, kind)
-        model = (str(split), str(seed), str(deal))
-        design(*zip(*self._models, model, strict=True))  # refuses one that is there already
-        self._models.append(model)
-        found = temperatures([_log(outputs[0], kind)], self.labels)
-        sums = sums_of(outputs, kind, design([split], [seed]), self.labels, found)
-        self._put((str(deal), str(split), str(seed)), sums)
-        if len({(d, s) for s, _, d in self._models}) > 1 and any(len(unit) == 3 for unit in self._sums):
-            apart, self._sums = self._sums, {}
-            for unit, sums in apart.items():
-                self._put(unit[:2], sums)
-
-    def _put(self, unit: tuple[str, ...], sums: Sums) -> None:
-        if unit in self._sums:
-            sums = Sums(*(mine + new for mine, new in zip(self._sums[unit], sums, strict=True)))
-        self._sums[unit] = sums
-
-    def table(self, level: float = 0.95) -> pd.DataFrame:
-        """What `decompose` returns for the models so far."""
-        where = design(*zip(*self._models, strict=True))
-        in_order = [self._sums[unit] for unit in sorted(self._sums)]
-        together = Sums(*(np.concatenate(x) for x in zip(*in_order, strict=True)))
-
-        def read(block: slice) -> tuple[Sums, np.ndarray]:
-            return Sums(together.models, *(x[:, block] for x in together[1:])), self.labels[block]
-
-        layout, size = TwoWay(len(MEASURES), 1, where.units, where.deals), (len(self.labels), where.units)
-        sensitive = sensitivity(map(read, some(*size, together.p.shape[2])), where)
-        for block in blocks(*size, together.p.shape[2]):
-            estimate, pseudo = terms(*read(block), where, sensitive)
-            layout.add(estimate[:, None], pseudo[:, None])
-        return table(layout, where, level)
