@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -23,14 +23,16 @@ from jaxreg.files import write_csv
 from jaxreg.finished import Run
 from jaxreg.flags import check_purpose
 from jaxreg.formatting import brief, count, value_text
-from jaxreg.measures import QUANTITIES
+from jaxreg.measures import QUANTITIES, VOTES
 from jaxreg.report import page
 from jaxreg.spec.limits import MOST_CELLS, MOST_MEMBERS
 from jaxreg.statistics.analysis import analyse, write
-from jaxreg.statistics.predictions import ClassPredictions, Predictions, QuantityPredictions
+from jaxreg.statistics.predictions import ClassPredictions, Predictions, QuantityPredictions, VotePredictions
 from jaxreg.store.folder import Folder
 from jaxreg.store.given import Kind, as_classes, as_log_probabilities
+from jaxreg.store.given_files import known_kind
 from jaxreg.store.given_quantities import are_quantities, as_quantities
+from jaxreg.store.given_votes import are_votes, as_votes
 from jaxreg.store.lock import locked
 
 
@@ -55,7 +57,7 @@ def compare(
     reference: str | None = None,
     axis: str | None = None,
     classes: Iterable[Any] | None = None,
-    kind: Kind | Literal["quantities"] | None = None,
+    kind: str | None = None,
     purpose: str | None = None,
     name: str = "compare",
     out: str | Path | None = None,
@@ -65,7 +67,8 @@ def compare(
 
     Args:
         predictions: [model, example, class] probabilities or their logarithms, or [model, example] probabilities of the
-            second of two classes; an array, or a sequence with an entry a model. Of quantities [model, example], or of
+            second of two classes; an array, or a sequence with an entry a model. Or [model, example] classes alone, as
+            whole numbers or names: the 0-1 loss is all that is known of them. Of quantities [model, example], or of
             several [model, example, quantity].
         targets: [example], class numbers or names; of quantities [example] or [example, quantity].
         cell: [model], what the model is one of: its setting, as a name or, with `axis`, as a number.
@@ -76,8 +79,9 @@ def compare(
         reference: the cell that the others are compared with; the first by default, with `axis` the one that is off.
         axis: an axis of `jaxreg.axes` on which the cells are numbers, such as "l2": figures are lines along it then.
         classes: names of the classes in the order of the predictions; by default the sorted targets.
-        kind: "probabilities", "log_probabilities" or "quantities". By default quantities where targets have fractions
-            or are several an example; else logarithms where nothing is above 0.
+        kind: "probabilities", "log_probabilities", "votes" or "quantities". By default quantities where targets have
+            fractions or are several an example; votes where predictions are [model, example] whole numbers or names;
+            else logarithms where nothing is above 0.
         purpose: what counts, as of `jaxreg.run`.
         name: of the study, on the page.
         out: the folder to write; ``reports/<name>`` by default.
@@ -90,12 +94,15 @@ def compare(
         UserError: predictions are no probabilities, are 0, or do not fit each other; the folder holds other things.
     """
     began, started = time.perf_counter(), now()
+    given_as = known_kind(kind)
     models = _models(cell, split, seed, axis, reference)
     ids = list(models["member"])
-    if kind == "quantities" or (kind is None and are_quantities(targets)):
+    if given_as == "quantities" or (given_as is None and are_quantities(targets)):
         found = _of_quantities(predictions, targets, ids)
+    elif given_as == "votes" or (given_as is None and are_votes(predictions)):
+        found = _of_votes(predictions, targets, classes, ids)
     else:
-        found = _of_classes(predictions, targets, classes, kind, ids)
+        found = _of_classes(predictions, targets, classes, given_as, ids)
     measures = found.predictions.measures
     check_purpose(purpose, measures)
     models = models.assign(**found.columns)
@@ -149,6 +156,15 @@ def _of_classes(
         "test_accuracy": [float((one.argmax(-1) == labels).mean()) for one in made],
     }
     return Scored(ClassPredictions(made, labels), columns, digest(Part(made, labels)), names, {})
+
+
+def _of_votes(predictions: Any, targets: Any, classes: Iterable[Any] | None, ids: list[str]) -> Scored:
+    answers, labels, names = as_votes(predictions, targets, classes, ids)
+    _check_sizes(len(answers), answers.shape[1], len(ids), len(labels))
+    right = (answers == labels).mean(1)
+    columns = {"test_zero_one": (1 - right).tolist(), "test_accuracy": right.tolist()}
+    predicted = VotePredictions(answers, labels, len(names))
+    return Scored(predicted, columns, digest(Part(answers, labels)), names, {"task": VOTES.task})
 
 
 def _of_quantities(predictions: Any, targets: Any, ids: list[str]) -> Scored:

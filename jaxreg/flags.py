@@ -9,11 +9,15 @@ from typing import Any, NoReturn
 
 from jaxreg.errors import UserError
 from jaxreg.formatting import brief
-from jaxreg.measures import CLASSES, QUANTITIES, Measures
+from jaxreg.measures import CLASSES, QUANTITIES, VOTES, Measures
 
 NEAR = 0.8  # of two flags: the two dashes that all have in common make any two short ones half alike
 
-ASKED = {CLASSES.task: ("cross_entropy", "brier", "accuracy"), QUANTITIES.task: ("rmse", "mae")}
+ASKED = {
+    CLASSES.task: ("cross_entropy", "brier", "accuracy"),
+    QUANTITIES.task: ("rmse", "mae"),
+    VOTES.task: ("accuracy",),
+}
 WHAT_COUNTS = (*ASKED[CLASSES.task], *ASKED[QUANTITIES.task])
 """What `--for` may ask for: probabilities, by either score, or labels; of quantities squared or absolute errors."""
 

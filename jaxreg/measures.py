@@ -30,7 +30,7 @@ class Purpose(NamedTuple):
     """What somebody cares about."""
 
     measure: str  # by which it is scored
-    other: str  # in which it may have a price
+    other: str  # in which it may have a price; the same where there is no other
     words: str
 
 
@@ -66,8 +66,13 @@ class Measures:
 
     @property
     def second(self) -> str:
-        """Of `compared`: what stands beside it."""
+        """Of `compared`: what stands beside it; the same where there is nothing else."""
         return self.purposes[self.answered[0]].other
+
+    @property
+    def of_classes(self) -> bool:
+        """Whether what is predicted is a class, right or wrong."""
+        return self.score == "accuracy"
 
     def of(self, loss: str, part: str) -> str | None:
         """The name of a term in `compared`."""
@@ -140,5 +145,18 @@ QUANTITIES = Measures(
     tabled=("test_squared_error", "test_absolute_error", "bias_squared_error", "variance_squared_error"),
     shown=("test_squared_error", "test_absolute_error"),
 )
-OF_TASK: Mapping[str, Measures] = {one.task: one for one in (CLASSES, QUANTITIES)}
-MEASURES: Mapping[str, Measure] = {**CLASSES.compared, **QUANTITIES.compared}
+VOTES = Measures(
+    task="votes",
+    losses=("zero_one",),
+    loss="zero_one",
+    score="accuracy",
+    compared={"test_zero_one": Measure("zero_one", "error", "0-1 loss", "0-1 loss")},
+    purposes={"accuracy": Purpose("test_zero_one", "test_zero_one", "labels")},
+    answered=("accuracy",),
+    on_everything=("test_zero_one",),
+    tabled=("test_zero_one",),
+    shown=("test_zero_one",),
+)
+"""Of predictions that are classes alone, without probabilities."""
+OF_TASK: Mapping[str, Measures] = {one.task: one for one in (CLASSES, QUANTITIES, VOTES)}
+MEASURES: Mapping[str, Measure] = {**CLASSES.compared, **QUANTITIES.compared, **VOTES.compared}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import jaxreg
 from jaxreg.decomposition import decompose
 from jaxreg.errors import UserError
 from jaxreg.report.__main__ import main
-from jaxreg.store.given import as_classes, as_log_probabilities, read
+from jaxreg.store.given import as_classes, as_log_probabilities
 from jaxreg.store.results import read as read_run
 
 NAMES = ("ant", "bee", "cat")
@@ -91,8 +90,10 @@ def test_the_01_loss_and_its_bias_are_those_of_mlxtend() -> None:
     loss, bias, variance = bvd(
         Replay(votes[:, clear]), x, targets, x, targets, loss="0-1_loss", num_rounds=5, random_seed=0
     )
-    found = decompose(p[:, clear], targets, given["split"], given["seed"]).set_index("loss").loc["zero_one"]
-    assert found["error"] == pytest.approx(loss) and found["bias"] == pytest.approx(bias)
+    for kind, answers in (("probabilities", p), ("votes", votes)):
+        found = decompose(answers[:, clear], targets, given["split"], given["seed"], kind=kind).set_index("loss")
+        assert found.loc["zero_one", "error"] == pytest.approx(loss)
+        assert found.loc["zero_one", "bias"] == pytest.approx(bias)
     assert (counts[clear].max(1) != 5).mean() > 0.1 and variance > 0
 
 
@@ -154,7 +155,11 @@ def zeroed(given: dict[str, Any]) -> dict[str, Any]:
         (zeroed, r"predictions of alpha=0/splitpart 2/seed1, example 7: class 0 has a probability of exactly 0"),
         (lambda g: g | {"predictions": np.array(g["predictions"]) * 2}, "make 2 together, expected 1"),
         (lambda g: g | {"predictions": -np.array(g["predictions"])}, "make 2.1.* together|no probability|together"),
-        (lambda g: g | {"predictions": np.array(g["predictions"]).argmax(-1)}, "are the classes themselves"),
+        (
+            lambda g: g | {"predictions": np.array(g["predictions"]).argmax(-1), "kind": "probabilities"},
+            "are the classes themselves",
+        ),
+        (lambda g: g | {"kind": "odds"}, "kind: must be one of probabilities, log_probabilities, votes, quantities"),
         (lambda g: g | {"predictions": g["predictions"][:-1]}, "of 23 models, and cell names 24"),
         (lambda g: g | {"predictions": [*g["predictions"][:-1], np.ones((3, 3)) / 3]}, "differ in how many examples"),
         (lambda g: g | {"targets": g["targets"][:-1]}, "targets: 89, and predictions of 90 examples"),
@@ -180,72 +185,6 @@ def test_a_folder_of_others_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("...")
     with pytest.raises(UserError, match="holds other things"):
         jaxreg.compare(**made(), out=tmp_path)
-
-
-# --- files and the command ---------------------------------------------------------------------------------------
-
-
-def as_npz(file: Path, **more: Any) -> Path:
-    np.savez(file, **made(), **more)
-    return file
-
-
-def as_parquet(file: Path) -> Path:
-    pytest.importorskip("pyarrow")
-    given, rows = made(), []
-    for p, cell, split, seed in zip(*(given[key] for key in ("predictions", "cell", "split", "seed")), strict=True):
-        for example, (one, target) in enumerate(zip(p, given["targets"], strict=True)):
-            keys = {"cell": cell, "split": split, "seed": seed, "example": example, "target": NAMES[target]}
-            rows.append(keys | dict(zip(NAMES, one, strict=True)))
-    pd.DataFrame(rows).sample(frac=1, random_state=0).to_parquet(file)
-    return file
-
-
-def test_the_command_takes_both_kinds_of_files(tmp_path: Path, compared: jaxreg.Run, capsys: Any) -> None:
-    npz, parquet = as_npz(tmp_path / "mine.npz"), as_parquet(tmp_path / "mine.parquet")
-    for file, place in ((npz, tmp_path / "a"), (parquet, tmp_path / "b")):
-        assert main(["--predictions", str(file), "--out", str(place), "--reference", "alpha=0"]) == 0
-        assert f"wrote {place / 'report.md'}" in capsys.readouterr().out
-        run = jaxreg.Run(place)
-        pd.testing.assert_frame_equal(run.comparisons, compared.comparisons, rtol=1e-5)
-        assert json.loads((place / "run.json").read_text())["command"].startswith(
-            "python -m jaxreg.report --predictions"
-        )
-        assert main([str(place)]) == 0  # the page again, from its tables
-    assert set(jaxreg.Run(tmp_path / "b").table("classes")["class_name"]) == set(NAMES)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        ([], "give the folder of a run, such as reports/l1-l2, or --predictions FILE"),
-        (["DIR", "--predictions", "FILE"], "and not both"),
-        (["DIR", "--out", "there"], "--out, --reference: go with --predictions"),
-        (["--predictions", "nowhere.npz"], "nowhere.npz is missing"),
-        (["--predictions", "nowhere.parquet"], "nowhere.parquet is missing"),
-    ],
-)
-def test_wrong_flags_are_said(arguments: list[str], said: str, capsys: Any, monkeypatch: Any, tmp_path: Path) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert main(arguments) == 2
-    assert said in capsys.readouterr().err and not list(tmp_path.iterdir())
-
-
-def test_files_that_lack_something_say_what(tmp_path: Path) -> None:
-    file = tmp_path / "mine.npz"
-    np.savez(file, predictions=np.ones((1, 2, 2)) / 2, targets=[0, 1])
-    with pytest.raises(UserError, match="has no array cell"):
-        read(file)
-    np.savez(file, **made(), weights=np.ones(3))
-    with pytest.raises(UserError, match="has an array .weights."):
-        read(file)
-    file.write_bytes(b"PK nothing")
-    with pytest.raises(UserError, match="can't be read as .npz"):
-        read(file)
-    np.save(tmp_path / "object.npy", np.array([{}]), allow_pickle=True)
-    (tmp_path / "mine.npz").write_bytes((tmp_path / "object.npy").read_bytes())
-    with pytest.raises(UserError, match="can't be read as .npz"):
-        read(file)
 
 
 @pytest.mark.slow

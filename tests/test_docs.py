@@ -16,6 +16,7 @@ import pytest
 
 from jaxreg import export, fit, sweep
 from jaxreg.bench import __main__ as bench
+from jaxreg.report import __main__ as reported
 from jaxreg.report import page as report
 from jaxreg.spec import reference
 from jaxreg.spec.load import load
@@ -105,7 +106,7 @@ def test_report_commands_name_a_run(words):
 
 
 def test_flags_exist():
-    parsers = (sweep.parser(), bench.parser(), fit.parser(), export.parser())
+    parsers = (sweep.parser(), bench.parser(), fit.parser(), export.parser(), reported.parser())
     known = {flag for parser in parsers for flag in parser._option_string_actions}
     documents = README + (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     named = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", documents))

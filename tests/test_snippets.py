@@ -17,7 +17,7 @@ from jaxreg.sweep import main
 
 RUN = {  # by what is in it: each piece of Python in a document, with the test that runs it
     "README.md": {"run = jaxreg.run(": "test_docs"},
-    "docs/compare.md": {"MLPClassifier(": "test_compare"},
+    "docs/compare.md": {"MLPClassifier(": "test_compare", "to_parquet(": "test_compare_files"},
     "docs/networks.md": {"class CNN(": "test_own_networks", "def lion(": "test_own_networks"},
     "docs/after.md": dict.fromkeys(
         ["fitted.save(", "jaxreg.load(", "fitted.export(", "load_model(", "np.load("],

@@ -58,7 +58,6 @@ LONGER = {
     "jaxreg/bench/peers.py": "six ways to train the same network, to be read side by side",
     "jaxreg/study/conclusions.py": "a table: an entry for each of thirteen conclusions",
     "tests/test_cohorts.py": "one law, seen from many sides",
-    "tests/test_compare.py": "one function, and all ways in which predictions may be wrong",
     "tests/test_decomposition.py": "formulas by definition, and against mlxtend",
     "tests/test_faults.py": "one fault after the other, each with the real thing",
     "tests/test_fashion.py": "every way in which files can be wrong",

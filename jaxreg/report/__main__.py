@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from jaxreg import interrupts
 from jaxreg.errors import UserError, exit_code, printed
 from jaxreg.flags import WHAT_COUNTS, Parser
+from jaxreg.store.given_files import KINDS
 
 PROG = "python -m jaxreg.report"
 DESCRIPTION = "Write a run's report again, or that of models trained elsewhere, from their predictions."
@@ -23,6 +25,7 @@ def parser(prog: str = PROG) -> Parser:
     made.add_argument("--predictions", type=Path, metavar="FILE", help="predictions of other models, .npz or .parquet")
     made.add_argument("--out", type=Path, metavar="DIR", help="with --predictions: where results go (reports/FILE)")
     made.add_argument("--reference", metavar="CELL", help="with --predictions: the cell to compare with (the first)")
+    made.add_argument("--kind", choices=KINDS, help="with --predictions: what they are, where it is not as it looks")
     made.add_argument("--for", choices=WHAT_COUNTS, help="what counts, which the page then answers alone")
     return made
 
@@ -37,12 +40,12 @@ def main(arguments: Sequence[str] | None = None, prog: str = PROG) -> int:
         folder, predictions = given["folder"], given["predictions"]
         if (folder is None) == (predictions is None):
             raise UserError("give the folder of a run, such as reports/l1-l2, or --predictions FILE, and not both.")
-        if predictions is None and (given["out"] or given["reference"]):
-            raise UserError("--out, --reference: go with --predictions.")
+        if predictions is None and any(given[name] for name in ("out", "reference", "kind")):
+            raise UserError("--out, --reference, --kind: go with --predictions.")
         from jaxreg.report import page
 
         if predictions is not None:
-            folder = _compared(predictions, given["out"], given["reference"], given["for"], [*prog.split(), *typed])
+            folder = _compared(given, [*prog.split(), *typed])
             printed(f"{page.headline(folder)}\nwrote {folder / 'report.md'}")
         else:
             printed(f"wrote {page.write(folder, given['for'])}")
@@ -50,15 +53,15 @@ def main(arguments: Sequence[str] | None = None, prog: str = PROG) -> int:
     return exit_code(command)
 
 
-def _compared(file: Path, out: Path | None, reference: str | None, purpose: str | None, typed: list[str]) -> Path:
+def _compared(asked: Mapping[str, Any], typed: list[str]) -> Path:
     from jaxreg.compare import compare
-    from jaxreg.store.given import read
+    from jaxreg.store.given_files import read
 
-    given = read(file)._asdict()
-    given |= {"reference": reference} if reference is not None else {}
+    file: Path = asked["predictions"]
+    given = read(file)._asdict() | {name: asked[name] for name in ("reference", "kind") if asked[name] is not None}
     named = re.sub(r"[^\w.+=,-]+", "-", file.stem).strip("-") or "compare"
-    out = Path("reports", named) if out is None else out
-    return compare(**given, purpose=purpose, name=named, out=out, command=shlex.join(typed)).folder
+    out = Path("reports", named) if asked["out"] is None else asked["out"]
+    return compare(**given, purpose=asked["for"], name=named, out=out, command=shlex.join(typed)).folder
 
 
 if __name__ == "__main__":

@@ -78,7 +78,8 @@ def _why_none(results: Results, layout: Layout, scope: Scope, rows: dict[str, Ro
     if scope.name == "parts":
         two = results.measures.answered[:2]
         words = " or in ".join(results.measures.purposes[purpose].words for purpose in two)
-        return f"nothing that was tried is significantly better{f', in {words}' if {*two} <= {*rows} else ''}."
+        in_both = f", in {words}" if len(two) == 2 and {*two} <= {*rows} else ""
+        return f"nothing that was tried is significantly better{in_both}."
     told = [cell for purpose in rows for cell in listed(results.advice("parts", purpose), "better")]
     names = [code(cell) for cell in dict.fromkeys(told)]
     if names:
@@ -108,9 +109,11 @@ def _why_none(results: Results, layout: Layout, scope: Scope, rows: dict[str, Ro
 def _details(results: Results, scope: Scope, row: Row) -> str:
     """What the recommended cell gains and costs, and which are as good."""
     gain = f"{MEASURES[row['measure']].words} {change_text(row, row['measure'])}"
-    price = change_text(row, row["other"], "other_")
-    sure = ", significant" if row.get("other_verdict") not in (UNDECIDED, None) else ", not significant"
-    said = f"{code(row['cell'])}: {gain}; {MEASURES[row['other']].words} {price}{sure if price != NOTHING else ''}"
+    said = f"{code(row['cell'])}: {gain}"
+    if row["other"] != row["measure"]:
+        price = change_text(row, row["other"], "other_")
+        sure = ", significant" if row.get("other_verdict") not in (UNDECIDED, None) else ", not significant"
+        said += f"; {MEASURES[row['other']].words} {price}{sure if price != NOTHING else ''}"
     if scope.name == "whole":
         own = results.of_whole(row["cell"], row["measure"])
         sure = "significantly better here too" if own and own["verdict"] == "lower" else "here better in the mean"
@@ -180,7 +183,7 @@ def _settle(results: Results, layout: Layout) -> str:
     said = ""
     if change is not None:
         second = results.measures.second
-        beside = results.change(layout.base, cell, second)
+        beside = results.change(layout.base, cell, second) if second != first else None
         price = f", and {change_text(beside, second)} in {MEASURES[second].words}" if beside is not None else ""
         said = (
             f", {change_text(change, first)} in {MEASURES[first].words} (p = {number(change['p_adjusted'], 2)} after "
@@ -207,6 +210,7 @@ def table(results: Results, layout: Layout) -> Table:
             row[f"Use, on {scope.examples}"] = name
             if scope.name == "parts":
                 row["Change"] = Entry(change_text(found, found["measure"]))
+            if scope.name == "parts" and found["other"] != found["measure"]:
                 row["Price"] = Entry(
                     f"{MEASURES[found['other']].words} {change_text(found, found['other'], 'other_')}"
                     if chosen

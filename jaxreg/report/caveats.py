@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jaxreg.axes import AXES
 from jaxreg.formatting import count, known, listing, number
-from jaxreg.measures import CLASSES, MEASURES, honest
+from jaxreg.measures import MEASURES, VOTES, honest
 from jaxreg.report.advice import cell_at_best_epoch, change_text
 from jaxreg.report.layout import Layout
 from jaxreg.report.markdown import code
@@ -29,6 +29,7 @@ def caveats(results: Results, layout: Layout) -> list[str]:
         *_rounded(results),
         *_mixed(results),
         *_guessing(results),
+        *_votes(results),
         *_edge(results, layout),
         *_unfinished(results, layout),
         *_fewer_epochs(results, layout),
@@ -87,10 +88,21 @@ def _guessing(results: Results) -> list[str]:
     rows = [f"{code(cell)} {guess[cells == cell].sum()} of {(cells == cell).sum()}" for cell in cells[guess].unique()]
     if not rows:
         return []
-    what = "accuracy of guessing" if results.measures is CLASSES else "no better than the mean of all"
+    what = "accuracy of guessing" if results.measures.of_classes else "no better than the mean of all"
     return [
         f"**{count(int(guess.sum()), 'member')} learned nothing** ({what}): {', '.join(rows)}. They are "
         "in every mean; where only some of a cell's members are such, its mean and interval describe neither kind."
+    ]
+
+
+def _votes(results: Results) -> list[str]:
+    """What can't be said of classes alone."""
+    if results.measures is not VOTES:
+        return []
+    return [
+        "**The predictions are classes alone, without probabilities**: how sure the models are is lost in them. So "
+        "there is no cross-entropy, no Brier score and no calibration here, and variance from data and that from seeds "
+        "can't be told apart."
     ]
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from jaxreg.axes import AXES
 from jaxreg.formatting import estimate, known, listing, number
-from jaxreg.measures import CLASSES, MEASURES
+from jaxreg.measures import MEASURES
 from jaxreg.statistics.data_size import BY_LAW, INSIDE, NONE
 from jaxreg.store.results import Results
 
@@ -92,8 +92,8 @@ def _last_step(results: Results) -> list[str]:
     if both:
         gains = [estimate(row["gain"], row.get("gain_low"), row.get("gain_high"), signed=True) for row in (first, last)]
         text += f" What the best changes against none goes from {gains[0]} to {gains[1]}"
-        text = text if results.measures is CLASSES else f"{text}."
-    if both and results.measures is CLASSES:
+        text = text if results.measures.of_classes else f"{text}."
+    if both and results.measures.of_classes:
         wrong = results.loss("zero_one")["error"]
         points = [100 * float(wrong[row["cell"]] - wrong[row["none"]]) for row in (first, last)]
         shown = [f"{estimate(change, None, None, signed=True)} points" for change in points if known(change)]

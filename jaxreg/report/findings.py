@@ -125,7 +125,7 @@ def turned(results: Results, layout: Layout) -> list[str]:
 def detectable(results: Results) -> str:
     """What difference such a design finds four times in five."""
     found = []
-    for measure in (results.measures.first, results.measures.second):
+    for measure in dict.fromkeys((results.measures.first, results.measures.second)):
         words, scale = f"in {MEASURES[measure].words}", 1
         if MEASURES[measure].points:
             words, scale = f"points of {MEASURES[measure].words}", 100

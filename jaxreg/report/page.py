@@ -18,7 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from jaxreg.errors import UserError
 from jaxreg.files import write_bytes, write_text
 from jaxreg.formatting import count, listing, value_text
-from jaxreg.measures import CLASSES, MEASURES
+from jaxreg.measures import MEASURES
 from jaxreg.reading import read as read_bytes
 from jaxreg.report import advice, answer, figures, findings, folds, looks, tables
 from jaxreg.report.caveats import LOOKED_FOR, caveats
@@ -26,6 +26,7 @@ from jaxreg.report.data_size import more_data
 from jaxreg.report.html import Page
 from jaxreg.report.layout import Layout, arrange
 from jaxreg.report.markdown import FILTERS, code, text
+from jaxreg.report.meaning import reading
 from jaxreg.report.parts import Picture
 from jaxreg.store.results import Results, read
 
@@ -90,8 +91,8 @@ def content(results: Results, layout: Layout, pictures: dict[str, list[Picture]]
         scaling=advice.why_both(results, layout),
         base=layout.called(layout.base),
         loss=MEASURES[results.measures.first].words,
-        balanced="class-balanced " if results.measures is CLASSES else "",
-        score="Accuracy" if results.measures is CLASSES else "R²",
+        balanced="class-balanced " if results.measures.of_classes else "",
+        score="Accuracy" if results.measures.of_classes else "R²",
         caveats=caveats(results, layout),
         study=study(results.path),
         looked_for=LOOKED_FOR,
@@ -166,49 +167,6 @@ def subtitle(results: Results) -> str:
         on = f" {int(more['trained_on'].max()):,}" if "trained_on" in more and more["trained_on"].notna().any() else ""
         said += f"; then {count(len(more), results.model_is)} on all{on} {results.examples_are}"
     return f"{said}; {folds.networks(results) if results.folded else f'every test {results.example_is} is scored.'}"
-
-
-def reading(results: Results) -> str:
-    """What bias and variance mean here, and of which networks they speak."""
-    if results.folded:
-        return folds.reading(results) + _units(results)
-    on_splits = results.members[results.members["split"] != "all"]
-    article, size = "an" if results.example_is[0] in "aeiou" else "a", ""
-    if "trained_on" in on_splits and on_splits["trained_on"].nunique() == 1:
-        examples = f"{int(on_splits['trained_on'].iloc[0]):,} {results.examples_are}"
-        size = f" Both speak of {results.models_are} trained on {examples}."
-    of_classes = results.measures is CLASSES
-    saved = "the cross-entropy that averaging" if of_classes else "the squared error that averaging"
-    outputs = "log-probabilities" if of_classes else "outputs"
-    noise = "label noise in it: one label" if of_classes else "noise of the targets in it: one target"
-    return (
-        "**Variance** is how much of the error comes from which training set and which seed a "
-        f"{results.model_is} happened to get: {saved} such {results.models_are}' {outputs} would save. "
-        f"**Bias** is what remains, with the {noise} "
-        f"{article} {results.example_is} can't part the two.{size}{_units(results)}{_dealt(results)}"
-    )
-
-
-def _units(results: Results) -> str:
-    """In what the errors of quantities are measured."""
-    if results.measures is CLASSES:
-        return ""
-    if results.unit:
-        parts = "" if results.folded else ", their bias and their variance"
-        return f" Squared errors{parts} are in squared units of {text(results.unit)}."
-    return " Errors are means over the quantities, each in standard deviations of its training values."
-
-
-def _dealt(results: Results) -> str:
-    """What was done, and taken into account, where the same examples were dealt more than once."""
-    if results.deals == 1:
-        return ""
-    are = results.examples_are
-    return (
-        f" The same {are} were dealt {results.deals} times into disjoint splits, each time anew. Splits of different "
-        f"deals share {are}, so that a further deal tells less than as many new {are} would: the intervals take that "
-        "into account."
-    )
 
 
 def made(results: Results) -> list[tuple[str, str]]:

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t
 
-from jaxreg.measures import CLASSES
 from jaxreg.statistics.intervals import remaining
 from jaxreg.store.results import Results
 
@@ -63,7 +62,7 @@ def diverged(results: Results) -> pd.DataFrame:
 
 def guessing(results: Results) -> pd.Series:
     """Whether each sound member puts every test example into one class or near their mean, or might as well."""
-    if results.measures is not CLASSES:
+    if not results.measures.of_classes:
         return results.sound["test_r2"] <= 0 if "test_r2" in results.sound else results.sound["cell"].isna()
     classes = results.classes["class"].nunique() if "class" in results.classes else 0
     return results.sound["test_accuracy"] < (1.2 / classes if classes > 1 else 0.0)

@@ -114,8 +114,8 @@ def choices(results: Results) -> Table:
                     "Cell": _cell(row["cell"]),
                     MEASURES[first].title: estimated(row[first], row.get("low"), row.get("high")),
                     "Where not chosen": numbered(loss, 4),
-                    f"{MEASURES[second].words.capitalize()} there": _there(beside, second),
                 }
+                | ({f"{MEASURES[second].words.capitalize()} there": _there(beside, second)} if second != first else {})
             )
     return rows
 
@@ -161,7 +161,7 @@ def cells(results: Results) -> Table:
         if apart:
             row |= {"from data": _interval(part, "variance_split")}
             row |= {"from seeds": _interval(part, "variance_seed")}
-        if results.measures is CLASSES:
+        if results.measures.of_classes:
             row["Test accuracy, %"] = _interval(mean, "test_accuracy", percent=True)
         else:
             row |= rmse(results, part["error"])

@@ -24,7 +24,7 @@ from jaxreg.statistics.cross_validation import Folds
 from jaxreg.statistics.decomposition import table
 from jaxreg.statistics.examples import examples
 from jaxreg.statistics.groups import Group, counted, differences, grouped, reference_of, settings_of
-from jaxreg.statistics.predictions import CellMembers, ClassPredictions, Predictions
+from jaxreg.statistics.predictions import CellMembers, ClassPredictions, Predictions, VotePredictions
 from jaxreg.statistics.recommendation import recommend
 from jaxreg.statistics.whole import whole
 
@@ -48,8 +48,8 @@ class Analysis:
     whole: pd.DataFrame
     recommendation: pd.DataFrame
     data_size: pd.DataFrame
-    classes: pd.DataFrame = field(default_factory=pd.DataFrame)  # this and the next two: of classes alone
-    calibration: pd.DataFrame = field(default_factory=pd.DataFrame)
+    classes: pd.DataFrame = field(default_factory=pd.DataFrame)  # empty for quantities
+    calibration: pd.DataFrame = field(default_factory=pd.DataFrame)  # this and the next: of probabilities alone
     reliability: pd.DataFrame = field(default_factory=pd.DataFrame)
     looks: pd.DataFrame = field(default_factory=pd.DataFrame)
     examples: dict[str, np.ndarray] = field(default_factory=dict)
@@ -125,11 +125,12 @@ def analyse(
         candidates=candidates,
         measures=measures,
     )
+    if isinstance(predictions, ClassPredictions | VotePredictions):
+        found = replace(found, classes=classes.table(groups, predictions.labels, class_names))
     if isinstance(predictions, ClassPredictions):
         calibrated, reliability = _calibration(groups, predictions)
         found = replace(
             found,
-            classes=classes.table(groups, predictions.labels, class_names),
             calibration=calibrated,
             reliability=reliability,
             examples=examples(groups, references, predictions, test_inputs, picture),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from jaxreg.measures import CLASSES, PARTS
+from jaxreg.measures import PARTS
 from jaxreg.statistics.groups import Group
 
 
@@ -19,7 +19,7 @@ def table(groups: Sequence[Group], labels: np.ndarray, names: Sequence[str] | No
             for label in np.unique(labels):
                 means = terms[:, labels == label].mean(1, dtype=np.float64)
                 name = {} if names is None else {"class_name": names[label]}
-                for loss in CLASSES.losses:
-                    parts = {part: means[CLASSES.index[loss, part]] for part in PARTS}
+                for loss in group.measures.losses:
+                    parts = {part: means[group.measures.index[loss, part]] for part in PARTS}
                     rows.append({"cell": cell, "class": label} | name | {"loss": loss} | parts)
     return pd.DataFrame(rows)

@@ -50,8 +50,8 @@ import numpy as np
 import pandas as pd
 
 from jaxreg.errors import UserError
-from jaxreg.measures import CLASSES, PARTS, QUANTITIES, Measures
-from jaxreg.statistics import squared
+from jaxreg.measures import CLASSES, PARTS, QUANTITIES, VOTES, Measures
+from jaxreg.statistics import squared, votes
 from jaxreg.statistics.intervals import TwoWay
 from jaxreg.statistics.losses import LOSSES, MEASURES, sensitivity, terms
 from jaxreg.statistics.sums import Design, Kind, Sums, design, sums_of
@@ -103,7 +103,7 @@ def decompose(
     labels: np.ndarray,
     split: Sequence[object] | np.ndarray,
     seed: Sequence[object] | np.ndarray,
-    kind: Kind | Literal["quantities"] = "probabilities",
+    kind: Kind | Literal["quantities", "votes"] = "probabilities",
     level: float = 0.95,
     deal: Sequence[object] | np.ndarray | None = None,
 ) -> pd.DataFrame:
@@ -112,11 +112,12 @@ def decompose(
     Args:
         outputs: [model, example, class], probabilities or their logarithms (better: no rounding to 0); an
             array, or a memory map, read in blocks of examples. Of quantities [model, example], or with several
-            [model, example, quantity].
-        labels: [example], whole numbers; of quantities what they should be, [example] or [example, quantity].
+            [model, example, quantity]. Of votes [model, example], the classes that are named, as numbers or texts.
+        labels: [example], whole numbers, or of votes texts too; of quantities what they should be, [example] or
+            [example, quantity].
         split: the training set of each model, by any name.
         seed: the seed of each model.
-        kind: which of these `outputs` holds: "probabilities", "log_probabilities" or "quantities".
+        kind: which of these `outputs` holds: "probabilities", "log_probabilities", "votes" or "quantities".
         level: of the intervals; they cover new training sets, new seeds and new test examples together (with
             one split: new seeds and new test examples).
         deal: of each model, where the same data were dealt into disjoint splits more than once. Splits of one deal
@@ -125,8 +126,8 @@ def decompose(
     Returns:
         Columns `loss`; each of error, bias, variance, variance_split, variance_seed, variance_share (of the
         error), seed_share (of the variance) with `_low` and `_high` (nan where the design can't tell or the
-        loss has no such thing); `models`, `splits`, `seeds`, and `deals` where there
-        are several, with the splits of one. Brier and 0-1 have no unit, cross-entropy is in nats. Of quantities the
+        loss has no such thing); `models`, `splits`, `seeds`, and `deals` where there are several, with the splits of
+        one. Votes have the 0-1 loss alone. Brier and 0-1 have no unit, cross-entropy is in nats. Of quantities the
         losses are squared_error and absolute_error, means over the quantities in their units
         (`jaxreg.statistics.squared`).
 
@@ -139,6 +140,8 @@ def decompose(
         raise UserError(f"{len(outputs)} models, but {len(where.order)} pairs of split and seed")
     if kind == "quantities":
         return _of_quantities(outputs, labels, where, level)
+    if kind == "votes":
+        return _of_votes(outputs, labels, where, level)
     check(outputs, labels, kind)
     layout = TwoWay(len(MEASURES), 1, where.units, where.deals)
     found = temperatures((as_logs(model, kind) for model in outputs), labels)
@@ -164,9 +167,26 @@ def _of_quantities(outputs: np.ndarray, targets: np.ndarray, where: Design, leve
         )
     layout = TwoWay(len(QUANTITIES.terms), 1, where.units, where.deals)
     for block in blocks(outputs.shape[1], len(outputs), outputs.shape[2]):
-        estimate, pseudo = squared.terms(outputs[:, block], targets[block], where)
+        values, wanted = (np.asarray(x, np.float64) for x in (outputs[:, block], targets[block]))
+        estimate, pseudo = squared.terms(values, wanted, where)
         layout.add(estimate[:, None], pseudo[:, None])
     return table(layout, where, level, QUANTITIES)
+
+
+def _of_votes(answers: np.ndarray, labels: np.ndarray, where: Design, level: float) -> pd.DataFrame:
+    numbers, texts = (sum(x.dtype.kind in of for x in (answers, labels)) == 2 for of in ("iub", "U"))
+    if answers.ndim != 2 or labels.shape != answers.shape[1:] or not answers.size or not (numbers or texts):
+        raise UserError(
+            f"votes: {answers.dtype} of shape {answers.shape} with labels: {labels.dtype} of shape {labels.shape}; "
+            "expected whole numbers, or texts, both times: [model, example] and [example]"
+        )
+    known, codes = np.unique(np.vstack([answers, labels]), return_inverse=True)
+    codes = codes.reshape(-1, len(labels))  # the last row are the labels
+    layout = TwoWay(len(VOTES.terms), 1, where.units, where.deals)
+    for block in blocks(len(labels), len(answers), len(known)):
+        estimate, pseudo = votes.terms(codes[:-1, block], codes[-1, block], len(known), where)
+        layout.add(estimate[:, None], pseudo[:, None])
+    return table(layout, where, level, VOTES)
 
 
 def as_logs(outputs: np.ndarray, kind: Kind) -> np.ndarray:

@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 
 from jaxreg.measures import CLASSES, PARTS
 from jaxreg.statistics.sums import Design, Sums, lse
-from jaxreg.statistics.units import Units, corrected, evaluated, of_one_split, over_deals, parts_of, units_of
+from jaxreg.statistics.units import Found, Units, corrected, evaluated, of_one_split, over_deals, parts_of, units_of
 
 LOSSES, MEASURES, INDEX = CLASSES.losses, CLASSES.terms, CLASSES.index
 _SCALED = slice(INDEX["scaled_cross_entropy", PARTS[0]], None)
@@ -68,11 +68,14 @@ def _cross_entropy(sums: Sums, labels: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return evaluated(units_of(sums.models, error, within, centre, np.zeros_like(error)), parts)
 
 
-def _zero_one(sums: Sums, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def zero_one(
+    models: Int[np.ndarray, " unit"], votes: Int[np.ndarray, "unit example class"], labels: Int[np.ndarray, " example"]
+) -> Found:
+    """The 0-1 loss from how many models of each unit name each class."""
     # Integer weights that let every unit count alike: exact ties stay exact.
-    weights = np.lcm.reduce(sums.models) // sums.models
-    right = np.take_along_axis(sums.votes, labels[None, :, None], -1)[..., 0]
-    error = 1 - right / sums.models[:, None]
+    weights = np.lcm.reduce(models) // models
+    right = np.take_along_axis(votes, labels[None, :, None], -1)[..., 0]
+    error = 1 - right / models[:, None]
 
     def parts(s: Units) -> np.ndarray:
         error = s.error / s.size[:, None]
@@ -81,7 +84,7 @@ def _zero_one(sums: Sums, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return np.stack([error, bias, error - bias, nothing, nothing])
 
     zero = np.zeros_like(error)
-    return evaluated(units_of(sums.models, error, zero, sums.votes * weights[:, None, None], zero), parts)
+    return evaluated(units_of(models, error, zero, votes * weights[:, None, None], zero), parts)
 
 
 def terms(
@@ -111,7 +114,11 @@ def terms(
 
 def _terms(sums: Sums, labels: np.ndarray, splits: int) -> tuple[np.ndarray, np.ndarray]:
     with np.errstate(invalid="ignore"):
-        found = [loss(sums, labels) for loss in (_brier, _cross_entropy, _zero_one)]
-        found.append(_cross_entropy(sums._replace(log_p=sums.scaled_log_p), labels))
+        found = [
+            _brier(sums, labels),
+            _cross_entropy(sums, labels),
+            zero_one(sums.models, sums.votes, labels),
+            _cross_entropy(sums._replace(log_p=sums.scaled_log_p), labels),
+        ]
     estimate, pseudo = (np.concatenate(x) for x in zip(*found, strict=True))
     return of_one_split((estimate, pseudo), CLASSES) if splits == 1 else (estimate, pseudo)

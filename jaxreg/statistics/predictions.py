@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
-from jaxreg.measures import CLASSES, QUANTITIES, Measures
-from jaxreg.statistics import losses, squared
+from jaxreg.measures import CLASSES, QUANTITIES, VOTES, Measures
+from jaxreg.statistics import losses, squared, votes
 from jaxreg.statistics.calibration import confidence
 from jaxreg.statistics.decomposition import some
 from jaxreg.statistics.sums import Design, Sums, sums_of
@@ -164,3 +164,29 @@ class QuantityPredictions:
             return squared.terms(self.unit * values, self.unit * self.targets[block], where)
 
         return found
+
+
+class VotePredictions:
+    """The classes that models name [member, example], of so many, and labels [example]."""
+
+    measures = VOTES
+
+    def __init__(
+        self, answers: Int[np.ndarray, "member example"], labels: Int[np.ndarray, " example"], classes: int
+    ) -> None:
+        self.answers, self.labels, self.classes = answers, labels, classes
+
+    @property
+    def strata(self) -> np.ndarray:
+        return self.labels
+
+    @property
+    def examples(self) -> int:
+        return len(self.labels)
+
+    def blocks(self, cells: int, where: Design) -> Iterator[slice]:
+        each = cells * len(self.measures.terms) * where.units + 4 * len(where.order) * self.classes
+        return cut(self.examples, 8 * each)
+
+    def terms(self, cell: CellMembers, where: Design) -> Callable[[slice], Found]:
+        return lambda block: votes.terms(self.answers[list(cell.rows), block], self.labels[block], self.classes, where)

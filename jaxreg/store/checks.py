@@ -62,7 +62,7 @@ class Data(BaseModel):
     inputs_are: Word = "pixels"
     models_are: Word = "networks"
     test_examples: Whole | None = None
-    task: Literal["classification", "regression"] = "classification"
+    task: Literal["classification", "regression", "votes"] = "classification"
     quantities: Annotated[dict[Text, Size], Field(max_length=1000)] | None = None  # with their spreads
     test_variance: Size | None = None
     notes: Annotated[list[Text], Field(max_length=20)] = []

@@ -1,102 +1,20 @@
-"""Predictions of models trained elsewhere: as log-probabilities and class numbers, checked, from arrays or a file."""
+"""Predicted probabilities of models trained elsewhere: as log-probabilities and class numbers, checked."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float, Int64
 
 from jaxreg.errors import UserError
-from jaxreg.formatting import brief, count
-from jaxreg.store import arrays
+from jaxreg.formatting import brief
 
 Kind = Literal["probabilities", "log_probabilities"]
-MOST_BYTES = 4_000_000_000  # of a file of predictions
 TOLERANCE = 1e-3  # by which probabilities may miss 1 together
-ARRAYS = ("predictions", "targets", "cell", "split", "seed", "classes", "reference", "axis", "kind")
-COLUMNS = ("cell", "split", "seed", "example", "target")
 CLIP = "np.clip(p, 1e-7, 1)"
 ALIKE = "Score all models on the same."
-
-
-class Given(NamedTuple):
-    """What a file of predictions holds, by the names that `jaxreg.compare` has for it."""
-
-    predictions: Any  # "model example class"
-    targets: Any  # "example"
-    cell: Iterable[Any]
-    split: Iterable[Any] | None = None
-    seed: Iterable[Any] | None = None
-    classes: Iterable[Any] | None = None
-    reference: str | None = None
-    axis: str | None = None
-    kind: Kind | None = None
-
-
-def read(file: Path) -> Given:
-    """Predictions from an `.npz` or a Parquet file.
-
-    An `.npz` has the arrays `predictions` [model, example, class], `targets` [example], `cell` [model] and, as they are
-    known, `split` and `seed` [model], `classes` [class], `reference`, `axis`, `kind`. A Parquet file has a row for each
-    model and example: the columns `cell`, `split`, `seed` (which tell the models), `example`, `target`, and one column
-    for each class, named by it.
-
-    Raises:
-        UserError: it can't be read, or lacks something.
-    """
-    if file.suffix in (".parquet", ".pq"):
-        return _parquet(file)
-    try:
-        found = arrays.read(file, MOST_BYTES)
-    except FileNotFoundError:
-        raise UserError(f"{file} is missing: expected predictions as .npz or .parquet.") from None
-    except (OSError, ValueError) as error:
-        said = getattr(error, "strerror", None) or error
-        raise UserError(
-            f"{file} can't be read as .npz: {said}. np.savez(FILE, predictions=…, targets=…, cell=…)"
-        ) from None
-    lacking = [name for name in ("predictions", "targets", "cell") if name not in found]
-    strange = [name for name in found if name not in ARRAYS]
-    if lacking or strange:
-        what = f"has no array {lacking[0]}" if lacking else f"has an array {brief(strange[0])}"
-        raise UserError(f"{file} {what}. It may have: {', '.join(ARRAYS)}; the first three it must.")
-    single = {name: str(found.pop(name)) for name in ("reference", "axis", "kind") if name in found}
-    return Given(**found, **single)  # type: ignore[arg-type]
-
-
-def _parquet(file: Path) -> Given:
-    import pandas as pd
-
-    try:
-        table = pd.read_parquet(file)
-    except ImportError:
-        raise UserError(f"{file}: needs pyarrow. Type: pip install pyarrow") from None
-    except FileNotFoundError:
-        raise UserError(f"{file} is missing: expected predictions as .npz or .parquet.") from None
-    except (OSError, ValueError) as error:
-        raise UserError(f"{file} can't be read as Parquet: {str(error).splitlines()[0][:200]}.") from None
-    lacking = [name for name in ("cell", "example", "target") if name not in table]
-    classes = [name for name in table if name not in COLUMNS]
-    if lacking or len(classes) < 2:
-        what = f"has no column {lacking[0]}" if lacking else f"has {count(len(classes), 'column')} of classes"
-        raise UserError(
-            f"{file} {what}. It needs: {', '.join(COLUMNS)} (split and seed where there are several), and one column "
-            "for each class, named by it."
-        )
-    models = [name for name in ("cell", "split", "seed") if name in table]
-    table = table.sort_values([*models, "example"], kind="stable")
-    groups = [group for _, group in table.groupby(models, sort=False)]
-    first = groups[0]
-    for group in groups:
-        if not all(np.array_equal(group[name], first[name]) for name in ("example", "target")):
-            who = ", ".join(f"{name} {group[name].iloc[0]}" for name in models)
-            raise UserError(f"{file}: {who} has other examples or targets than the first model. {ALIKE}")
-    keys: dict[str, Any] = {name: [group[name].iloc[0] for group in groups] for name in models}
-    made = np.stack([group[classes].to_numpy(np.float64) for group in groups])
-    return Given(made, first["target"].to_numpy(), classes=[str(name) for name in classes], **keys)
 
 
 def as_classes(
@@ -147,8 +65,7 @@ def as_log_probabilities(
         raise UserError(f"predictions: models differ in how many examples or classes they have. {ALIKE}") from None
     if given.dtype.kind in "iUSOb" and given.ndim == 2:
         raise UserError(
-            "predictions: are the classes themselves, and how sure the models are is lost in them. Give probabilities, "
-            "as predict_proba has them."
+            "predictions: are the classes themselves, without probabilities. kind='votes' decomposes their 0-1 loss."
         )
     if given.dtype.kind not in "fiu" or given.ndim not in (2, 3) or 0 in given.shape:
         raise UserError(

@@ -54,6 +54,6 @@ def draw(results: Results, layout: Layout) -> dict[str, list[Picture]]:
             "weights": lines.weights(results, layout),
             "accuracy": lines.accuracy(results, layout),
             "calibration": lines.calibration(results, layout) + reliability.diagram(results, layout),
-            "classes": classes.per_class(results, layout),
+            "classes": classes.per_class(results, layout, results.measures.losses[0]),
             "images": images.sheet(results),
         }

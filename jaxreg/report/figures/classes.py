@@ -30,7 +30,7 @@ def shown_cells(results: Results, layout: Layout) -> list[str]:
     return list(dict.fromkeys(cell for cell in (layout.base, best) if cell))
 
 
-def per_class(results: Results, layout: Layout, loss: str = "brier") -> list[Picture]:
+def per_class(results: Results, layout: Layout, loss: str) -> list[Picture]:
     """Bars of bias and variance by class, the hardest class on top."""
     if not {"class", "loss", "bias", "variance"} <= set(results.classes):
         return []

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 
 from jaxreg.axes import AXES
 from jaxreg.formatting import value_text
-from jaxreg.measures import CLASSES, MEASURES
+from jaxreg.measures import MEASURES
 from jaxreg.report.figures import style
 from jaxreg.report.figures.decomposition import mark_choices, pairs
 from jaxreg.report.figures.painting import picture
@@ -143,7 +143,7 @@ def weights(results: Results, layout: Layout) -> list[Picture]:
 
 def accuracy(results: Results, layout: Layout) -> list[Picture]:
     """Test accuracy, or of quantities the share of their variance that is predicted; that on everything beside it."""
-    column, name = ("test_accuracy", "accuracy") if results.measures is CLASSES else ("test_r2", "R²")
+    column, name = ("test_accuracy", "accuracy") if results.measures.of_classes else ("test_r2", "R²")
     if column not in results.members:
         return []
     table = by_cell(results, [column]) * 100
@@ -171,7 +171,7 @@ def accuracy(results: Results, layout: Layout) -> list[Picture]:
             figure.legend(*axes[0, 0].get_legend_handles_labels(), ncols=2, loc="outside upper left")
         pictures.append(
             picture(
-                _name("accuracy" if results.measures is CLASSES else "r2", lines),
+                _name("accuracy" if results.measures.of_classes else "r2", lines),
                 f"Test {name} against {_axes(lines)}.",
                 f"Mean {name} on all test {results.examples_are}{band}. Cells off the scale have their value "
                 "at the foot (\u2193).",

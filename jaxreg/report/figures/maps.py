@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 
 from jaxreg.axes import AXES
 from jaxreg.formatting import number
-from jaxreg.measures import CLASSES, MEASURES
+from jaxreg.measures import MEASURES
 from jaxreg.report.figures import style
 from jaxreg.report.figures.painting import picture
 from jaxreg.report.figures.tips import tell
@@ -30,7 +30,7 @@ def heat_maps(results: Results, layout: Layout) -> list[Picture]:
 def _figure(results: Results, product: Product) -> Picture:
     parts, words = results.loss(results.measures.loss), MEASURES[results.measures.first].words
     title, beside = "Absolute error", results.loss("absolute_error")["error"]
-    if results.measures is CLASSES:
+    if results.measures.of_classes:
         title, beside = "Wrong answers, %", 100 * results.loss("zero_one")["error"]
     rows, columns = product.table.shape
     figure, axes = style.canvas(2 * min(max(0.42 * rows + 1.0, 2.2), 4.5), 2, 2, sharex=True, sharey=True)
