@@ -96,7 +96,7 @@ def test_cells_of_different_noise_are_each_trained_on_their_own(train, small):
 
 def test_who_stops_early_watches_labels_that_are_as_wrong_as_those_it_is_trained_on(train, small, dataset, mirrored):
     """Validation data are held back from the training set, its noise included, as Keras's validation_split does."""
-    from jaxreg.data.splits import validation_share
+    from jaxreg.data.validation import validation_share
 
     rule = {"patience": 5, "validation_share": 0.2}
     run = {"label_noise": 1.0, "learning_rate": STILL, "early_stopping": rule}

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaxreg.data.splits import balanced_rows, nested_rows, split_rows, validation_share
+from jaxreg.data.splits import balanced_rows, nested_rows, split_rows
+from jaxreg.data.validation import validation_share
 from jaxreg.errors import UserError
 
 seeds = st.integers(0, 2**32)

@@ -1,4 +1,4 @@
-"""Which training images a member sees: disjoint class-balanced parts, fewer of one, and its validation share."""
+"""Which training images a member sees: disjoint class-balanced parts, and fewer of one."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def held_out(
 
 
 SUBSETS = 2**32 - 2  # of a key, in the place of a number of splits or rows, which never reaches it
-HELD_OUT, GROUPS, FOLDS = 2**32 - 3, 2**32 - 4, 2**32 - 5  # in the same place
+HELD_OUT, GROUPS, FOLDS, WATCHED = 2**32 - 3, 2**32 - 4, 2**32 - 5, 2**32 - 6  # in the same place
 
 
 def nested_rows(
@@ -205,31 +205,3 @@ def balanced_rows(labels: Integer[np.ndarray, " example"], count: int, seed: int
     classes = np.unique(labels)
     each = max(1, round(count / classes.size))
     return np.sort(np.concatenate([shuffled[labels[shuffled] == name][:each] for name in classes]))
-
-
-def validation_share(
-    rows: Int64[np.ndarray, " row"], labels: Integer[np.ndarray, " example"], share: float
-) -> tuple[Int64[np.ndarray, " train"], Int64[np.ndarray, " validation"]]:
-    """Hold back a share of a split for early stopping: (rows to train on, rows to validate on).
-
-    Stratified: of each class, the last round(share * count) of its rows, but never all of them. Keras's
-    `validation_split` holds back the last rows whatever their class; this does the same within each class, so
-    that all splits train on equally many images. Both parts keep their order. `labels` are those of the whole
-    training set, indexed by `rows`, as they are in the source.
-
-    Raises:
-        UserError: the share is not in [0, 1), or is above 0 and too small to hold back a single image.
-    """
-    if not 0 <= share < 1:
-        raise UserError(f"validation_share is {share:g}, expected at least 0 and less than 1, for example 0.1.")
-    held_back = np.zeros(rows.size, bool)
-    of_row = labels[rows]
-    for name, count in zip(*np.unique(of_row, return_counts=True), strict=True):
-        size = min(round(share * count), count - 1)
-        held_back[np.flatnonzero(of_row == name)[count - size :]] = True
-    if share > 0 and not held_back.any():
-        raise UserError(
-            f"validation_share = {share:g} of {rows.size} training images holds back none of any class."
-            " Give a larger share, more train_examples, or fewer splits."
-        )
-    return rows[~held_back], rows[held_back]

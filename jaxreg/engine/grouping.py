@@ -12,7 +12,8 @@ import numpy as np
 from jaxreg.data.corruption import corrupt
 from jaxreg.data.dataset import Dataset, Signature
 from jaxreg.data.scaling import Scaling, scaling
-from jaxreg.data.splits import dealt_folds, nested_rows, split_rows, validation_share
+from jaxreg.data.splits import dealt_folds, nested_rows, split_rows
+from jaxreg.data.validation import Sides, fewer, validation_groups, validation_share
 from jaxreg.engine.networks import network
 from jaxreg.engine.optimizers import Optimizer, Schedule
 from jaxreg.engine.own_networks import known
@@ -90,24 +91,43 @@ def prepare(members: Sequence[Member], sweep: Sweep, dataset: Dataset) -> dict[P
     """Every member with its rows, by group, groups of predecessors first."""
     labels, signature = dataset.strata, dataset.signature
     splits = splits_of(sweep, dataset)
-    most = cache(lambda share: _most(sweep, splits, labels, share))
-    everything = np.arange(labels.size)
+    together = 1 if sweep.folded else sweep.splits  # splits of one size
     cells = {cell.name: cell for cell in sweep.cells}
     inputs = cache(lambda noise: corrupt(dataset, 0.0, noise, sweep.seed).train.inputs)
+
+    @cache
+    def sides(deal: int | None, count: int | None, share: float) -> list[Sides]:
+        """Of each split of a deal (of a split, in a cross-validation), or so many rows of it; None: of all rows."""
+        whole = [np.arange(labels.size)]
+        if deal is not None:
+            whole = [split.rows for split in splits[deal * together : (deal + 1) * together]]
+        parts = whole if count is None else [nested_rows(rows, labels, count, sweep.seed) for rows in whole]
+        if not share:
+            return [Sides(rows, rows[:0]) for rows in parts]
+        if dataset.groups is None:
+            return [validation_share(rows, labels, share) for rows in parts]
+        if count is None:
+            return validation_groups(whole, dataset.groups, share, sweep.seed)
+        return fewer(sides(deal, None, share), parts)
+
+    @cache
+    def most(share: float) -> tuple[int, int, int]:
+        """The most examples that members of a cross-validation train on, watch and are scored on."""
+        of = [sides(split, None, share)[0] for split in range(len(splits))]
+        unseen = max(one.unseen.size for one in splits)
+        return max(one.train.size for one in of), max(one.watched.size for one in of), unseen
+
     groups: dict[ProgramGroup, list[MemberData]] = {}
     for member in members:
-        settings = member.settings
-        whole, unseen = Split(everything) if member.split == "all" else splits[member.split]
-        rows = whole
-        if settings.train_examples is not None:
-            rows = nested_rows(whole, labels, settings.train_examples, sweep.seed)
-        stopping, held_back, watched = settings.early_stopping, rows[:0], rows[:0]
-        if stopping is not None and stopping.validation_share > 0:
-            rows, held_back = validation_share(rows, labels, stopping.validation_share)
-            whole, watched = validation_share(whole, labels, stopping.validation_share)
+        settings, stopping = member.settings, member.settings.early_stopping
+        deal, part = (None, 0) if member.split == "all" else divmod(member.split, together)
+        unseen = NOBODY if member.split == "all" else splits[member.split].unseen
+        share = 0.0 if stopping is None else stopping.validation_share
+        whole, watched = sides(deal, None, share)[part]
+        rows, held_back = sides(deal, settings.train_examples, share)[part]
         sizes = whole.size, watched.size, 0
         if member.left_out:  # so that folds of a row more or less, and two folds less, are no other program
-            sizes = most(0.0 if stopping is None else stopping.validation_share)
+            sizes = most(share)
         stage, epochs_before, cell = 0, 0, member.cell
         while cell.after is not None:
             cell = cells[cell.after]
@@ -146,16 +166,6 @@ def splits_of(sweep: Sweep, dataset: Dataset) -> list[Split]:
     deals = range(sweep.most_deals)
     dealt = [split_rows(dataset.strata, sweep.splits, sweep.seed, deal, dataset.groups) for deal in deals]
     return [Split(rows) for parts in dealt for rows in parts]
-
-
-def _most(sweep: Sweep, splits: Sequence[Split], labels: np.ndarray, share: float) -> tuple[int, int, int]:
-    """The most examples that members of a cross-validation train on, watch and are scored on."""
-    parts = [validation_share(rows, labels, share) if share else (rows, NOBODY) for rows, _ in splits]
-    return (
-        max(rows.size for rows, _ in parts),
-        max(watched.size for _, watched in parts),
-        max(unseen.size for _, unseen in splits),
-    )
 
 
 def hyperparameters(settings: Settings, scaling: Scaling, identity: np.ndarray) -> Hyperparameters:

@@ -49,7 +49,8 @@ def key(member: Member, sweep: Sweep, digest: str) -> Key:
     def identity(cell: Cell) -> dict[str, Any]:
         # Without what is as usual: a setting that a later version adds leaves all fingerprints as they are.
         settings = cell.settings.model_dump(mode="json", exclude_defaults=True)
-        return {
+        grouped = {} if sweep.group is None else {"group": sweep.group}  # which decides what is in a split
+        return grouped | {
             "numerics": NUMERICS,
             "data": digest,
             "curve_images": sweep.curve_images,
