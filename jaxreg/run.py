@@ -101,7 +101,7 @@ def run(
         if isinstance(data, str | Path):
             asked, data = asked | {"data": str(data)}, None
         flags = {name: value for name, value in asked.items() if value is not None}
-        sweep, dataset = sweep_and_data(file, flags, data=data, dataset=dataset)
+        sweep, dataset = sweep_and_data(file, flags, data=data, dataset=dataset, progress=progress)
     elif data is not None:
         raise UserError("data: goes with a grid or a sweep file; beside a Sweep give dataset=")
     if not sweep.settle and (difference or budget < math.inf):
@@ -111,7 +111,7 @@ def run(
     began = time.perf_counter()
     progress = progress or Silent()
     named = typed or dataset is None or sweep.data is not None  # a command line can only name its data
-    dataset = dataset or dataset_of(sweep, progress.announce)
+    dataset = dataset or dataset_of(sweep, progress)
     for note in dataset.notes:
         progress.announce(note)
     sweep, own = with_own(sweep, dataset.signature, network, penalised, optimizer, devices)

@@ -9,6 +9,7 @@ from typing import Any
 from jaxreg.axes import AXES
 from jaxreg.data.dataset import Dataset, Reading, Signature
 from jaxreg.data.load import load as load_data
+from jaxreg.engine.progress import Progress, Silent
 from jaxreg.errors import UserError
 from jaxreg.spec.load import load
 from jaxreg.spec.settings import Settings
@@ -32,13 +33,19 @@ def how(sweep: Sweep) -> Reading:
     return Reading(sweep.label, sweep.group, sweep.drop, sweep.holdout, sweep.seed, sweep.task, folds)
 
 
-def dataset_of(sweep: Sweep, announce: Callable[[str], None] | None = None) -> Dataset:
+def dataset_of(sweep: Sweep, progress: Progress | None = None) -> Dataset:
     """The data that a sweep names, or Fashion-MNIST. Raises `UserError` where it can't be used."""
-    return load_data(sweep.data, sweep.test, announce, how(sweep))
+    progress = progress or Silent()
+    return load_data(sweep.data, sweep.test, progress.announce, how(sweep), progress.read)
 
 
 def sweep_and_data(
-    file: str | Path | None, flags: Mapping[str, Any], mark: str = "", data: Any = None, dataset: Dataset | None = None
+    file: str | Path | None,
+    flags: Mapping[str, Any],
+    mark: str = "",
+    data: Any = None,
+    dataset: Dataset | None = None,
+    progress: Progress | None = None,
 ) -> tuple[Sweep, Dataset | None]:
     """The sweep of a file, flags or both, with the recipe that suits its data; and these, where some are named.
 
@@ -46,6 +53,7 @@ def sweep_and_data(
         file, flags, mark: as `jaxreg.spec.load.load` has them.
         data: arrays or DataFrames, in the place of what the sweep names.
         dataset: read already.
+        progress: told how far a table is read.
     """
     made = load(file, flags, mark, by_size=True)
     if data is not None:
@@ -53,7 +61,7 @@ def sweep_and_data(
 
         dataset, flags = of_arrays(data, how(made)), {"name": f"arrays-{made.name}", **flags}
     elif dataset is None and (made.data is not None or made.test is not None):
-        dataset = dataset_of(made)
+        dataset = dataset_of(made, progress)
     if made.folded and dataset is None:
         raise UserError(f'{mark}design: "folds" takes a table or arrays without a test part: give {mark}data.')
     usual = None if dataset is None else suited_to(dataset, made.splits, made.axes)

@@ -95,11 +95,14 @@ def _command(arguments: list[str], prog: str) -> int:
             from jaxreg.cluster.together import joined
 
             on = held.enter_context(joined(where, devices))
+        from jaxreg.engine.progress import suited
+        from jaxreg.source import dataset_of, sweep_and_data
+
+        shown = suited(sys.stderr, quiet)
+        held.callback(shown.close)
         sweep, dataset = load(file, flags, mark="--"), None
         if sweep.data is not None or sweep.test is not None or sweep.folded:
-            from jaxreg.source import sweep_and_data
-
-            sweep, dataset = sweep_and_data(file, flags, "--")
+            sweep, dataset = sweep_and_data(file, flags, "--", progress=shown)
 
         from jaxreg.engine.devices import configure
 
@@ -113,34 +116,27 @@ def _command(arguments: list[str], prog: str) -> int:
             return dry_run(sweep, like, dataset)
         folder = Path("reports", sweep.name) if out is None else Path(out)
 
-        from jaxreg.engine.progress import suited
-        from jaxreg.source import dataset_of
+        dataset = dataset or dataset_of(sweep, shown)
 
-        shown = suited(sys.stderr, quiet)
-        try:
-            dataset = dataset or dataset_of(sweep, shown.announce)
+        from jaxreg.report.page import headline  # seconds, which wrong or missing data need not wait for
+        from jaxreg.run import run
 
-            from jaxreg.report.page import headline  # seconds, which wrong or missing data need not wait for
-            from jaxreg.run import run
-
-            typed = shlex.join([*prog.split(), *arguments])
-            result = run(
-                sweep,
-                out=folder,
-                dataset=dataset,
-                block=block,
-                devices=devices,
-                on=on,
-                progress=shown,
-                command=typed,
-                keep_state=keep_state,
-                with_predictions=with_predictions,
-                purpose=purpose,
-                difference=least,
-                budget=longest,
-            )
-        finally:
-            shown.close()
+        typed = shlex.join([*prog.split(), *arguments])
+        result = run(
+            sweep,
+            out=folder,
+            dataset=dataset,
+            block=block,
+            devices=devices,
+            on=on,
+            progress=shown,
+            command=typed,
+            keep_state=keep_state,
+            with_predictions=with_predictions,
+            purpose=purpose,
+            difference=least,
+            budget=longest,
+        )
         printed(f"{headline(result.folder)}\nwrote {folder / 'report.md'}")
     return 0
 

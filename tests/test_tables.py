@@ -18,7 +18,8 @@ from jaxreg.data.dataset import Dataset, Reading
 from jaxreg.data.in_memory import of_arrays
 from jaxreg.data.load import load
 from jaxreg.data.splits import held_out, split_rows
-from jaxreg.data.table import dataset, read
+from jaxreg.data.table import dataset
+from jaxreg.data.table_files import read
 from jaxreg.errors import UserError
 from jaxreg.source import STEPS, suited_to
 from jaxreg.store.results import read as read_run

@@ -43,6 +43,9 @@ class Noted:
     def warn(self, text: str) -> None:
         self.warnings.append(text)
 
+    def read(self, text: str, share: float) -> None:
+        """Nobody listens."""
+
     def start(self, total: int, done: int = 0) -> None:
         self.epochs = self.diverged = 0
 

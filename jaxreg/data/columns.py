@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
-from jaxreg.data.encoding import Column, Encoding
+from jaxreg.data.encoding import Column, Encoding, Rows
 from jaxreg.errors import UserError
 from jaxreg.formatting import count, listing
 
@@ -22,15 +22,18 @@ def lacking(values: pd.Series) -> str:
 
 
 def encoded(
-    parts: tuple[pd.DataFrame, pd.DataFrame], features: Sequence[str], name: str
+    parts: tuple[Rows, Rows], features: Sequence[str], name: str
 ) -> tuple[list[np.ndarray], Encoding, list[str]]:
     """Both parts as float32 [row, feature], how other rows become such, and what was done.
 
     Raises:
         UserError: a column lacks values, has infinite ones, numbers the rows, is a time, or has too many texts.
     """
-    empty = {c: max((part[c] for part in parts), key=lambda s: s.isna().sum()) for c in features}
-    empty = {c: values for c, values in empty.items() if values.isna().any()}
+    empty = {}
+    for c in features:
+        worst = max((part[c] for part in parts), key=lambda values: int(values.isna().sum()))
+        if worst.isna().any():
+            empty[c] = worst
     if empty:
         said = "; ".join(f"{c} lacks {lacking(values)}" for c, values in [*empty.items()][:5])
         raise UserError(
@@ -50,7 +53,7 @@ def encoded(
     return made, encoding, notes
 
 
-def _numbers(parts: tuple[pd.DataFrame, pd.DataFrame], feature: str, name: str) -> Column:
+def _numbers(parts: tuple[Rows, Rows], feature: str, name: str) -> Column:
     values = [part[feature].to_numpy(np.float64) for part in parts]
     if not all(np.isfinite(one).all() for one in values):
         raise UserError(f"{name}: column {feature} has infinite numbers. Replace them, or type --drop {feature}")
@@ -62,7 +65,7 @@ def _numbers(parts: tuple[pd.DataFrame, pd.DataFrame], feature: str, name: str) 
     return Column(feature, mean, spread if spread > 0 else 1.0)
 
 
-def _texts(parts: tuple[pd.DataFrame, pd.DataFrame], feature: str, name: str) -> Column:
+def _texts(parts: tuple[Rows, Rows], feature: str, name: str) -> Column:
     train = parts[0][feature]
     dates = train.astype(str).str.match(r"^\d{4}-\d{2}(-\d{2})?([T ]|$)|^\d{1,2}[./]\d{1,2}[./]\d{2,4}")
     if types.is_datetime64_any_dtype(train) or dates.mean() > 0.9:

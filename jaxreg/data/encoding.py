@@ -26,6 +26,19 @@ class Column(NamedTuple):
         return (self.name,) if self.kinds is None else tuple(f"{self.name}={kind}" for kind in self.kinds)
 
 
+class Rows:
+    """Some rows of a table, or all, taken a column at a time: a large table is not copied for them."""
+
+    def __init__(self, table: pd.DataFrame, rows: np.ndarray | None = None) -> None:
+        self._table, self._rows = table, rows
+
+    def __len__(self) -> int:
+        return len(self._table) if self._rows is None else len(self._rows)
+
+    def __getitem__(self, column: str) -> pd.Series:
+        return self._table[column] if self._rows is None else self._table[column].iloc[self._rows]
+
+
 class Encoding(NamedTuple):
     """Of all columns that are learned from, in their order."""
 
@@ -36,7 +49,7 @@ class Encoding(NamedTuple):
         """Names of the features."""
         return tuple(feature for column in self.columns for feature in column.features)
 
-    def encode(self, table: pd.DataFrame) -> np.ndarray:
+    def encode(self, table: pd.DataFrame | Rows) -> np.ndarray:
         """float32 [row, feature]. A text that is none of the kinds is none of them; numbers are taken to be there."""
         made = np.empty((len(table), len(self.features)), np.float32)
         place = 0

@@ -16,7 +16,11 @@ NPZ = (("x", "y", "x_test", "y_test"), ("x_train", "y_train", "x_test", "y_test"
 
 
 def load(
-    data: str | None, test: str | None, announce: Callable[[str], None] | None = None, how: Reading = AS_IT_SAYS
+    data: str | None,
+    test: str | None,
+    announce: Callable[[str], None] | None = None,
+    how: Reading = AS_IT_SAYS,
+    watch: Callable[[str, float], None] | None = None,
 ) -> Dataset:
     """Everything, checked: a table, arrays, a pair of CSV files of images, a folder, or else Fashion-MNIST.
 
@@ -26,6 +30,7 @@ def load(
         test: the test table or images, where `data` is a table.
         announce: called with one line before something slow.
         how: which column is what.
+        watch: called while a table is read, with one line and the share that is.
 
     Raises:
         UserError: what is named can't be used.
@@ -39,20 +44,20 @@ def load(
     path = Path(data)
     if path.suffix == ".npz":
         return _arrays(path, how)
-    from jaxreg.data import table  # pandas
+    from jaxreg.data import table, table_files  # pandas
 
-    if not path.name.endswith(table.SUFFIXES):
+    if not path.name.endswith(table_files.SUFFIXES):
         if test is not None:
             raise UserError(
-                f"{path}: a test table goes with a table, {', '.join(table.SUFFIXES)}, or leave --test out."
+                f"{path}: a test table goes with a table, {', '.join(table_files.SUFFIXES)}, or leave --test out."
             )
         if how._replace(seed=0, folds=None) != AS_IT_SAYS:
             raise UserError(f"{path}: --label, --task, --group, --drop and --holdout are of tables, and this is none.")
         return idx_folder.load(path)
-    if announce is not None:
-        announce(f"reading {path}")
     name = path.name if test is None else f"{path.name} and {Path(test).name}"
-    return table.dataset(table.read(path), None if test is None else table.read(Path(test)), how, name)
+    tables = [None if one is None else table_files.read(Path(one), watch) for one in (path, test)]
+    assert tables[0] is not None
+    return table.dataset(tables[0], tables[1], how, name)
 
 
 def signature(data: str | None, test: str | None, how: Reading = AS_IT_SAYS) -> Signature:

@@ -6,35 +6,18 @@ to type. Nothing is dropped, filled or guessed in silence: `Dataset.notes` says 
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pandas as pd
 
 from jaxreg.data.columns import encoded
 from jaxreg.data.dataset import Dataset, Part, Reading, digest
+from jaxreg.data.encoding import Rows
 from jaxreg.data.parting import parted
 from jaxreg.data.targets import MOST_QUANTITIES, targets_of
 from jaxreg.errors import UserError
-from jaxreg.formatting import brief, listing, printable
+from jaxreg.formatting import brief, listing
 
 LABELS = ("label", "target", "class", "y")
 """Names of a column that is the label where nothing is said, in capitals too."""
-SUFFIXES = (".csv", ".csv.gz", ".parquet", ".pq")
-
-
-def read(path: Path) -> pd.DataFrame:
-    """A CSV or Parquet file. Raises `UserError` where it can't be read."""
-    try:
-        if path.name.endswith((".parquet", ".pq")):
-            return pd.read_parquet(path)
-        return pd.read_csv(path, low_memory=False)
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist, expected a table as .csv or .parquet.") from None
-    except ImportError:
-        raise UserError(f"{path}: Parquet needs pyarrow. Type: pip install pyarrow") from None
-    except (OSError, ValueError, pd.errors.ParserError) as error:
-        said = getattr(error, "strerror", None) or [*str(error).strip().splitlines(), type(error).__name__][0]
-        raise UserError(f"{path} can't be read as a table: {printable(str(said)[:200])}.") from None
 
 
 def dataset(train: pd.DataFrame, test: pd.DataFrame | None, how: Reading, name: str) -> Dataset:
@@ -43,7 +26,7 @@ def dataset(train: pd.DataFrame, test: pd.DataFrame | None, how: Reading, name: 
     Raises:
         UserError: a column is not there, lacks values, or is none that a network can learn from.
     """
-    train, test = (None if one is None else one.rename(columns=str) for one in (train, test))  # type: ignore[assignment]
+    train, test = _called_by_texts(train), None if test is None else _called_by_texts(test)
     labels = _labels(train, how)
     for column in (*how.drop, *([how.group] if how.group else [])):
         if column not in train:
@@ -59,13 +42,19 @@ def dataset(train: pd.DataFrame, test: pd.DataFrame | None, how: Reading, name: 
         raise UserError(f"the test table has no column {brief(absent[0])}, which {name} has.")
     found = parted(targets, labels, None if test is None else test[labels], how, name, groups)
     if found.rows is not None:
-        test, train = train.iloc[found.rows[1]], train.iloc[found.rows[0]]
+        parts = Rows(train, found.rows[0]), Rows(train, found.rows[1])
         groups = None if groups is None else groups[found.rows[0]]
-    assert test is not None
-    arrays, encoding, more = encoded((train, test), features, name)
+    else:
+        assert test is not None
+        parts = Rows(train), Rows(test)
+    arrays, encoding, more = encoded(parts, features, name)
     made = [Part(x, y) for x, y in zip(arrays, found.targets, strict=True)]
     words = ("rows", "features", (*found.notes, *more), found.quantities, found.folded, encoding)
     return Dataset(name, made[0], made[1], targets.classes, None, digest(*made), groups, *words)
+
+
+def _called_by_texts(table: pd.DataFrame) -> pd.DataFrame:
+    return table if all(isinstance(c, str) for c in table.columns) else table.rename(columns=str)
 
 
 def _columns(table: pd.DataFrame) -> str:

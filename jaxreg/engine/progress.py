@@ -54,6 +54,9 @@ class Progress(Protocol):
     def warn(self, text: str) -> None:
         """Says what may not be as meant."""
 
+    def read(self, text: str, share: float) -> None:
+        """Says what is being read, and how much of it is: 0 at the beginning, 1 at the end."""
+
     def start(self, total: int, done: int = 0) -> None:
         """Begins to count member-epochs, of which `done` are finished already."""
 
@@ -146,6 +149,14 @@ class Lines:
     def warn(self, text: str) -> None:
         self._write(f"warning: {text}")
 
+    def read(self, text: str, share: float) -> None:
+        if share == 0:
+            self._said_at = self.clock.now()
+            self.announce(text)
+        elif share < 1 and self.clock.now() - self._said_at >= 10:
+            self._said_at = self.clock.now()
+            self.announce(f"{share:4.0%}  {text}")
+
     def start(self, total: int, done: int = 0) -> None:
         self.clock.start(total, done)
         self._said_at, self._said_share = self.clock.now(), self.clock.share
@@ -203,6 +214,16 @@ class Bar:
 
     def warn(self, text: str) -> None:
         self._console.print(f"warning: {text}", style="yellow", markup=False, highlight=False)
+
+    def read(self, text: str, share: float) -> None:
+        if share == 0:
+            self.announce(text)
+        self._bar.update(self._task, total=1, completed=share, description=text, visible=share < 1, left="", state="")
+        if share < 1:
+            self._bar.start()
+            self._bar.refresh()
+        else:
+            self._bar.stop()
 
     def start(self, total: int, done: int = 0) -> None:
         self.clock.start(total, done)
