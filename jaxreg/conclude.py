@@ -20,7 +20,7 @@ from jaxreg.statistics.cross_validation import CrossValidated, Folds, cross_vali
 from jaxreg.statistics.predictions import Outputs, Predictions
 from jaxreg.statistics.whole import whole
 from jaxreg.store.reading_tables import read_table
-from jaxreg.store.tables import PREDICTIONS_LIMIT, rows_of, write_members, write_predictions
+from jaxreg.store.tables import PREDICTIONS_LIMIT, features_of, rows_of, write_members, write_predictions
 
 NESTED = "nested.csv"  # of a cross-validation, the members without two folds
 
@@ -77,7 +77,15 @@ def _write_members(driver: Driver, with_predictions: bool) -> None:
     else:
         driver.remove("predictions.npz")
     single = [member for member in driver.members if len(member.left_out) < 2]
-    write_members(path, single, [driver.keys[member.id] for member in single], driver.store, driver.dataset.signature)
+    own = [driver.keys[member.id] for member in single]
+    write_members(path, single, own, driver.store, driver.dataset.signature)
+    encoding = driver.dataset.encoding
+    names = () if encoding is None else [column.name for column in encoding.columns]
+    features = features_of(single, own, driver.store, names) if names else pd.DataFrame()
+    if features.empty:
+        driver.remove("features.csv")
+    else:
+        write_csv(path / "features.csv", features)
     if not driver.sweep.second_stage:
         driver.remove("second_stage.csv")
 

@@ -8,10 +8,10 @@ import numpy as np
 
 from jaxreg.data.dataset import Dataset
 from jaxreg.engine.grouping import MemberData
-from jaxreg.engine.networks import Network, Weights
+from jaxreg.engine.networks import DenseNetwork, Network, Weights
 from jaxreg.engine.optimizers import penalised_kernels, penalty
 from jaxreg.engine.training import EpochLosses, Evaluation
-from jaxreg.store.members import SMALL_WEIGHT
+from jaxreg.store.members import FEATURE_NORMS, SMALL_WEIGHT
 
 
 def epoch_row(
@@ -74,7 +74,22 @@ def member_row(
         "small_weights": sum(int(layer.sum()) for layer in small) / entries,
         "live_small_weights": float(live.mean()),
         "zero_weights": sum(int((kernel == 0).sum()) for kernel in kernels) / entries,
+        **feature_norms(network, dataset, weights),
     }
+
+
+def feature_norms(network: Network, dataset: Dataset, weights: Weights) -> dict[str, list[float]]:
+    """The Euclidean norm of the first layer's weights of each column of a table.
+
+    Of a column of texts the root mean square over its kinds, which compares with others whatever their number. Empty
+    for other data, for networks of others, and where they are not finite.
+    """
+    if dataset.encoding is None or not isinstance(network, DenseNetwork):
+        return {}
+    squares = np.square(np.asarray(weights.params["hidden_0"]["kernel"], np.float64)).sum(axis=1)
+    sizes = [len(column.features) for column in dataset.encoding.columns]
+    norms = np.sqrt(np.add.reduceat(squares, np.cumsum([0, *sizes[:-1]])) / sizes)
+    return {FEATURE_NORMS: [float(f"{norm:.6g}") for norm in norms]} if np.isfinite(norms).all() else {}
 
 
 def _floats(norms: Any) -> Any:

@@ -22,22 +22,22 @@ from jaxreg.spec.members import first_look, members
 TEXT = (
     "cell", "reference", "member", "split", "value", "class_name", "architecture", "axis", "rule", "tied", "loss",
     "measure", "verdict", "deal", "scope", "purpose", "told_by", "other", "other_verdict", "as_good", "better", "worse",
-    "none", "position", "open", "leader", "ended",
+    "none", "position", "open", "leader", "ended", "feature_name",
 )  # fmt: skip
 FILLED = {
     "members": ("member", "cell", "split", "seed"), "history": ("member", "epoch"), "decomposition": ("cell", "loss"),
     "comparisons": ("cell", "measure"), "choices": ("axis", "rule"), "classes": ("cell", "class", "loss"),
     "calibration": ("cell",), "reliability": ("cell", "bin"), "power": ("measure",),
     "second_stage": ("member", "cell", "split", "seed"), "whole": ("cell", "seeds", "measure"),
-    "recommendation": ("scope", "purpose", "measure", "cell"),
+    "recommendation": ("scope", "purpose", "measure", "cell"), "features": ("cell", "feature", "norm"),
     "data_size": ("axis", "trained_on"), "looks": ("look", "of", "measure", "tests", "members", "leader"),
 }  # fmt: skip
-WHOLE = ("seed", "epoch", "epochs", "trained_on", "class", "bin", "look", "of", "tests")
+WHOLE = ("seed", "epoch", "epochs", "trained_on", "class", "bin", "feature", "look", "of", "tests")
 KEYS = {
     "members": ["member"], "history": ["member", "epoch"], "decomposition": ["cell", "loss"],
     "comparisons": ["cell", "reference", "measure"], "choices": ["axis", "rule"], "classes": ["cell", "class", "loss"],
     "calibration": ["cell"], "reliability": ["cell", "bin"], "second_stage": ["member"], "whole": ["cell", "measure"],
-    "recommendation": ["scope", "purpose"],
+    "recommendation": ["scope", "purpose"], "features": ["cell", "feature"],
     "data_size": ["axis", "trained_on"], "looks": ["look"],
 }  # fmt: skip
 LARGEST = 1e40  # of a number in a table: float32 ends before

@@ -24,6 +24,7 @@ OPTIONAL = {
     "classes": ["cell", "class", "loss", "error", "bias", "variance", "variance_split", "variance_seed"],
     "calibration": ["cell", "expected_calibration_error", "low", "high"],
     "reliability": ["cell", "bin", "confidence", "accuracy", "share"],
+    "features": ["cell", "feature", "norm"],
     "power": ["measure"],
     "second_stage": ["member", "cell", "split", "seed", "test_{score}", "diverged_at"],
     "whole": ["cell", "seeds", "measure", "mean", "mean_low", "difference", "low", "high", "verdict"],

@@ -31,6 +31,9 @@ from jaxreg.store.predictions import StoredPredictions
 SMALL_WEIGHT = 1e-3
 """A hidden-kernel entry below this in absolute value counts as small."""
 
+FEATURE_NORMS = "feature_norms"
+"""In the row of a member that learned from a table: a number for each column, which members.csv has not."""
+
 SEPARATOR = "/"  # between the names of nested weights
 SHOWN = 16  # digits of a fingerprint in the name of a file
 MOST_CONTENT = 256_000_000  # bytes of a .json: a million epochs

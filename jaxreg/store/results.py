@@ -35,6 +35,7 @@ class Results:
     classes: pd.DataFrame = field(default_factory=pd.DataFrame)
     calibration: pd.DataFrame = field(default_factory=pd.DataFrame)
     reliability: pd.DataFrame = field(default_factory=pd.DataFrame)
+    features: pd.DataFrame = field(default_factory=pd.DataFrame)
     power: pd.DataFrame = field(default_factory=pd.DataFrame)
     second_stage: pd.DataFrame = field(default_factory=pd.DataFrame)
     whole: pd.DataFrame = field(default_factory=pd.DataFrame)

@@ -16,7 +16,7 @@ from jaxreg.files import write, write_csv
 from jaxreg.spec.grid import value_of
 from jaxreg.spec.members import Member
 from jaxreg.store.identity import Key
-from jaxreg.store.members import StoredMembers
+from jaxreg.store.members import FEATURE_NORMS, StoredMembers
 from jaxreg.store.predictions import StoredPredictions
 
 PREDICTIONS_LIMIT = 256 * 2**20
@@ -24,6 +24,7 @@ PREDICTIONS_LIMIT = 256 * 2**20
 
 CALLED = {"train_examples": "trained_on"}  # columns of members.csv that would have the name of an axis
 EPOCHS = ("diverged_at", "stopped_at")  # columns of members.csv that are empty for most
+LONGEST_NAME = 200  # letters of a column's name
 TOGETHER = 200  # members whose rows are plain Python at one time, which take ten times what a table takes
 
 
@@ -46,12 +47,38 @@ def rows_of(
         for member, key in zip(members[start : start + TOGETHER], keys[start : start + TOGETHER], strict=True):
             content = store.read(key)
             some.append(
-                settings_columns(member, data) | {CALLED.get(name, name): row for name, row in content.row.items()}
+                settings_columns(member, data)
+                | {CALLED.get(name, name): row for name, row in content.row.items() if name != FEATURE_NORMS}
             )
             history += [{"member": member.id} | row for row in content.history]
         rows.append(pd.DataFrame(some).astype(dict.fromkeys(EPOCHS, "Int64")))
         epochs.append(pd.DataFrame(history))
     return pd.concat(rows, ignore_index=True), pd.concat(epochs, ignore_index=True)
+
+
+def features_of(
+    members: Sequence[Member], keys: Sequence[Key], store: StoredMembers, names: Sequence[str]
+) -> pd.DataFrame:
+    """The rows of features.csv: of each cell, for each column of the table, what the first layer's weights are.
+
+    `names` are those of the columns; `norm` is the mean over the members on splits that did not diverge. Empty where
+    some were trained before this was kept, or there are none.
+    """
+    of_cell: dict[str, list[list[float]]] = {}
+    for member, key in zip(members, keys, strict=True):
+        row = store.read(key).row
+        if member.split != "all" and row["diverged_at"] is None:
+            if len(row.get(FEATURE_NORMS, ())) != len(names):
+                return pd.DataFrame()
+            of_cell.setdefault(member.cell.name, []).append(row[FEATURE_NORMS])
+    columns = [(number, name[:LONGEST_NAME].replace("\0", "")) for number, name in enumerate(names)]
+    return pd.DataFrame(
+        [
+            {"cell": cell, "feature": number, "feature_name": name, "norm": norm}
+            for cell, norms in of_cell.items()
+            for (number, name), norm in zip(columns, np.mean(norms, axis=0).tolist(), strict=True)
+        ]
+    )
 
 
 def write_predictions(path: Path, members: Sequence[Member], dataset: Dataset, predictions: StoredPredictions) -> None:
