@@ -129,12 +129,8 @@ def analyse(
         found = replace(found, classes=classes.table(groups, predictions.labels, class_names))
     if isinstance(predictions, ClassPredictions):
         calibrated, reliability = _calibration(groups, predictions)
-        found = replace(
-            found,
-            calibration=calibrated,
-            reliability=reliability,
-            examples=examples(groups, references, predictions, test_inputs, picture),
-        )
+        shown = examples(groups, references, predictions, test_inputs, picture)
+        found = replace(found, calibration=calibrated, reliability=reliability, examples=shown)
     return found.concluded(whole(members, predictions, member_ids, plain), {})
 
 
