@@ -98,6 +98,7 @@ def rows_of(given: dict[str, Any], predicted: Any) -> list[dict[str, Any]]:
     ]
 
 
+@pytest.mark.pages
 def test_a_column_of_classes_is_votes(tmp_path: Path) -> None:
     pytest.importorskip("pyarrow")
     given, file = made(), tmp_path / "votes.parquet"
@@ -110,6 +111,7 @@ def test_a_column_of_classes_is_votes(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(jaxreg.Run(tmp_path / "run").decomposition, expected.decomposition)
 
 
+@pytest.mark.pages
 def test_quantities_come_from_every_kind_of_file(tmp_path: Path) -> None:
     """One and several, from Parquet and .npz, as from Python; whole numbers are quantities where that is said."""
     pytest.importorskip("pyarrow")
@@ -154,6 +156,7 @@ def test_columns_that_are_missing_are_named(tmp_path: Path) -> None:
     assert main(["--predictions", str(tmp_path / "mine.parquet"), "--out", str(tmp_path / "run")]) == 2
 
 
+@pytest.mark.pages
 def test_the_table_in_the_documents_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("pyarrow")
     document = (Path(__file__).parents[1] / "docs" / "compare.md").read_text(encoding="utf-8")

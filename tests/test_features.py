@@ -49,6 +49,7 @@ def test_they_are_the_norms_of_the_weights_that_count(train, data: Dataset) -> N
         np.testing.assert_allclose(member.row[FEATURE_NORMS], expected, rtol=1e-5)
 
 
+@pytest.mark.pages
 def test_the_table_has_the_means_of_those_on_splits(run: jaxreg.Run, data: Dataset) -> None:
     found, asked = run.table("features"), sweep()
     store = StoredMembers(run.folder / "members")
@@ -64,12 +65,14 @@ def test_the_table_has_the_means_of_those_on_splits(run: jaxreg.Run, data: Datas
     assert by_cell["l1=0.3"] < by_cell["plain"], "a penalty that strong shrinks the weights even in a few steps"
 
 
+@pytest.mark.pages
 def test_the_report_shows_them(run: jaxreg.Run) -> None:
     assert "features-l1-l2" in " ".join(run.figures) and "columns with the largest weights" in run.report
     html = (run.folder / "report.html").read_text(encoding="utf-8")
     assert "dose at L1 = 0.3" in html and "column 4" in html, "a column called NA is no missing value"
 
 
+@pytest.mark.pages
 def test_a_folder_of_before_has_no_such_figure(run: jaxreg.Run, data: Dataset, tmp_path: Path) -> None:
     """Members that were trained without keeping the norms: no table, and the rest as ever."""
 
@@ -93,6 +96,7 @@ def test_a_folder_of_before_has_no_such_figure(run: jaxreg.Run, data: Dataset, t
     assert "columns with the largest weights" not in (tmp_path / "report.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.pages
 def test_a_table_that_can_not_be_is_refused(run: jaxreg.Run, tmp_path: Path) -> None:
     about = json.loads((run.folder / "run.json").read_text())
     for file in [*run.folder.glob("*.csv"), run.folder / "examples.npz"]:
