@@ -148,50 +148,6 @@ def test_the_padding_of_a_batch_is_the_batch_itself(dataset: Dataset) -> None:
     assert own.masks_padding is False
 
 
-class Branches(nn.Module):
-    @nn.compact
-    def __call__(self, x: Any) -> Any:
-        x = nn.Dense(10)(x)
-        return x if x.sum() > 0 else -x
-
-
-class Wide(nn.Module):
-    @nn.compact
-    def __call__(self, x: Any) -> Any:
-        return nn.Dense(9)(x)
-
-
-class Nothing(nn.Module):
-    @nn.compact
-    def __call__(self, x: Any) -> Any:
-        return x[:, :10]
-
-
-class Picky(nn.Module):
-    @nn.compact
-    def __call__(self, x: Any) -> Any:
-        return nn.Dense(10)(x.reshape(-1, 30, 30))
-
-
-@pytest.mark.parametrize(
-    ("network", "said"),
-    [
-        (Branches(), "network Branches: decides by a value that is only known when it runs"),
-        (Wide(), r"network Wide: gives \[2, 9\] for two examples, expected \[2, 10\]: one for each class"),
-        (Nothing(), "network Nothing has no parameters, and nothing to train"),
-        (Picky(), r"network Picky can't be traced for two examples of the shape \(784,\)"),
-        (Nnx(rngs=nnx.Rngs(0)), "an NNX module that is made already has one set of weights"),
-        (lambda x: x, "network: must be a Linen module, an NNX module's class"),
-        ("CNN", "network: must be a Linen module"),
-        ((pair_init,), "network: must be a Linen module"),
-    ],
-)
-def test_what_can_not_be_trained_is_named(network: Any, said: str, dataset: Dataset, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=said):
-        jaxreg.run(sweep(), network=network, dataset=dataset, out=tmp_path / "run")
-    assert not list((tmp_path / "run").glob("members/*"))
-
-
 def test_axes_of_our_own_networks_are_not_theirs() -> None:
     with pytest.raises(UserError, match="depth is of jaxreg's own networks, and mynet:CNN decides by itself"):
         jaxreg.load(flags={"grid": "l1,depth", "network": "mynet:CNN"})

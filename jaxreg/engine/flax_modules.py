@@ -30,7 +30,7 @@ def functions_of(network: Any) -> tuple[Init, Apply, str]:
     if isinstance(network, nn.Module):
         return (*_linen(network), type(network).__name__)
     if isinstance(network, type) and issubclass(network, nn.Module):
-        return (*_linen(network()), network.__name__)
+        return (*_linen(_made(network)), network.__name__)
     if isinstance(network, tuple | list) and len(network) == 2 and all(map(callable, network)):
         name = getattr(network[1], "__module__", "functions").rpartition(".")[2]
         return network[0], network[1], name
@@ -52,6 +52,16 @@ def found_at(network: Any) -> str | None:
     made_by = type(network) if isinstance(network, nn.Module) else network
     module, name = getattr(made_by, "__module__", "__main__"), getattr(made_by, "__qualname__", "")
     return f"{module}:{name}" if name.isidentifier() and module != "__main__" else None
+
+
+def _made(make: Callable[..., Any], **given: Any) -> Any:
+    """A module. Raises `UserError` where it can't be made so."""
+    try:
+        return make(**given)
+    except Exception as error:  # of somebody else's code, which may raise any
+        said = [*str(error).splitlines(), type(error).__name__][0]
+        name = getattr(make, "__name__", "function")
+        raise UserError(f"network {name}: can't be made as {name}({'rngs=…' if given else ''}): {said}") from None
 
 
 def _linen(module: nn.Module) -> tuple[Init, Apply]:
@@ -77,7 +87,7 @@ def _linen(module: nn.Module) -> tuple[Init, Apply]:
 
 
 def _nnx(make: Callable[..., Any]) -> tuple[Init, Apply]:
-    graph, _, _, rest = _parts(make(rngs=nnx.Rngs(0)))
+    graph, _, _, rest = _parts(_made(make, rngs=nnx.Rngs(0)))
 
     def init(key: Any, x: Any) -> Any:
         _, params, state, _ = _parts(make(rngs=nnx.Rngs(key)))

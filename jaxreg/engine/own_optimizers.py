@@ -16,8 +16,8 @@ import jax.numpy as jnp
 import optax
 
 from jaxreg.engine.networks import Params
-from jaxreg.engine.own_networks import digest_of
 from jaxreg.engine.registry import MARK, Registry
+from jaxreg.engine.tracing import digest_of
 from jaxreg.errors import UserError
 
 ASKED = ("learning_rate", "weight_decay")  # which nothing but the optimizer can act by
