@@ -25,7 +25,7 @@ class Axis:
     help: str  # what it is, for --help and the README
     title: str  # along an axis of a figure
     short: str  # in sentences, legends and tables
-    values: tuple[Any, ...]  # swept where none are given
+    values: tuple[Any, ...]  # swept where none are given; without any they have to be
     off: Any  # the value that changes nothing, or RECIPE
     scale: Literal["linear", "log"] | None  # how a figure spaces its values; None: they stand side by side
     number: Callable[[Any], float]  # the number that orders a value; infinite: no limit
@@ -238,6 +238,21 @@ _TABLE = (
         traced=False,
     ),
     Axis(
+        name="network",
+        field="network",
+        help="networks, each a program of its own: mlp (hidden layers), MODULE:NAME (a Flax module, or what makes one)",
+        title="Network",
+        short="Network",
+        values=(),  # have to be given
+        off=RECIPE,
+        scale=None,
+        number=_nothing,
+        stronger=0,
+        falls=False,
+        condition=False,
+        traced=False,
+    ),
+    Axis(
         name="learning_rate",
         field="learning_rate",
         help="learning rate of the optimizer",
@@ -369,6 +384,9 @@ CONDITIONS: tuple[str, ...] = tuple(axis.name for axis in _TABLE if axis.conditi
 
 assert len(AXES) == len(_TABLE), "axes have unique names"
 
+
+OURS = "mlp"
+"""The network that jaxreg makes of hidden layers, among others on their axis."""
 
 OF_OURS = ("width", "depth", "dropout", "batch_norm")
 """Axes of the MLPs that jaxreg makes; a network of somebody's own decides by itself."""

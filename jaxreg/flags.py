@@ -30,6 +30,15 @@ def check_purpose(purpose: str | None, measures: Measures | None = None) -> None
         raise UserError(f"purpose: must be one of {', '.join(known)}{of}, got {brief(purpose)}.")
 
 
+class Joined(argparse.Action):
+    """Of a list that may be given in parts: what was typed, joined by commas."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        """Adds what is typed to what is there."""
+        before = getattr(namespace, self.dest)
+        setattr(namespace, self.dest, values if before is None else f"{before},{values}")
+
+
 class Parser(argparse.ArgumentParser):
     """An argparse parser whose `read` raises a `UserError`, so that all commands end alike."""
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from jaxreg.data.dataset import Signature
 from jaxreg.errors import UserError
-from jaxreg.source import with_network
+from jaxreg.source import networks_of, with_network
 from jaxreg.spec.rules import OptimizerRule
 from jaxreg.spec.settings import Settings
 from jaxreg.spec.sweep import Sweep
@@ -17,7 +17,7 @@ def with_own(
     sweep: Sweep,
     data: Signature,
     network: Any = None,
-    penalised: Callable[[str], bool] | None = None,
+    penalised: Callable[[str], bool] | Mapping[str, Callable[[str], bool]] | None = None,
     optimizer: Any = None,
     devices: int | None = None,
 ) -> tuple[Sweep, dict[str, Any]]:
@@ -26,16 +26,16 @@ def with_own(
     Args:
         sweep: whose recipe may name them, as "package.module:name".
         data: what they are for.
-        network, optimizer: what to take in the place of these names.
-        penalised: as of `jaxreg.engine.own_networks.register`.
+        network, penalised: as of `jaxreg.source.with_network`.
+        optimizer: what to take in the place of its name.
         devices: how many to use, which JAX must know before it starts.
 
     Raises:
         UserError: there is no such thing, it can't be traced, or is another than before.
     """
     about: dict[str, Any] = {}
-    if network is not None or sweep.recipe.network is not None:
-        sweep, about["network"] = with_network(sweep, data, network, penalised, devices)
+    if network is not None or networks_of(sweep):
+        sweep, about["networks"] = with_network(sweep, data, network, penalised, devices)
     if optimizer is not None or not sweep.recipe.optimizer.ours:
         sweep, about["optimizer"] = _with_optimizer(sweep, data, optimizer, devices)
     return sweep, about

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,7 @@ def run(
         label, group: columns of the table: what is to be predicted, and what keeps rows on one side of every split.
         network: a network of one's own: a Linen module, an NNX module's class or a function of ``rngs`` that makes one,
             or a pair ``(init, apply)`` as in `jaxreg.engine.flax_modules`. It gets inputs `[batch, feature]`.
+            Several, by name, are an axis: ``{"narrow": Net(16), "wide": Net(64)}``; the first is the reference.
         penalised: of such a network, whether penalties, decay and max_norm act on the parameter of a path such as
             "Conv_0/kernel"; by default on every kernel but the last.
         optimizer: one's own: a function of the hyperparameters (`learning_rate`, `weight_decay`, …) that gives an Optax
@@ -97,7 +98,10 @@ def run(
     command = command or f"jaxreg.run({sweep.name if isinstance(sweep, Sweep) else str(sweep)!r})"
     if not isinstance(sweep, Sweep):
         file = sweep if str(sweep).endswith(".toml") else None
-        asked = {"grid": None if file else str(sweep), "label": label, "group": group}
+        asked: dict[str, Any] = {"grid": None if file else str(sweep), "label": label, "group": group}
+        if isinstance(network, Mapping):
+            network = {str(name): one for name, one in network.items()}
+            asked["network"] = list(network)
         if isinstance(data, str | Path):
             asked, data = asked | {"data": str(data)}, None
         flags = {name: value for name, value in asked.items() if value is not None}

@@ -14,7 +14,7 @@ from jaxreg import __version__, interrupts
 from jaxreg.axes import AXES, Axis
 from jaxreg.cluster import flags as elsewhere
 from jaxreg.errors import UserError, exit_code, printed
-from jaxreg.flags import WHAT_COUNTS, Parser
+from jaxreg.flags import WHAT_COUNTS, Joined, Parser
 from jaxreg.formatting import brief, shortest, value_text
 from jaxreg.spec.limits import MOST_BLOCK, MOST_DEVICES
 from jaxreg.spec.load import load
@@ -54,7 +54,6 @@ RECIPE = {
     "biases": ("SWITCH", "whether layers have biases"),
     "optimizer": ("NAME", "adam, sgd (a sweep file gives it a momentum), or MODULE:NAME"),
     "schedule": ("NAME", "of the learning rate: constant or cosine; a sweep file has steps too"),
-    "network": ("MODULE:NAME", "a Flax module, or what makes one, in the place of hidden layers"),
     "penalised": ("KERNELS", "hidden or all: what penalties, decay and max_norm act on"),
     "loss": ("NAME", "cross_entropy, or squared error of the softmax"),
     "precision": ("NAME", "factors of products in training, on TPUs and GPUs; CPUs and scores are in float32"),
@@ -172,7 +171,8 @@ def parser(prog: str = PROG) -> Parser:
         "values of the axes, such as --l1 0,1e-5 (one: held there), or in the grid: l1=0,1e-5"
     )
     for name, axis in AXES.items():
-        axes.add_argument(_flag(name), metavar="LIST", help=f"{axis.help} (default {usual_values(axis)})")
+        usual = f" (default {usual_values(axis)})" if axis.values else ""
+        axes.add_argument(_flag(name), metavar="LIST", action=Joined, help=axis.help + usual)
     counts = made.add_argument_group("repetition")
     counts.add_argument(
         "--no-full", action="store_const", const="0", dest="second_stage", help="no second stage: --second-stage 0"

@@ -25,6 +25,7 @@ APART = {
     "cluster": "also the tests of sweeps in several processes, most of them on Dask, where that is installed (minutes)",
     "estimators": "also scikit-learn's own checks of our estimators (minutes)",
     "exports": "also the tests that save and export after whole sweeps, or need TensorBoard and MLflow (minutes)",
+    "networks": "also the tests that train several networks of one's own, together and alone (minutes)",
     "kills": "also the tests that start sweeps and kill them (minutes)",
     "compilers": "also the tests that compile for a TPU, where its compiler is installed (minutes)",
     "browsers": "also the tests that open report.html in Chromium, where there is one",

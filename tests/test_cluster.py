@@ -89,14 +89,19 @@ def lion(hyper):
 
 
 class Net(nn.Module):
+    width: int = 8
+
     @nn.compact
     def __call__(self, x, train=False):
-        x = nn.relu(nn.Dense(8)(x / 255.0))
+        x = nn.relu(nn.Dense(self.width)(x / 255.0))
         return nn.Dense(10)(x)
+
+
+wide = Net(12)
 """
 
 
-def test_a_network_and_an_optimizer_of_ones_own(place, started):
+def test_networks_and_an_optimizer_of_ones_own(place, started):
     """The module is where workers and the command start Python: on its path."""
     here, there = Small(place), Small(place.with_name(f"{place.name}-there"))
     for folder in (here, there):
@@ -105,7 +110,7 @@ def test_a_network_and_an_optimizer_of_ones_own(place, started):
             'name = "own"\ndata = "../train.csv"\ntest = "../test.csv"\nsplits = 2\ncurve_images = 100\ngrid = "l2"\n'
             "[recipe]\nbatch_size = 50\nepochs = 2\n[axes]\nl2 = [0, 1e-3]\n"
         )
-    flags = ["--network", "mynet:Net", "--optimizer", "mynet:lion"]
+    flags = ["--network", "mynet:Net,mynet:wide", "--optimizer", "mynet:lion"]
     with started(place.with_name(f"{place.name}-cluster")) as cluster:
         cluster.worker("strange")
         refused = there.end(*flags, *on(cluster))

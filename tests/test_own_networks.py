@@ -88,7 +88,7 @@ def test_they_train_and_go_on(network: Any, penalised: list[str], dataset: Datas
     run = jaxreg.run(sweep(), network=network, dataset=dataset, out=tmp_path / "run")
     results, about = read(run.folder, for_report=True), json.loads((run.folder / "run.json").read_text())
     assert len(results.members) == 4 and results.members["diverged_at"].isna().all()
-    assert about["network"]["penalised"] == penalised
+    assert [one["penalised"] for one in about["networks"]] == [penalised]
     assert (results.members["test_accuracy"] > 0.15).all()  # it has learned something
     history = results.history.groupby("epoch")["train_cross_entropy"].mean()
     assert history.loc[2] < history.loc[1]
@@ -189,7 +189,7 @@ def test_the_command_takes_a_module_by_name(tmp_path: Path, monkeypatch: Any, ca
 def test_the_example_in_the_documents_runs(dataset: Dataset, tmp_path: Path, monkeypatch: Any) -> None:
     document = (Path(__file__).parents[1] / "docs" / "networks.md").read_text(encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    example, optimizer = (block.split("```")[0] for block in document.split("```python\n")[1:])
+    example, _, optimizer = (block.split("```")[0] for block in document.split("```python\n")[1:])
     assert 'jaxreg.run("l2", network=CNN())' in example
     known_here: dict[str, Any] = {"SMALL": sweep(), "DATA": dataset}
     exec(example.replace('"l2", network', "SMALL, dataset=DATA, network"), known_here)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from typing import Any
 
 import flax.linen as nn
@@ -211,3 +212,11 @@ def test_a_module_that_can_not_be_imported_is_named(tmp_path: Any, monkeypatch: 
     for name, said in (("half_written", "invalid syntax"), ("in_haste", "division by zero")):
         with pytest.raises(UserError, match=f"--network {name}:Net: {said}"):
             named(f"{name}:Net")
+
+
+def test_a_module_of_the_current_folder_is_found_by_whichever_command(tmp_path: Any, monkeypatch: Any) -> None:
+    """A script that pip made begins to look in its own folder, `python -m` in the current one."""
+    (tmp_path / "of_this_folder.py").write_text("Net = 3\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [place for place in sys.path if place not in ("", str(tmp_path))])
+    assert named("of_this_folder:Net") == 3

@@ -18,7 +18,11 @@ from jaxreg.sweep import main
 RUN = {  # by what is in it: each piece of Python in a document, with the test that runs it
     "README.md": {"run = jaxreg.run(": "test_docs"},
     "docs/compare.md": {"MLPClassifier(": "test_compare", "to_parquet(": "test_compare_files"},
-    "docs/networks.md": {"class CNN(": "test_own_networks", "def lion(": "test_own_networks"},
+    "docs/networks.md": {
+        "class CNN(": "test_own_networks",
+        "l2*network": "test_network_axis",
+        "def lion(": "test_own_networks",
+    },
     "docs/after.md": dict.fromkeys(
         ["fitted.save(", "jaxreg.load(", "fitted.export(", "load_model(", "np.load("],
         "test_after",

@@ -43,8 +43,7 @@ def job(
     devices: int | None = None,
     keep_state: bool = False,
     named: bool = True,
-    network: str | None = None,
-    penalised: list[str] | None = None,
+    networks: Mapping[str, Any] | None = None,
     optimizer: str | None = None,
 ) -> dict[str, Any]:
     """What workers need to know.
@@ -54,8 +53,9 @@ def job(
         dataset: on what.
         block, devices, keep_state: as of `jaxreg.engine.trainer.Trainer`, on each worker.
         named: whether the sweep names the data, so that workers can read them by themselves.
-        network, optimizer: of what is of one's own, how workers import it: "module:name".
-        penalised: paths of parameters of such a network that penalties act on.
+        networks: of one's own, by their names in the sweep: how workers import each, "module:name", as `from`; and
+            the paths of parameters that penalties act on, as `penalised`.
+        optimizer: of one's own, how workers import it.
     """
     told = sweep.resolved()
     for key in ("data", "test"):
@@ -68,8 +68,7 @@ def job(
         "block": block,
         "devices": devices,
         "keep_state": keep_state,
-        "network": network,
-        "penalised": penalised,
+        "networks": networks,
         "optimizer": optimizer,
         "threads": cores(),
         "versions": here(),

@@ -15,6 +15,7 @@ from jaxreg.cluster.trainer import ClusterTrainer
 from jaxreg.cluster.workers import DaskWorkers, Workers
 from jaxreg.data.dataset import Dataset
 from jaxreg.engine.progress import Progress
+from jaxreg.source import networks_of
 from jaxreg.spec.sweep import Sweep
 
 
@@ -49,13 +50,19 @@ def trainers(
     if about:
         from jaxreg.engine.registry import MARK  # JAX, which what is of one's own has started already
 
-        given = {"network": network, "optimizer": optimizer}
-        asked = {"network": sweep.recipe.network, "optimizer": sweep.recipe.optimizer.name}
-        for what in about:
-            own = given[what]
-            names[what] = str(asked[what]).partition(MARK)[0] if own is None else importable(own, what)
-        if "network" in about:
-            names["penalised"] = list(about["network"]["penalised"])
+        wanted = [name.partition(MARK)[0] for name in networks_of(sweep)]
+        given = network if isinstance(network, Mapping) else dict.fromkeys(wanted, network)
+        if "networks" in about:
+            names["networks"] = {
+                name: {
+                    "from": name if given.get(name) is None else importable(given[name]),
+                    "penalised": own["penalised"],
+                }
+                for name, own in zip(wanted, about["networks"], strict=True)
+            }
+        if "optimizer" in about:
+            called = sweep.recipe.optimizer.name.partition(MARK)[0]
+            names["optimizer"] = called if optimizer is None else importable(optimizer, "optimizer")
     told = job(sweep, dataset, block, devices, keep_state, named, **names)
     with _workers(on, dataset, progress) as workers:
         crew = Crew(workers, told, dataset, progress)

@@ -184,13 +184,15 @@ def _prepared(job: Mapping[str, Any]) -> Ready:
     hardware.configure(job["devices"] or max(2, hardware.cores()))  # before anything starts JAX
     sweep = read(job["sweep"])
     dataset = _dataset(job, sweep)
-    if job["network"] or job["optimizer"]:
+    if job["networks"] or job["optimizer"]:
         from jaxreg.engine.own_networks import named
         from jaxreg.own import with_own
 
-        network, optimizer = (job[what] and named(job[what], f"--{what}") for what in ("network", "optimizer"))
-        penalised = job["penalised"].__contains__ if network else None
-        sweep, _ = with_own(sweep, dataset.signature, network, penalised, optimizer, job["devices"])
+        own = job["networks"] or {}
+        networks = {name: named(one["from"]) for name, one in own.items()} or None
+        acts = {name: one["penalised"].__contains__ for name, one in own.items()}
+        optimizer = job["optimizer"] and named(job["optimizer"], "--optimizer")
+        sweep, _ = with_own(sweep, dataset.signature, networks, acts, optimizer, job["devices"])
     from jaxreg.engine.trainer import Trainer
 
     noted = Noted()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from jaxreg.data.dataset import Signature
@@ -34,8 +35,15 @@ class Plan(NamedTuple):
     members: int
     programs: int
     bytes: int
-    seconds: float
+    seconds: float  # nan where a network is somebody's own, of which nothing is known before it is made
     second_stage: int = 0  # members, or about as many, that the first stage will name
+
+    @property
+    def time(self) -> str:
+        """In words."""
+        if math.isnan(self.seconds):
+            return "a time of which nothing is known before a network of your own has run"
+        return duration(self.seconds)
 
 
 def check_examples(sweep: Sweep, data: Signature) -> None:
@@ -79,6 +87,8 @@ def plan(sweep: Sweep, data: Signature) -> Plan:
             if members:
                 steps += members * size * settings.epochs * -(-rows // settings.batch_size)
                 groups.add((architecture, settings.batch_size, rows, cell.after is None))
+    if any(cell.settings.network for cell in sweep.cells):
+        steps = math.nan
     inputs = data.features * (data.train_examples + data.test_examples)
     return Plan(
         members=wanted,
@@ -120,7 +130,7 @@ def forecast(sweep: Sweep, plan: Plan, data: Signature) -> str:
         *cells,
         f"each of them as {' and '.join(ids)}",
         *later,
-        f"{programs} to compile, {_size(plan.bytes)} of memory, {duration(plan.seconds)}",
+        f"{programs} to compile, {_size(plan.bytes)} of memory, {plan.time}",
     ]
     return "\n".join(lines)
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import importlib
 import math
+import os
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -76,6 +78,8 @@ def named(text: str, flag: str = "--network") -> Any:
     module, _, name = text.partition(":")
     if not module or not name:
         raise UserError(f"{flag}: must be package.module:name, such as mynet:CNN, got {brief(text)}.")
+    if not {"", here := os.getcwd()} & {*sys.path}:
+        sys.path.insert(0, here)  # as python -m has it, and a script that pip made does not
     try:
         return getattr(importlib.import_module(module), name)
     except Exception as error:  # of somebody else's module, which may raise any

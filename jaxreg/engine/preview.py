@@ -43,7 +43,7 @@ def preview(sweep: Sweep | str | Path, dataset: Dataset | None = None) -> str:
         steps = group.epochs * math.ceil(group.train_examples / group.batch_size)
         seconds += chunks * block.members * steps * size * TPU_STEP_SECONDS
     if about["platform"] == "cpu":
-        lines.append(f"  {duration(plan(sweep, dataset.signature).seconds)}")
+        lines.append(f"  {plan(sweep, dataset.signature).time}")
     elif about["platform"] == "tpu":
         lines.append(f"  {duration(seconds)} with compiling, by its compiler's estimate for a v5e: nobody has timed it")
     else:

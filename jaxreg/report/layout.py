@@ -69,7 +69,7 @@ class Layout(NamedTuple):
     """How to draw a sweep."""
 
     base: str | None  # the cell that the others were compared with; None where no member is sound
-    base_is_none: bool  # whether that is "no regularisation": called plain, with everything off
+    base_is_none: bool  # whether that is "no regularisation": called plain, with everything off, of the one network
     swept: tuple[str, ...]
     lines: tuple[Line, ...]
     products: tuple[Product, ...]
@@ -96,7 +96,8 @@ def arrange(results: Results) -> Layout:
     asked = results.record.get("reference")
     # As the statistics found it.
     base = asked if asked in sound else reference({name: row for name, row in rows.items() if name in sound})
-    is_none = base == "plain" and unregularised(rows[base])
+    # Where networks vary, no regularisation is more than one cell.
+    is_none = base == "plain" and unregularised(rows[base]) and "network" not in swept
     gridless = "grid" in results.sweep and not results.sweep["grid"]
     if gridless or cells.duplicated().any() or not swept:
         names = tuple(cells.index)

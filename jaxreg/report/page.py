@@ -154,6 +154,9 @@ def subtitle(results: Results) -> str:
     said = " \u00d7 ".join(parts) + f": {count(len(members), results.model_is)}"
     if "architecture" in members and members["architecture"].nunique() == 1:
         said += f" {text(members['architecture'].iloc[0])}"
+    if "network" in members and members["network"].nunique() > 1 and results.sweep.get("grid"):
+        names = [text(value_text(name)) for name in members["network"].unique()]
+        said += f" ({listing(names)}; {names[0]} where a cell names none)"
     if "trained_on" in members and members["trained_on"].notna().any():
         sizes = [f"{int(size):,}" for size in sorted(members["trained_on"].unique())]
         name = (results.record.get("data") or {}).get("name")
@@ -180,8 +183,7 @@ def made(results: Results) -> list[tuple[str, str]]:
     compiled = [count(int(record[f"{noun}s"]), noun) for noun in ("program", "trace") if f"{noun}s" in record]
     machine = [text(record[key]) for key in ("device", "platform") if key in record]
     machine += [count(int(record[f"{noun}s"]), noun) for noun in ("device", "core") if f"{noun}s" in record]
-    if "precision" in record:
-        machine.append(f"matrix precision {text(record['precision'])}")
+    machine += [f"matrix precision {text(record['precision'])}"] if "precision" in record else []
     entries = {
         "command": code(record["command"]) if "command" in record else "",
         "when": " to ".join(text(record[key]) for key in ("started", "finished") if key in record),
@@ -192,7 +194,7 @@ def made(results: Results) -> list[tuple[str, str]]:
         "data": f"{text(data.get('name', results.examples_are))}, SHA-256 {code(data['digest'])}"
         if "digest" in data
         else "",
-        "network": _network(record.get("network")),
+        "network": "; ".join(map(_network, networks)) if isinstance(networks := record.get("networks"), list) else "",
         "read as": "; ".join(map(text, data.get("notes", ()))),
     }
     return [(name, entry) for name, entry in entries.items() if entry]

@@ -74,6 +74,8 @@ def value_of(settings: Settings, axis: str) -> int | float | bool | str:
     """Where settings lie on an axis, as one plain value: a number, true or false, or a short text."""
     if axis == "depth":
         return len(settings.hidden)
+    if axis == "network":
+        return settings.network_name
     value: Any = getattr(settings, AXES[axis].field)
     if isinstance(value, tuple):
         return "-".join(map(shortest, value))

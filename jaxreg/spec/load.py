@@ -19,9 +19,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxreg.axes import AXES, OF_OURS
+from jaxreg.axes import AXES
 from jaxreg.errors import UserError
 from jaxreg.formatting import brief, count
+from jaxreg.spec import networks
 from jaxreg.spec.checked import Place, unknown
 from jaxreg.spec.design import USUAL_REPEATS, asks_for_parts, check_design
 from jaxreg.spec.grid import at, cell_name, default_values, parse, plain, points, size
@@ -33,6 +34,8 @@ from jaxreg.spec.settings import Settings
 from jaxreg.spec.sweep import Cell, Run, Sweep, SweepFile, spelled_path
 from jaxreg.spec.sweep_file import tables_of
 from jaxreg.spec.typed import axes_named, with_values_of_grid
+
+SHARED = ("network", "widths", "batch_norm", "biases")  # by a run with the one that it starts from
 
 __all__ = ["Cell", "EarlyStopping", "Settings", "Sweep", "load", "read"]
 
@@ -72,6 +75,8 @@ def load(
         tables.setdefault("design", "parts")
     SweepFile.read(tables, in_file)  # tables are tables, whatever the flags put in them
     flags = with_values_of_grid(flags or {}, mark)
+    if (grid := networks.with_axis(flags.get("grid", tables.get("grid")), flags.get("network"))) is not None:
+        (flags if "grid" in flags else tables)["grid"] = grid
     if "grid" in flags:  # the file's cells give way, and its values of axes that the new grid leaves out
         tables.pop("run", None)
         kept = axes_named(flags["grid"])
@@ -85,7 +90,8 @@ def load(
     tables.setdefault("name", _name(usual_name))
     written = {}
     for flag, value in flags.items():
-        table = "axes" if flag in AXES else "recipe" if flag in Settings.model_fields else ""
+        on_axis = flag in AXES and (flag, type(value)) != ("network", str)
+        table = "axes" if on_axis else "recipe" if flag in Settings.model_fields else ""
         written[f"{table}.{flag}".strip(".")] = mark + (flag.replace("_", "-") if mark else flag)
         if table:
             tables[table] = {**tables.get(table, {}), flag: value}
@@ -111,19 +117,16 @@ def read(tables: Mapping[str, Any], place: Place | None = None) -> Sweep:
         raise UserError(
             f'{place("grid")}: train_examples needs disjoint parts. Leave it out, or give design = "parts".'
         )
-    if top.recipe.network is not None and (theirs := [a for term in terms for a in term if a in OF_OURS]):
-        raise UserError(
-            f"{place('grid')}: {theirs[0]} is of jaxreg's own networks, and {top.recipe.network} decides by itself. "
-            f"Leave it out."
-        )
     swept = list(dict.fromkeys(axis for term in terms for axis in term))
     values = _values(top.axes, swept, place)
-    held = {axis: given[0] for axis, given in values.items() if axis not in swept}
+    first = ["network"] if top.recipe.network is None else []  # of several it is the reference
+    held = {axis: given[0] for axis, given in values.items() if axis not in swept or axis in first}
 
     def axis_place(axis: str) -> str:
         return place(f"axes.{axis}")
 
     recipe = at(top.recipe, held, axis_place)
+    networks.check(terms, values, recipe, place)
     values = {axis: values.get(axis) or default_values(axis, recipe, terms) for axis in swept}
     if (asked := size(terms, values) + len(top.run)) > MOST_CELLS:
         raise UserError(
@@ -214,10 +217,10 @@ def _check(cells: Sequence[Cell], place: Place) -> None:
                 raise UserError(f"{where}: at most {MOST_RUNS_IN_A_ROW} runs may start one after another.")
             chain[after] = by_name[after]
             mine, theirs = last.settings, by_name[after].settings
-            if (mine.widths, mine.batch_norm, mine.biases) != (theirs.widths, theirs.batch_norm, theirs.biases):
+            if any(getattr(mine, name) != getattr(theirs, name) for name in SHARED):
                 raise UserError(
                     f"{where}: {after} is another network: {theirs.architecture()}, not {mine.architecture()}. "
-                    "Give both the same hidden layers, width, batch_norm and biases."
+                    "Give both the same network, hidden layers, width, batch_norm and biases."
                 )
             last = by_name[after]
 

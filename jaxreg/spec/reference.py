@@ -69,6 +69,7 @@ number are among those of a larger one.
 """
 BAR = r"\|"  # inside a cell
 NONE: Mapping[str, str] = {}
+NO_VALUES = "none: they have to be given"
 # What keys are that neither an axis nor a flag of the same name describes.
 MEANINGS = {
     "curve_images": "test images behind a point of a learning curve; the end is measured on all",
@@ -82,7 +83,7 @@ MEANINGS = {
 
 def axes_table() -> str:
     """Every axis: what it is, and its values where none are given."""
-    rows = ((f"`{axis.name}`", axis.help, usual_values(axis)) for axis in AXES.values())
+    rows = ((f"`{axis.name}`", axis.help, usual_values(axis) or NO_VALUES) for axis in AXES.values())
     return _table(("axis", "what it is", "values by default"), rows)
 
 
@@ -161,7 +162,11 @@ def _values() -> str:
     """A row per axis; one that is no key of the recipe, such as depth, moves another and says itself what it is."""
     recipe = Settings.model_fields
     rows = (
-        (f"`{name}`", (recipe[name].description or "") if name in recipe else axis.help, f"`{spelled(axis.values)}`")
+        (
+            f"`{name}`",
+            (recipe[name].description or "") if name in recipe else axis.help,
+            f"`{spelled(axis.values)}`" if axis.values else NO_VALUES,
+        )
         for name, axis in AXES.items()
     )
     return _table(("key", "each value must be", "in the grid without values"), rows)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
-from jaxreg.axes import AXES
+from jaxreg.axes import AXES, OURS
 from jaxreg.spec.checked import Checked
 from jaxreg.spec.limits import MOST_LAYERS, MOST_UNITS, MOST_WEIGHTS, whole
 from jaxreg.spec.rules import (
@@ -25,6 +25,8 @@ from jaxreg.spec.rules import (
 )
 
 Units = Annotated[int, Field(strict=True, ge=1, le=MOST_UNITS)]
+NETWORK_NAME = r"\w[\w.+-]*"
+NO_NAMES = ("na", "nan", "none", "null", "inf", "infinity", "true", "false")  # as readers of tables have it
 Precision = Literal["float32", "tf32", "bf16"]
 
 
@@ -50,6 +52,14 @@ def _part(value: Any) -> Any:
     return None if value == "all" else value
 
 
+def _network(value: Any) -> Any:
+    if isinstance(value, str) and value.rpartition(":")[2].partition("@")[0].lower() in NO_NAMES:
+        raise PydanticCustomError(
+            "impossible", "{name} reads as no name in a table. Call it otherwise.", {"name": value}
+        )
+    return None if value == OURS else value
+
+
 class Settings(Checked):
     """Everything about a training run but its split and its seed. The defaults are the recipe.
 
@@ -67,7 +77,10 @@ class Settings(Checked):
         description=f"a list of at most {MOST_LAYERS} layer widths, each from 1 to {MOST_UNITS}, "
         "such as [225, 256, 128]",
     )
-    network: Annotated[str | None, Field(strict=True, description='"package.module:name", a Flax module')] = None
+    network: Annotated[
+        Annotated[str, Field(strict=True, pattern=rf"^([\w.]+:)?{NETWORK_NAME}(@\w+)?$")] | None,
+        BeforeValidator(_network),
+    ] = Field(default=None, description='"mlp", which has the hidden layers, or "package.module:name", a Flax module')
     width: Annotated[
         Annotated[Annotated[Number, Field(gt=0)], Tag("every layer")] | Annotated[tuple[Units, ...], Tag("per layer")],
         Discriminator(_per_layer),
@@ -168,6 +181,11 @@ class Settings(Checked):
                 {"weights": weights, "most": MOST_WEIGHTS},
             )
         return self
+
+    @property
+    def network_name(self) -> str:
+        """What the network is called on its axis: without its module and the digest of its program."""
+        return OURS if self.network is None else self.network.partition("@")[0].rpartition(":")[2]
 
     @property
     def widths(self) -> tuple[int, ...]:
