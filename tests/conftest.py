@@ -185,7 +185,8 @@ def started(undisturbed):
 @pytest.fixture
 def place(undisturbed, request):
     """Where a folder for a command may be made, beside the images."""
-    name = "".join(letter if letter.isalnum() else "_" for letter in request.node.name)
+    called = f"{request.module.__name__} {request.node.name}"  # tests of two files may be called alike
+    name = "".join(letter if letter.isalnum() else "_" for letter in called)
     return undisturbed.place.parent / name
 
 

@@ -62,8 +62,9 @@ def test_those_who_wait(small):
     assert taken[0] == "first/split1/seed0", "who has begun comes first"
 
 
-def test_references_are_to_all_members(small):
-    sweep = small(l1=[0, 1e-3], second_stage=2, deals=2)
+@pytest.mark.parametrize("more", [{"second_stage": 2}, {"design": "folds", "splits": 4}])
+def test_references_are_to_all_members(small, more):
+    sweep = small(l1=[0, 1e-3], deals=2, **more)
     cells = job.cells_of(sweep)
     for member in members(sweep):
         assert job.referred(job.refer(member), cells) == member

@@ -22,8 +22,8 @@ from jaxreg.spec.members import Member
 from jaxreg.spec.sweep import Cell, Sweep
 from jaxreg.store.identity import NUMERICS, digest_of
 
-Reference = tuple[str, int | Literal["all"], int, int | Literal["all"] | None]
-"""A member in few bytes: its cell, split, seed and deal."""
+Reference = tuple[str, int | Literal["all"], int, int | Literal["all"] | None, tuple[int, ...]]
+"""A member in few bytes: its cell, split, seed and deal, and the folds that it does not see."""
 
 IMPORTABLE = (
     "{what}: workers import it by name, so it must be a name in a module that they have too, and this one is not. "
@@ -78,7 +78,7 @@ def job(
 
 def refer(member: Member) -> Reference:
     """A reference to a member."""
-    return member.cell.name, member.split, member.seed, member.deal
+    return member.cell.name, member.split, member.seed, member.deal, member.left_out
 
 
 def cells_of(sweep: Sweep) -> dict[str, Cell]:
@@ -89,8 +89,8 @@ def cells_of(sweep: Sweep) -> dict[str, Cell]:
 
 def referred(reference: Reference, cells: Mapping[str, Cell]) -> Member:
     """The member that is referred to."""
-    cell, split, seed, deal = reference
-    return Member(cells[cell], split, seed, deal)
+    cell, split, seed, deal, left_out = reference
+    return Member(cells[cell], split, seed, deal, left_out)
 
 
 def importable(own: Any, what: str = "network") -> str:
