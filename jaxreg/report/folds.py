@@ -11,7 +11,7 @@ from jaxreg.store.results import Results
 
 
 def networks(results: Results) -> str:
-    """Those that members.csv has, behind "5 splits", and that no more of them are counted."""
+    """Who scores, and how many more were trained for the intervals alone."""
     more = results.record.get("nested_members")
     said = f"every {results.example_is} is scored by {results.models_are} that have not seen it"
     if not isinstance(more, int):
