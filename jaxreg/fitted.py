@@ -24,7 +24,7 @@ from jaxreg.engine.trainer import Trainer
 from jaxreg.engine.training import Hyperparameters, Learner
 from jaxreg.errors import Failure, UserError
 from jaxreg.exports import network_files
-from jaxreg.formatting import brief, listing
+from jaxreg.formatting import brief, count, listing
 from jaxreg.spec.members import Member
 from jaxreg.spec.sweep import Cell, Sweep
 from jaxreg.store.members import MemberResult
@@ -49,6 +49,9 @@ class Fitted:
     about: Mapping[str, Any] = field(default_factory=dict)  # what was recommended, and on which data
     quantities: Quantities | None = None  # what is predicted, where that are no classes
 
+    def __repr__(self) -> str:
+        return f"Fitted({self.cell.name!r}, {count(len(self.members), 'network')})"
+
     def predict_proba(self, inputs: Any) -> Float[np.ndarray, "row class"]:
         """The probability of each class, in the order of `class_names`.
 
@@ -60,7 +63,7 @@ class Fitted:
         return self._mean(self._seen(inputs))
 
     def predict(self, inputs: Any) -> Any:
-        """The number of the most probable class, "row"; or what is predicted in its own units, "row" or "row quantity".
+        """The place of the most probable class in `class_names`, "row"; or what is predicted in its own units.
 
         Raises:
             UserError: as `predict_proba`.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections.abc import Mapping
 from decimal import Decimal
@@ -16,6 +17,10 @@ UNPRINTABLE = ("Cc", "Cf", "Cs", "Zl", "Zp")  # of Unicode's general categories
 def known(value: Any) -> TypeGuard[float]:
     """Whether `value` is a finite number."""
     return value is not None and math.isfinite(value)
+
+
+LARGE = 1e7
+"""A number from which on it has an exponent, as all in its interval then have."""
 
 
 def fixed(value: float | None, places: int, signed: bool = False) -> str:
@@ -64,6 +69,11 @@ def estimate(
         text = fixed(value, 1) if percent else number(value)
         return f"+{text}" if signed and value > 0 else text
     low, high = low * scale, high * scale
+    if (largest := max(abs(value), abs(low), abs(high))) >= LARGE:
+        power = math.floor(math.log10(largest))
+        value, low, high = (x / 10.0**power for x in (value, low, high))
+        text = estimate(value, low, high, signed)
+        return re.sub(r"[\d.]+", rf"\g<0>e{power}", text)
     places = decimals(low, high)
     if any(end and not round(end, places) for end in (low, high)):
         places += 1  # an end that is not 0 does not read as 0

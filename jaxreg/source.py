@@ -94,8 +94,9 @@ def suited_to(dataset: Dataset, splits: int = 5, axes: Iterable[str] = ()) -> Ma
     one falls as 1/n: ten times as large for every power of ten that a split's rows are below `USUAL_ROWS`, up to two.
     """
     loss = {} if dataset.quantities is None else {"loss": "squared"}
+    design = {"design": "folds", "deals": DEALS} if dataset.folded else {"design": "parts"}
     if dataset.examples_are == "images":
-        return {"recipe": loss} if loss else {}
+        return {**(design if dataset.folded else {}), **({"recipe": loss} if loss else {})}
     import numpy as np
 
     rows, rarest = len(dataset.train.targets), int(np.bincount(dataset.strata).min())
@@ -112,7 +113,6 @@ def suited_to(dataset: Dataset, splits: int = 5, axes: Iterable[str] = ()) -> Ma
         if AXES[axis].falls and power
     }
     recipe = {"hidden": hidden, "batch_size": batch, "epochs": epochs, "scaling": "raw", **loss}
-    design = {"design": "folds", "deals": DEALS} if dataset.folded else {"design": "parts"}
     return {**design, "splits": splits, "recipe": recipe, "axes": values}
 
 

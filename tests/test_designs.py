@@ -72,3 +72,17 @@ def test_rows_that_were_trained_on_never_score_by_accident(tmp_path):
     with pytest.raises(UserError, match="without a test part"):
         jaxreg.run(folds, dataset=of_arrays((x, y, x, y), Reading()), out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_few_pictures_are_cross_validated_and_flat_bytes_are_a_table():
+    random = np.random.default_rng(0)
+    pictures, y = random.integers(0, 256, (60, 5, 4), dtype=np.uint8), np.resize([0, 1], 60)
+    asked, data = sweep_and_data(None, {"grid": "l2"}, data=(pictures, y))
+    assert asked.folded and data is not None and data.folded and data.picture == (5, 4)
+    assert asked.recipe.scaling == "unit" and data.train.inputs.dtype == np.uint8
+    flat = pictures.reshape(60, -1)
+    asked, as_bytes = sweep_and_data(None, {"grid": "l2"}, data=(flat, y))
+    _, as_numbers = sweep_and_data(None, {"grid": "l2"}, data=(flat.astype(float), y))
+    assert as_bytes is not None and as_numbers is not None and asked.folded
+    np.testing.assert_array_equal(as_bytes.train.inputs, as_numbers.train.inputs)
+    assert abs(as_bytes.train.inputs.mean()) < 1e-5 and "standardised by all rows" in as_bytes.notes[-1]

@@ -61,3 +61,9 @@ def test_signs_percent_and_words() -> None:
         "true", "false", "0", "1e-3", "1e-5", "0.3-0.5-0", "off",
     ]  # fmt: skip
     assert [listing(list("abc")[:n]) for n in range(4)] == ["", "a", "a and b", "a, b and c"]
+
+
+def test_large_numbers_share_an_exponent():
+    assert estimate(-3246389131661.0, -4275211521619.0, -2217566741703.0, signed=True) == "−3.2e12 (−4.3e12 to −2.2e12)"
+    assert estimate(7.325e12, 7.1e12, 7.5e12) == "7.33e12 (7.10e12 to 7.50e12)"
+    assert estimate(3060.0, 2629.0, 3491.0) == "3060 (2629 to 3491)"

@@ -8,7 +8,7 @@ from jaxreg.axes import AXES
 from jaxreg.spec.members import members
 from jaxreg.store.identity import key
 
-OTHER = {"hidden": [4], "width": 2.0, "batch_norm": True, "scaling": "raw"}
+OTHER = {"hidden": [4], "width": 2.0, "batch_norm": True, "scaling": "raw", "network": "mynets:wide"}
 
 
 def first(sweep, digest="abc"):
@@ -18,7 +18,7 @@ def first(sweep, digest="abc"):
 @pytest.mark.parametrize(
     "other",
     [
-        *({axis.field: OTHER.get(axis.field, axis.values[-2])} for axis in AXES.values()),
+        *({axis.field: OTHER[axis.field] if axis.field in OTHER else axis.values[-2]} for axis in AXES.values()),
         {"epochs": 3},
         {"seed": 5},
         {"splits": 3},

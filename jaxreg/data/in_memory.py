@@ -21,7 +21,7 @@ TARGET = "target"  # the name of the label beside arrays
 def of_arrays(data: Any, how: Reading, name: str = "arrays") -> Dataset:
     """Arrays or DataFrames: (x, y), (x, y, x_test, y_test), ((x, y), (x_test, y_test)), or a table with its label.
 
-    `x` is [row, feature], or [row, *picture] of 8-bit numbers, which stay as they are.
+    `x` is [row, feature], or [row, *picture] of 8-bit numbers, which stay as they are; all else is standardised.
 
     Raises:
         UserError: they do not belong together.
@@ -39,7 +39,7 @@ def of_arrays(data: Any, how: Reading, name: str = "arrays") -> Dataset:
     for x, y in zip(inputs, targets, strict=True):
         if len(x) != len(y) or not len(x):
             raise UserError(f"data: {count(len(x), 'row')} and {count(len(y), 'target')}; expected one for each.")
-    if all(getattr(x, "dtype", None) == np.uint8 for x in inputs):
+    if all(getattr(x, "dtype", None) == np.uint8 and x.ndim > 2 for x in inputs):
         return _of_pictures(inputs, targets, how, name)
     names = _names(targets[0])
     tables = [_framed(x, y, names) for x, y in zip(inputs, targets, strict=True)]

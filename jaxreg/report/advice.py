@@ -36,7 +36,7 @@ def scopes(results: Results, layout: Layout) -> tuple[Scope, Scope | None]:
     size = _size(own)
     if results.folded and size:
         there = (results.record.get("data") or {}).get("test_examples")
-        return Scope("parts", f"{size:,} of the {there:,} {are}" if isinstance(there, int) else f"{size:,} {are}"), None
+        return Scope("parts", f"{there if isinstance(there, int) else size:,} {are}, cross-validated"), None
     on_all = results.second_stage if len(results.second_stage) else members[members["split"] == "all"]
     parts = Scope("parts", f"{size:,} {are}" if size else f"a part of the {are}")
     if not results.advice("whole", results.measures.answered[0]):

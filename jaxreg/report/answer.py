@@ -6,7 +6,7 @@ The rule is that of `jaxreg.statistics.recommendation`. Here it becomes sentence
 from __future__ import annotations
 
 from jaxreg.formatting import NOTHING, known, listing, number, value_text
-from jaxreg.measures import MEASURES
+from jaxreg.measures import MEASURES, QUANTITIES
 from jaxreg.report import folds, looks, temperature
 from jaxreg.report.advice import (
     Row,
@@ -22,7 +22,7 @@ from jaxreg.report.averaging import averaging
 from jaxreg.report.layout import Layout
 from jaxreg.report.markdown import code
 from jaxreg.report.parts import Entry, Table
-from jaxreg.report.quoted import quoted
+from jaxreg.report.quoted import quoted, rmse_of
 from jaxreg.report.summaries import guessing
 from jaxreg.statistics.comparisons import UNDECIDED
 from jaxreg.store.results import Results
@@ -109,15 +109,17 @@ def _why_none(results: Results, layout: Layout, scope: Scope, rows: dict[str, Ro
 def _details(results: Results, scope: Scope, row: Row) -> str:
     """What the recommended cell gains and costs, and which are as good."""
     gain = f"{MEASURES[row['measure']].words} {change_text(row, row['measure'])}"
+    if results.measures is QUANTITIES and row["measure"] == results.measures.first:
+        gain += rmse_of(results, scope, row["cell"])
     said = f"{code(row['cell'])}: {gain}"
+    if scope.name == "whole":
+        own = results.of_whole(row["cell"], row["measure"])
+        sure = "and here too" if own and own["verdict"] == "lower" else "here better in the mean"
+        said += f" (significantly better on parts of them as {code(row['told_by'])}, {sure})"
     if row["other"] != row["measure"]:
         price = change_text(row, row["other"], "other_")
         sure = ", significant" if row.get("other_verdict") not in (UNDECIDED, None) else ", not significant"
         said += f"; {MEASURES[row['other']].words} {price}{sure if price != NOTHING else ''}"
-    if scope.name == "whole":
-        own = results.of_whole(row["cell"], row["measure"])
-        sure = "significantly better here too" if own and own["verdict"] == "lower" else "here better in the mean"
-        said += f" (significantly better on parts of them as {code(row['told_by'])}, {sure})"
     as_good = listed(row, "as_good")
     return f"{said}{f'; within one standard error of it: {listing([code(c) for c in as_good])}' if as_good else ''}."
 

@@ -6,6 +6,7 @@ from jaxreg.axes import AXES
 from jaxreg.formatting import count, known, listing, number
 from jaxreg.measures import MEASURES, VOTES, honest
 from jaxreg.report.advice import cell_at_best_epoch, change_text
+from jaxreg.report.findings import SMOOTHED
 from jaxreg.report.layout import Layout
 from jaxreg.report.markdown import code
 from jaxreg.report.summaries import diverged, guessing, means
@@ -126,7 +127,8 @@ def _edge(results: Results, layout: Layout) -> list[str]:
 
 def _unfinished(results: Results, layout: Layout) -> list[str]:
     """Cells of interest whose test loss fell over the last epochs, beyond its standard error."""
-    window = 2 if results.history["epoch"].max() >= 6 else 1
+    last = results.history["epoch"].max()
+    window = max(int(last) // SMOOTHED, 2 if last >= 6 else 1)
     cells = list(dict.fromkeys([layout.base, *(row["cell"] for row in results.chosen())]))
     kept = results.sound[results.sound["cell"].isin(cells)]
     history = results.history[results.history["member"].isin(kept["member"])].sort_values("epoch")
@@ -142,7 +144,8 @@ def _unfinished(results: Results, layout: Layout) -> list[str]:
     falling = [f"{code(cell)} by {number(table['fall'][cell], 2)}" for cell in cells if cell in table.index]
     if not falling:
         return []
-    epochs = "in the last epoch" if window == 1 else "from the two epochs before to the last two"
+    several = "two" if window == 2 else str(window)
+    epochs = "in the last epoch" if window == 1 else f"from the {several} epochs before to the last {several}"
     words = MEASURES[results.measures.first].words
     return [
         f"**Still improving at the last epoch**: test {words} fell {epochs}, {listing(falling)}. "

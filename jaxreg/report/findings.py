@@ -15,6 +15,7 @@ from jaxreg.statistics.label_noise import brier_rise
 from jaxreg.store.results import Results
 
 Row = dict[str, Any]
+SMOOTHED = 10  # of a learning curve's epochs so many parts, which are averaged over
 
 
 def changed(results: Results, layout: Layout) -> str:
@@ -115,6 +116,7 @@ def turned(results: Results, layout: Layout) -> list[str]:
         losses = history[history["cell"] == cell].groupby("epoch")[results.measures.first].mean()
         if len(losses) < 3:
             continue
+        losses = losses.rolling(max(1, len(losses) // SMOOTHED), min_periods=1).mean()  # many epochs jitter
         rise = float(losses.iloc[-1] - losses.min())
         if rise > 0.01 * losses.min():
             epoch = int(losses.index[int(losses.argmin())])

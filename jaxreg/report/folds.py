@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jaxreg.formatting import count, number
 from jaxreg.measures import MEASURES
-from jaxreg.report.advice import change_text
+from jaxreg.report.advice import change_text, purposes
 from jaxreg.report.layout import Layout
 from jaxreg.report.markdown import code
 from jaxreg.store.results import Results
@@ -26,7 +26,8 @@ def reading(results: Results) -> str:
     often = f" {deals} times" if deals > 1 else ""
     return (
         f"The {are} were dealt{often} into {folds} folds, and each is scored by {models} that were trained on the "
-        f"other folds. The error is that of {models} of this size, as a rule a little above that of one on all {are}. "
+        f"other folds; inputs were standardised by all {are}. The error is that of {models} of this size, as a rule a "
+        f"little above that of one on all {are}. "
         f"These {models} share {are}, so that the spread between folds would make intervals too narrow: they are those "
         "of nested cross-validation (Bates, Hastie and Tibshirani 2023), which trains without each pair of folds too."
         "\n\n"
@@ -36,13 +37,16 @@ def reading(results: Results) -> str:
 
 
 def settle(results: Results, layout: Layout) -> str:
-    """What it would take to tell the cell with the lowest mean; empty where that is the reference."""
-    best, first = results.choice("all", "best"), results.measures.first
-    change = results.change(layout.base, str(best["cell"]), first) if best is not None else None
-    if best is None or change is None or not change["difference"] < 0:
+    """What it would take to tell the cell that is best in the mean; empty where that is the reference."""
+    first = results.measures.purposes[purposes(results)[0]].measure
+    changes = results.against(layout.base, first)["difference"].dropna()
+    if changes.empty or not changes.min() < 0:
         return ""
+    best = str(changes.idxmin())
+    change = results.change(layout.base, best, first)
+    assert change is not None
     return (
-        f"**What would settle it**: more {results.examples_are}. {code(best['cell'])} has the lowest mean, "
+        f"**What would settle it**: more {results.examples_are}. {code(best)} is best in the mean, "
         f"{change_text(change, first)} in {MEASURES[first].words} (p = {number(change['p_adjusted'], 2)} after "
         f"correction for the number of cells); dealing the same {results.examples_are} again tells little more."
     )

@@ -57,3 +57,13 @@ def in_units(results: Results, squared_error: float) -> str:
     of = f" of {code(results.unit)}" if results.unit else ""
     share = results.predicted_share(squared_error)
     return f"RMSE{of} {number(squared_error**0.5)}{f', R² {fixed(share, 3)}' if known(share) else ''}"
+
+
+def rmse_of(results: Results, scope: Scope, cell: str) -> str:
+    """The root mean squared error of a cell, behind the change of its square."""
+    if scope.name == "whole":
+        row = results.of_whole(cell, results.measures.first)
+        error = float(row["mean"]) if row else np.nan
+    else:
+        error = float(results.loss(results.measures.loss)["error"].get(cell, np.nan))
+    return f", RMSE {number(error**0.5)}" if error >= 0 else ""

@@ -15,6 +15,8 @@ def calibration(results: Results, layout: Layout, scope: Scope) -> str:
     before, after = raw.get(layout.base), scaled.get(layout.base)
     if not (known(before) and known(after)) or "cross_entropy" not in purposes(results):
         return ""
+    if number(after) == number(before):
+        return ""
     base, best = layout.base_in_words, raw.drop(labels=[layout.base]).min()
     if after >= before:
         return (
