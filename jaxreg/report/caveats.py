@@ -127,8 +127,8 @@ def _edge(results: Results, layout: Layout) -> list[str]:
 
 def _unfinished(results: Results, layout: Layout) -> list[str]:
     """Cells of interest whose test loss fell over the last epochs, beyond its standard error."""
-    last = results.history["epoch"].max()
-    window = max(int(last) // SMOOTHED, 2 if last >= 6 else 1)
+    last = 0 if results.history.empty else int(results.history["epoch"].max())
+    window = max(last // SMOOTHED, 2 if last >= 6 else 1)
     cells = list(dict.fromkeys([layout.base, *(row["cell"] for row in results.chosen())]))
     kept = results.sound[results.sound["cell"].isin(cells)]
     history = results.history[results.history["member"].isin(kept["member"])].sort_values("epoch")
