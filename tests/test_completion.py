@@ -51,7 +51,7 @@ def test_flags_without_a_command_are_those_of_sweep(proposed):
 @pytest.mark.parametrize(
     ("command", "flags"),
     [
-        ("report", {"--for", "--help", "--out", "--predictions", "--reference"}),
+        ("report", {"--for", "--help", "--kind", "--out", "--predictions", "--reference"}),
         ("study", {"--help", "--notebook", "--regularizers", "--outliers", "--printed", "--cost"}),
         ("coverage", {"--help", "--only", "--repetitions", "--replicate"}),
     ],

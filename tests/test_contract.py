@@ -58,5 +58,5 @@ def test_a_discriminant_is_that_of_scikit_learn(share):
     # Its covariance is divided by the number of examples, ours by the degrees of freedom: that much colder it is.
     theirs = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=share).fit(x, labels)
     z = theirs.decision_function(tested) * (90 - 3) / 90
-    ours = module._discriminant(x, labels, tested, share)
+    ours = module.discriminant(x, labels, tested, share)
     np.testing.assert_allclose(ours, z - lse(z)[:, None], atol=1e-9)
