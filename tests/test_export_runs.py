@@ -147,7 +147,9 @@ def test_the_hparams_plugin_shows_cells_with_the_means_of_their_members(logs: Pa
     plugin = backend_context.Context(base_plugin.TBContext(data_provider=provider, logdir=str(logs)))
     asked = context.RequestContext()
     experiment = get_experiment.Handler(asked, plugin, "", api_pb2.GetExperimentRequest()).run()
-    assert {info.name for info in experiment.hparam_infos} == {"cell", "data", "l1", "l2", "early_stopping"}
+    assert {info.name for info in experiment.hparam_infos} == {
+        "cell", "data", "l1", "l2", "early_stopping", "averaged_epochs",
+    }  # fmt: skip
     (l1,) = [info for info in experiment.hparam_infos if info.name == "l1"]
     rows = everybody(torn())
     assert {value.number_value for value in l1.domain_discrete.values} == set(rows["l1"])

@@ -12,7 +12,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax
@@ -124,7 +124,9 @@ def register(
     batches = "conv_general_dilated" not in str(one.programs[2]) or jax.__version_info__ >= (0, 10)
     where = called if ":" in called else found_at(network)
     own = OwnNetwork(f"{called}{MARK}{digest[:16]}", size, units, paths, batches, where, init, apply)
-    return _REGISTRY.add(own)
+    # The first of two that are one, so that nothing is compiled anew; but where it was found now.
+    first = _REGISTRY.add(own)
+    return first if first.found_at == where else _REGISTRY.renew(replace(first, found_at=where))
 
 
 def _penalised(params: Any, order: list[str], outputs: int, asked: Penalised | None) -> tuple[str, ...]:
