@@ -70,13 +70,12 @@ def conclude(
 
 def _write_members(driver: Driver, with_predictions: bool) -> None:
     """Writes members.csv, history.csv and, up to a size or where asked for, predictions.npz."""
-    keys = [driver.keys[member.id] for member in driver.members]
-    predictions, path = driver.store.predictions(keys), driver.folder.path
+    predictions, path = driver.outputs(driver.members), driver.folder.path
     if with_predictions or predictions.size <= PREDICTIONS_LIMIT:
         write_predictions(path, driver.members, driver.dataset, predictions)
     else:
         driver.remove("predictions.npz")
-    single = [member for member in driver.members if len(member.left_out) < 2]
+    single = [member for member in driver.members if not member.nested]
     own = [driver.keys[member.id] for member in single]
     write_members(path, single, own, driver.store, driver.dataset.signature)
     encoding = driver.dataset.encoding
@@ -93,7 +92,7 @@ def _write_members(driver: Driver, with_predictions: bool) -> None:
 def _cross_validated(driver: Driver, single: pd.DataFrame) -> CrossValidated:
     """Models each row of which is predicted by a member that has not seen it; writes the members without two folds."""
     sweep, data = driver.sweep, driver.dataset
-    pairs = [member for member in driver.members if len(member.left_out) == 2]
+    pairs = [member for member in driver.members if member.nested]
     nested, _ = rows_of(pairs, [driver.keys[member.id] for member in pairs], driver.store, data.signature)
     write_csv(driver.folder.path / NESTED, nested)
     driver.about["nested_members"] = len(pairs)

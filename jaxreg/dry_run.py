@@ -32,15 +32,11 @@ def dry_run(sweep: Sweep, like: str | None, dataset: Dataset | None) -> int:
     if dataset is not None:
         check_task(sweep, dataset)
     measures = dataset.measures if dataset else CLASSES
-    if sweep.folded:  # what folds can tell is not known beforehand
-        return _warn(sweep)
-    found = outlook(sweep.splits, sweep.seeds, len(sweep.cells), like, examples=data.test_examples, measures=measures)
-    if sweep.splits * sweep.seeds > 1 and len(found):
-        print(foresight(found))
-    return _warn(sweep)
-
-
-def _warn(sweep: Sweep) -> int:
+    if sweep.splits * sweep.seeds > 1 and not sweep.folded:  # what folds can tell is not known beforehand
+        size = sweep.splits, sweep.seeds, len(sweep.cells)
+        found = outlook(*size, like, examples=data.test_examples, measures=measures)
+        if len(found):
+            print(foresight(found))
     for warning in sweep.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     return 0

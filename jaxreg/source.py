@@ -64,10 +64,10 @@ def sweep_and_data(
         dataset = dataset_of(made, progress)
     if made.folded and dataset is None:
         raise UserError(f'{mark}design: "folds" takes a table or arrays without a test part: give {mark}data.')
-    usual = None if dataset is None else suited_to(dataset, made.splits, made.axes)
-    sweep = load(file, flags, mark, usual)
-    if dataset is not None:
-        check_design(sweep, dataset)
+    if dataset is None:
+        return made.model_copy(update={"design": made.design or "parts"}), None
+    sweep = load(file, flags, mark, suited_to(dataset, made.splits, made.axes))
+    check_design(sweep, dataset)
     return sweep, dataset
 
 
@@ -90,8 +90,8 @@ def suited_to(dataset: Dataset, splits: int = 5, axes: Iterable[str] = ()) -> Ma
     For a table, networks by the number of training rows (64-32 up to 20,000, 128-64 beyond; 32 where there are fewer
     than 1,000), batches of 32 (16 of fewer than 1,000), as many epochs as make `STEPS` steps on a split, from 15 to
     100; as many splits, up to 5, as leave four rows of the rarest class in each, or, where all rows score, a
-    cross-validation that deals them `DEALS` times; and values of those `axes` whose best
-    one falls as 1/n: ten times as large for every power of ten that a split's rows are below `USUAL_ROWS`, up to two.
+    cross-validation that deals them `DEALS` times; and values of those `axes` whose best one falls as 1/n: ten times as
+    large for every power of ten that a split's rows are below `USUAL_ROWS`, up to two.
     """
     loss = {} if dataset.quantities is None else {"loss": "squared"}
     design = {"design": "folds", "deals": DEALS} if dataset.folded else {"design": "parts"}

@@ -22,9 +22,11 @@ def lacking(values: pd.Series) -> str:
 
 
 def encoded(
-    parts: tuple[Rows, Rows], features: Sequence[str], name: str
+    parts: tuple[Rows, Rows], features: Sequence[str], name: str, first: str
 ) -> tuple[list[np.ndarray], Encoding, list[str]]:
     """Both parts as float32 [row, feature], how other rows become such, and what was done.
+
+    All is decided by the first part, which notes call as `first` says.
 
     Raises:
         UserError: a column lacks values, has infinite ones, numbers the rows, is a time, or has too many texts.
@@ -45,11 +47,9 @@ def encoded(
     made = [encoding.encode(part) for part in parts]
     notes = []
     if len(texts) < len(features):
-        notes.append(f"{count(len(features) - len(texts), 'column')} of numbers, standardised by the training rows")
+        notes.append(f"{count(len(features) - len(texts), 'column')} of numbers, standardised by {first}")
     if texts:
-        notes.append(
-            f"{listing(texts)} one-hot, by the values in the training rows: {made[0].shape[1]} features in all"
-        )
+        notes.append(f"{listing(texts)} one-hot, by the values in {first}: {made[0].shape[1]} features in all")
     return made, encoding, notes
 
 

@@ -47,10 +47,8 @@ def dataset(train: pd.DataFrame, test: pd.DataFrame | None, how: Reading, name: 
     else:
         assert test is not None
         parts = Rows(train), Rows(test)
-    arrays, encoding, more = encoded(parts, features, name)
+    arrays, encoding, more = encoded(parts, features, name, "all rows" if found.folded else "the training rows")
     made = [Part(x, y) for x, y in zip(arrays, found.targets, strict=True)]
-    if found.folded:
-        more = [note.replace("the training rows", "all rows") for note in more]
     words = ("rows", "features", (*found.notes, *more), found.quantities, found.folded, encoding)
     return Dataset(name, made[0], made[1], targets.classes, None, digest(*made), groups, *words)
 

@@ -14,10 +14,10 @@ from jaxreg.store.results import Results
 
 def quoted(results: Results, layout: Layout, scope: Scope) -> str:
     """The scores that one would quote on the whole set, of the reference."""
+    who = f"{layout.base_in_words[:1].upper()}{layout.base_in_words[1:]}"
     if results.folded:
-        return _by_folds(results, layout)
-    who = layout.base_in_words
-    who = f"{who[:1].upper()}{who[1:]}, on all of them"
+        return _by_folds(results, layout, who)
+    who += ", on all of them"
     if results.measures is not CLASSES:
         row = results.of_whole(layout.base, results.measures.first)
         if scope.name != "whole" or row is None:
@@ -35,7 +35,7 @@ def quoted(results: Results, layout: Layout, scope: Scope) -> str:
     )
 
 
-def _by_folds(results: Results, layout: Layout) -> str:
+def _by_folds(results: Results, layout: Layout, who: str) -> str:
     """The same by cross-validation, with intervals."""
 
     def error(loss: str) -> tuple[float, float, float]:
@@ -43,7 +43,6 @@ def _by_folds(results: Results, layout: Layout) -> str:
         value, low, high = (float(rows[f"error{end}"].get(layout.base, np.nan)) for end in ("", "_low", "_high"))
         return value, low, high
 
-    who = f"{layout.base_in_words[:1].upper()}{layout.base_in_words[1:]}"
     found = error(results.measures.loss)
     if results.measures is not CLASSES:
         return f"{who}: {in_units(results, found[0])}; squared error {estimate(*found)}."

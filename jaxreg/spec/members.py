@@ -34,6 +34,11 @@ class Member:
         return None if self.cell.after is None else self._id_in(self.cell.after)
 
     @property
+    def nested(self) -> bool:
+        """Whether it lacks two folds: trained for the intervals of a cross-validation alone."""
+        return len(self.left_out) == 2
+
+    @property
     def settings(self) -> Settings:
         return self.cell.settings
 

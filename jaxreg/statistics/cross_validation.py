@@ -89,7 +89,7 @@ def cross_validated(
         numbers: the fold of each example, by deal.
     """
     count, deals = int(numbers.max()) + 1, members["deal"] if "deal" in members else pd.Series(0, members.index)
-    examples, seeds = np.arange(numbers.shape[1]), int(members["seed"].max()) + 1
+    seeds = int(members["seed"].max()) + 1
     own, nested, rows = [], [], []
     for _, some in members.groupby(["cell", deals.astype(int), "seed"], sort=False):
         first = some.iloc[0]
@@ -107,9 +107,7 @@ def cross_validated(
         rows.append({**single.iloc[0], **scores, **name, "diverged_at": some["diverged_at"].min()})
     table = pd.DataFrame(rows).drop(columns="deal", errors="ignore")
     deal_of = table["seed"].to_numpy(dtype=np.int64) // seeds
-    source = np.stack([*own, *nested])
-    assert source.shape == (len(own) * (count + 1), len(examples))
-    return CrossValidated(table, OutOfFold(outputs, source), Folds(numbers, count, deal_of))
+    return CrossValidated(table, OutOfFold(outputs, np.stack([*own, *nested])), Folds(numbers, count, deal_of))
 
 
 class NestedLosses:
@@ -183,8 +181,7 @@ class CrossValidation(TwoWay):
 
     def _nested(self, found: Estimate, square: np.ndarray) -> Estimate:
         with np.errstate(invalid="ignore"):
-            independent = np.where(found.error > 0, found.error**2 * (1 - found.from_units), 0.0)
-            independent = np.where(np.isnan(found.error), np.nan, independent)
+            independent = np.where(found.error == 0, 0.0, found.error**2 * (1 - found.from_units))
             error = np.sqrt(np.clip(square, independent, self._folds.number * independent))
             share = np.where(error > 0, 1 - independent / error**2, 0.0)
         freedom = np.full_like(error, self._folds.number * len(self._folds.numbers) - 1)

@@ -78,15 +78,10 @@ def predictions_of(measures: Measures, outputs: Outputs, targets: np.ndarray, un
     return ClassPredictions(outputs, targets) if measures is CLASSES else QuantityPredictions(outputs, targets, unit)
 
 
-class ClassPredictions:
-    """Log-probabilities [member, example, class] and labels [example]."""
+class _Labelled:
+    """Examples with a label, which is their stratum too."""
 
-    measures = CLASSES
-
-    def __init__(self, log_probabilities: Outputs, labels: np.ndarray) -> None:
-        self.log_probabilities = log_probabilities
-        self.labels = np.asarray(labels).astype(np.int64)
-        self._temperatures: dict[tuple[int, ...], Temperatures] = {}
+    labels: np.ndarray
 
     @property
     def strata(self) -> np.ndarray:
@@ -95,6 +90,17 @@ class ClassPredictions:
     @property
     def examples(self) -> int:
         return len(self.labels)
+
+
+class ClassPredictions(_Labelled):
+    """Log-probabilities [member, example, class] and labels [example]."""
+
+    measures = CLASSES
+
+    def __init__(self, log_probabilities: Outputs, labels: np.ndarray) -> None:
+        self.log_probabilities = log_probabilities
+        self.labels = np.asarray(labels).astype(np.int64)
+        self._temperatures: dict[tuple[int, ...], Temperatures] = {}
 
     def blocks(self, cells: int, where: Design) -> Iterator[slice]:
         _, examples, classes = self.log_probabilities.shape
@@ -166,7 +172,7 @@ class QuantityPredictions:
         return found
 
 
-class VotePredictions:
+class VotePredictions(_Labelled):
     """The classes that models name [member, example], of so many, and labels [example]."""
 
     measures = VOTES
@@ -175,14 +181,6 @@ class VotePredictions:
         self, answers: Int[np.ndarray, "member example"], labels: Int[np.ndarray, " example"], classes: int
     ) -> None:
         self.answers, self.labels, self.classes = answers, labels, classes
-
-    @property
-    def strata(self) -> np.ndarray:
-        return self.labels
-
-    @property
-    def examples(self) -> int:
-        return len(self.labels)
 
     def blocks(self, cells: int, where: Design) -> Iterator[slice]:
         each = cells * len(self.measures.terms) * where.units + 4 * len(where.order) * self.classes

@@ -208,7 +208,7 @@ def complete(tables: Mapping[str, pd.DataFrame], asked: Mapping[str, Any]) -> tu
         return None  # not as a run writes it: there is nothing to hold the tables against
     try:
         sweep = read(asked)
-        tabled = [m for m in members(sweep) if len(m.left_out) < 2]
+        tabled = [m for m in members(sweep) if not m.nested]
         wanted = {m.id: (m.cell.name, str(m.split), m.seed) for m in tabled}
         surely = [m.id for m in tabled if first_look(m, sweep) == 1]
     except UserError as error:
