@@ -211,7 +211,8 @@ def test_the_page_speaks_of_folds_and_of_no_variance(run):
     page = run.report
     assert page.startswith("# wine-l2: error by cross-validation\n")
     first = page.split("## Caveats")[0]
-    assert "On 178 rows, cross-validated" in first and "networks that have not seen it" in first and "nested" not in first
+    assert "On 178 rows, cross-validated" in first
+    assert "networks that have not seen it" in first and "nested" not in first
     table = page.split("## All cells")[1]
     assert "| Bias" not in table and "nested cross-validation" in page and "`--design parts` has them" in page
     results = read(run.folder, for_report=True)

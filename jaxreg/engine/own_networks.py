@@ -12,7 +12,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import jax
@@ -38,11 +38,15 @@ class OwnNetwork:
     width: int  # numbers that are on their way for one example
     penalised_paths: tuple[str, ...]
     side_by_side: bool
-    found_at: str | None = field(compare=False)  # where Python finds it: package.module:name
     _init: Callable[..., Any] = field(compare=False, repr=False)
     _apply: Callable[..., Any] = field(compare=False, repr=False)
 
     masks_padding = False  # its batch statistics would have the padding in
+
+    @property
+    def found_at(self) -> str | None:
+        """Where Python finds it: package.module:name."""
+        return _FOUND_AT.get(self.name)
 
     def __str__(self) -> str:
         return self.name.partition(MARK)[0]
@@ -69,6 +73,7 @@ class OwnNetwork:
         return sum((leaf.reshape(-1)[0] for leaf in jax.tree.leaves(gradient)), jnp.zeros([]))
 
 
+_FOUND_AT: dict[str, str | None] = {}  # by name
 _REGISTRY: Registry[OwnNetwork] = Registry("network")
 known, unknown = _REGISTRY.known, _REGISTRY.unknown
 
@@ -123,10 +128,9 @@ def register(
     # Its gradient can't be batched inside a shard_map: NotImplementedError in 0.7.2, none in 0.10.
     batches = "conv_general_dilated" not in str(one.programs[2]) or jax.__version_info__ >= (0, 10)
     where = called if ":" in called else found_at(network)
-    own = OwnNetwork(f"{called}{MARK}{digest[:16]}", size, units, paths, batches, where, init, apply)
-    # The first of two that are one, so that nothing is compiled anew; but where it was found now.
-    first = _REGISTRY.add(own)
-    return first if first.found_at == where else _REGISTRY.renew(replace(first, found_at=where))
+    own = OwnNetwork(f"{called}{MARK}{digest[:16]}", size, units, paths, batches, init, apply)
+    _FOUND_AT[own.name] = where  # two that are one may be found in two places: the last counts
+    return _REGISTRY.add(own)
 
 
 def _penalised(params: Any, order: list[str], outputs: int, asked: Penalised | None) -> tuple[str, ...]:

@@ -32,11 +32,6 @@ class Registry(Generic[One]):
         """Makes it known; of two that are one, the first."""
         return self._known.setdefault(one.name, one)
 
-    def renew(self, one: One) -> One:
-        """Puts one in the place of its equal."""
-        self._known[one.name] = one
-        return one
-
     def known(self, name: str) -> One:
         """The one that settings name. Raises `UserError` where it is not registered in this process."""
         if name not in self._known:
