@@ -52,6 +52,12 @@ def test_an_epoch_has_as_many_examples_and_shows_each_row_as_often(rows, more, b
         assert np.unique(shown).size == shown.size and set(shown) <= set(own), "a pass shows no row twice"
 
 
+@given(st.lists(st.integers(0, 2**64 - 1) | st.integers(0, 3), max_size=60))
+def test_rows_are_in_the_order_of_a_stable_sort_where_numbers_are_equal_too(bits):
+    numbers = np.array(bits, np.uint64)
+    np.testing.assert_array_equal(grouping.ascending(numbers), np.argsort(numbers, kind="stable"))
+
+
 @pytest.mark.parametrize("rule", ["off", WATCHING])
 def test_as_many_as_a_split_has_is_all(train, small, rule):
     given = {"early_stopping": rule, "scaling": "standard", "dropout": 0.2, "splits": 2}

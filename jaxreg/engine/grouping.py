@@ -192,12 +192,19 @@ def epoch_order(data: MemberData, epoch: int) -> np.ndarray:
     a number of epochs each row is seen as often as any other, or once more.
     A run that continues another goes on counting epochs. With its predecessor's batches over again, batch
     normalisation knew them by heart: the last training loss of `batch_norm_normalized` was 3 % too low.
-    Drawn on the host: sorting 60,000 random keys takes JAX on a CPU 45 ms, NumPy 3.
+    Drawn on the host: sorting 60,000 random keys takes JAX on a CPU 45 ms, NumPy one.
     """
     *identity, _ = map(int, data.hyper.identity)
     first, skipped = divmod((data.epochs_before + epoch) * data.epoch_examples, data.rows.size)
     passes = -(-(skipped + data.epoch_examples) // data.rows.size)
     # Raw bits and a stable sort, which NumPy promises for all versions; `Generator.permutation` may change.
     bits = [np.random.PCG64([*identity, first + more]).random_raw(data.rows.size) for more in range(passes)]
-    rows = np.concatenate([data.rows[np.argsort(own, kind="stable")] for own in bits])
+    rows = np.concatenate([data.rows[ascending(own)] for own in bits])
     return in_batches(rows[skipped : skipped + data.epoch_examples], data.member.settings.batch_size)
+
+
+def ascending(bits: np.ndarray) -> np.ndarray:
+    """The order of a stable sort, by NumPy's default one: four times as fast, and the same where all numbers differ."""
+    order = np.argsort(bits)
+    found = bits[order]
+    return order if (found[1:] != found[:-1]).all() else np.argsort(bits, kind="stable")

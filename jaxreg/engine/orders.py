@@ -54,7 +54,15 @@ class Orders:
         return wanted, partial(self._thread.submit, self._draw, pairs)
 
     def _draw(self, pairs: Sequence[tuple[MemberData | None, int]]) -> Any:
+        drawn: dict[Any, np.ndarray] = {}  # cells are paired: most members of a chunk share their order with others
+
+        def order(one: MemberData, epoch: int) -> np.ndarray:
+            whose = id(one.rows), *map(int, one.hyper.identity[:3]), one.epochs_before + epoch
+            if whose not in drawn:
+                drawn[whose] = epoch_order(one, epoch)
+            return drawn[whose]
+
         nobody = np.zeros(self._shape, np.int32)
         return self._programs.per_member(
-            np.stack([nobody if one is None else epoch_order(one, epoch) for one, epoch in pairs])
+            np.stack([nobody if one is None else order(one, epoch) for one, epoch in pairs])
         )
