@@ -67,7 +67,9 @@ NOTEBOOK, TABLE = learner(), learner(Signature((30,), 2, 1000, 100), hidden=[16]
     ("where", "whom", "expected"),
     [
         (mesh("cpu"), NOTEBOOK, 1),
-        (mesh("cpu"), TABLE, 8),
+        (mesh("cpu"), TABLE, 16),
+        (mesh("cpu", count=16), TABLE, 8),
+        (mesh("cpu", count=256), TABLE, 1),
         (mesh("cpu"), learner(hidden=[32]), 8),
         (mesh("cpu"), learner(hidden=[128, 64]), 1),
         (mesh("tpu", "TPU v5 lite", 16 * GIB), NOTEBOOK, 24),

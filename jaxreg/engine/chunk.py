@@ -143,7 +143,7 @@ class Chunk:
         losses = self.train()
         weights = self.state.weights
         # A fifth of the test images: on all of them each epoch, evaluating took 16 % of the default sweep's time.
-        _, tested = self._scoring.tested(self._hyper, weights, self.data.curve, self._unseen_rows)
+        _, tested = self._scoring.tested(self._hyper, weights, self._scoring.curve, self._unseen_rows)
         validated = None
         if self.group.stops:
             validated = self._scoring.fitted(self._hyper, weights, self._validation_rows)
@@ -206,7 +206,7 @@ class Chunk:
     def score(self) -> tuple[Weights, Evaluation, Evaluation, Any]:
         """Everybody's weights as they count, scores on own and on test examples, and predictions of the latter."""
         hyper, weights, own = self._hyper, self._standing.kept, self._unseen_rows
-        predictions, tested = self._scoring.tested(hyper, weights, self.data.everything, own, last=True)
+        predictions, tested = self._scoring.tested(hyper, weights, self._scoring.everything, own, last=True)
         # With validation data the same program scores those in every epoch.
         fitted = self._scoring.fitted(hyper, weights, self._rows, seldom=not self.group.stops)
         return weights, fitted, tested, predictions

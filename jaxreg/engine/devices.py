@@ -167,8 +167,10 @@ TPU_MEMORY = {
 TPU_SHARE = 2 / 3
 SUBLANES = 8  # rows of a TPU's register: a value for each of 24 members takes no more of them than for each of 20
 # Two cores, `--only blocks`: eight members side by side are 1.2 to 1.6 times as fast as one where their weights and
-# moments fit; from 1.3 MB a member on there is nothing to gain, at 3.2 MB (the notebook's network) a quarter to lose.
-CPU_STATE, CPU_MOST = 2_500_000, 8
+# moments fit, and 16 of the networks of tables 1.2 to 1.5 times as fast as eight; from 1.3 MB a member on there is
+# nothing to gain, at 3.2 MB (the notebook's network) a quarter to lose. On many cores fewer each: a sweep has some 80
+# members, and a place that nobody is in takes as long as one with a member.
+CPU_STATE, CPU_MOST, CPU_PLACES = 2_500_000, 16, 128
 # No GPU was at hand: an estimate. An epoch's step is some 27 kernels of about 3 microseconds each, and Adam's streams
 # take 2 for each member of the notebook's network on an H100: from 32 members on, they are most of it.
 OTHER_MOST = 32
@@ -177,8 +179,8 @@ OTHER_MOST = 32
 def block(mesh: Mesh, learner: Learner) -> Block:
     """How many members of one program a device trains side by side.
 
-    It follows from the kind of device and the network alone: not from how many members there are, so that a sweep that
-    is stopped and continued, or grows, trains everybody in the same program.
+    It follows from the devices and the network alone: not from how many members there are, so that a sweep that is
+    stopped and continued, or grows, trains everybody in the same program.
     """
     if not learner.network.side_by_side:
         return Block(1, "convolutions of several members need JAX 0.10")
@@ -187,7 +189,8 @@ def block(mesh: Mesh, learner: Learner) -> Block:
     count, units = learner.network.parameters(inputs), learner.network.units(inputs)
     state = STATE_BYTES * count
     if device.platform == "cpu":
-        members = 2 ** int(math.log2(min(CPU_MOST, max(1, CPU_STATE / state))))
+        most = max(1, min(CPU_MOST, CPU_PLACES // mesh.devices.size))
+        members = 2 ** int(math.log2(min(most, max(1, CPU_STATE / state))))
         if members == 1:
             return Block(1, f"a member's {state / 1e6:.2g} MB of weights and moments fill a core's cache")
         return Block(members, f"{members} times {state / 1e6:.2g} MB of weights and moments in 2.5 MB of cache")

@@ -29,12 +29,10 @@ class PlacedData(NamedTuple):
     host: Dataset
     train: Part
     test: Part
-    curve: RowsToScore  # of the test part, behind a point of a learning curve
-    everything: RowsToScore  # all of the test part
+    curve: np.ndarray  # "test_example" behind a point of a learning curve
 
 
-def _to_score(rows: np.ndarray, most: int) -> RowsToScore:
-    size = training.EVALUATION_BATCH
+def _to_score(rows: np.ndarray, most: int, size: int) -> RowsToScore:
     batches = in_batches(rows, size)
     padded = np.full((-(-most // size), size), -1, np.int32)
     padded[: len(batches)] = batches
@@ -45,9 +43,11 @@ def placed(dataset: Dataset, curve: np.ndarray, programs: Programs) -> PlacedDat
     """A data set put on the devices, with the rows of its test part that curves are drawn from."""
     # Copies, since arrays from files are read-only and JAX on a CPU would share their memory.
     train, test = programs.shared(jax.tree.map(np.array, (dataset.train, dataset.test)))
-    everything = np.arange(len(dataset.test.targets))
-    rows = [programs.shared(_to_score(some, everything.size)) for some in (curve, everything)]
-    return PlacedData(dataset, Part(*train), Part(*test), *rows)
+    return PlacedData(dataset, Part(*train), Part(*test), curve)
+
+
+CPU_EXAMPLES = 8000
+"""That a core predicts at once, all of its members together: with 16,000 each takes four times as long (64 units)."""
 
 
 class Scoring:
@@ -55,11 +55,18 @@ class Scoring:
 
     def __init__(self, learner: Learner, data: PlacedData, programs: Programs):
         self._learner, self._data, self._programs = learner._replace(precision="float32"), data, programs
+        self._size = training.EVALUATION_BATCH
+        if programs.mesh.devices.flat[0].platform == "cpu":
+            self._size = min(self._size, max(1, CPU_EXAMPLES // programs.block))
+        everything = np.arange(len(data.host.test.targets))
+        self.curve, self.everything = (
+            programs.shared(_to_score(rows, everything.size, self._size)) for rows in (data.curve, everything)
+        )
 
     def place(self, rows: Sequence[np.ndarray], each: int, most: int) -> RowsToScore:
         """Rows of the training part, at most ``each`` for each member and padded to as many; batches like ``most``."""
         even = [np.pad(some, (0, each - some.size), constant_values=-1) for some in rows]
-        asked = [_to_score(some, most) for some in even]
+        asked = [_to_score(some, most, self._size) for some in even]
         place = self._programs.per_member
         own, batches = place(np.stack([one.rows for one in asked])), place(np.stack([one.batches for one in asked]))
         return RowsToScore(own, batches, self._programs.shared(asked[0].steps))
