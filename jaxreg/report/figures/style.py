@@ -84,10 +84,12 @@ def canvas(height: float, rows: int = 1, columns: int = 1, **kwargs: Any) -> tup
 
 def png(figure: Figure) -> bytes:
     """The figure as PNG bytes in 256 colours, the same for the same input."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+    drawn = FigureCanvasAgg(figure)  # and not `savefig`, whose PNG would have to be read again: a fifth of the time
+    figure.set_dpi(DPI)
+    drawn.draw()
     small = io.BytesIO()
-    Image.open(buffer).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(small, format="png", optimize=True)
+    image = Image.fromarray(np.asarray(drawn.buffer_rgba())).convert("RGB")
+    image.quantize(256, dither=Image.Dither.NONE).save(small, format="png", optimize=True)
     return small.getvalue()
 
 
