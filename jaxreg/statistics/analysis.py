@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from jaxreg.files import write_csv, write_npz
 from jaxreg.measures import CLASSES, PARTS, Measures
@@ -72,6 +73,8 @@ class Analysis:
         return replace(self, whole=whole, recommendation=found)
 
 
+# Products are small: more threads of BLAS only wait for each other, on a busy machine for seconds.
+@threadpool_limits.wrap(limits=1, user_api="blas")
 def analyse(
     members: pd.DataFrame,
     predictions: Predictions,
