@@ -19,6 +19,7 @@ from jaxreg.statistics.boundaries import Look
 from jaxreg.statistics.cross_validation import CrossValidated, Folds, cross_validated
 from jaxreg.statistics.predictions import Outputs, Predictions
 from jaxreg.statistics.whole import whole
+from jaxreg.store.predictions import scored
 from jaxreg.store.reading_tables import read_table
 from jaxreg.store.tables import PREDICTIONS_LIMIT, features_of, rows_of, write_members, write_predictions
 
@@ -52,7 +53,7 @@ def conclude(
         rows, outputs, folds = _cross_validated(driver, rows)
     tables = analysis.analyse(
         rows,
-        driver.scored(outputs),
+        scored(outputs, dataset),
         list(rows["member"]),
         dataset.test.inputs,
         dataset.picture,
@@ -129,4 +130,4 @@ def _on_everything(driver: Driver) -> tuple[pd.DataFrame, Predictions]:
     rows, _ = rows_of(wanted, keys, driver.store, driver.dataset.signature)
     added = rows["member"].isin([member.id for member in driver.second_stage])
     write_csv(driver.folder.path / "second_stage.csv", rows[added])
-    return rows, driver.scored(driver.outputs(wanted))
+    return rows, scored(driver.outputs(wanted), driver.dataset)

@@ -17,7 +17,6 @@ from jaxreg.engine.progress import Progress
 from jaxreg.formatting import count, duration
 from jaxreg.spec.members import Member, first_look, members
 from jaxreg.spec.sweep import Sweep
-from jaxreg.statistics.predictions import Outputs, Predictions, predictions_of
 from jaxreg.store.folder import Folder
 from jaxreg.store.identity import key
 from jaxreg.store.members import SMALL_WEIGHT, Damaged, MemberResult, MemberState
@@ -171,11 +170,6 @@ class Driver:
     def outputs(self, members: Sequence[Member]) -> StoredPredictions:
         """What finished members predict of the test part."""
         return self.store.predictions([self.keys[member.id] for member in members])
-
-    def scored(self, outputs: Outputs) -> Predictions:
-        """Outputs for the test part, to be scored."""
-        data = self.dataset
-        return predictions_of(data.measures, outputs, data.test.targets, data.unit)
 
     def _state(self, name: str) -> Any:
         return self.store.state(self.keys[name])

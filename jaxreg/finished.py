@@ -13,7 +13,6 @@ import pandas as pd
 from jaxreg.data.dataset import Dataset
 from jaxreg.errors import UserError
 from jaxreg.formatting import brief
-from jaxreg.report import page
 from jaxreg.spec import second_stage
 from jaxreg.spec.load import read as read_sweep
 from jaxreg.spec.sweep import Sweep
@@ -78,7 +77,9 @@ class Run:
     @property
     def verdict(self) -> str:
         """The first sentence of the report."""
-        return page.headline(self.folder)
+        from jaxreg.report.page import headline  # SciPy and Matplotlib, which training need not wait for
+
+        return headline(self.folder)
 
     @property
     def figures(self) -> dict[str, Path]:

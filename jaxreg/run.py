@@ -11,7 +11,9 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from jaxreg.data.dataset import Dataset
@@ -129,10 +131,9 @@ def run(
     def trainer() -> AnyTrainer:
         from jaxreg.engine.trainer import Trainer  # JAX, which a run that only wants its report has no use for
 
+        # SciPy's and Matplotlib's part of the start, nearly a second, while JAX compiles.
+        Thread(target=import_module, args=("jaxreg.conclude",), name="imports").start()
         return Trainer(sweep, dataset, block, devices, progress, keep_state)
-
-    from jaxreg.conclude import conclude  # pandas' and SciPy's part of the start, which wrong input need not wait for
-    from jaxreg.settle import settle, wanted
 
     with ExitStack() as held:
         if on is not None:
@@ -150,9 +151,13 @@ def run(
         try:
             looks = look = None
             if sweep.settle:
+                from jaxreg.settle import settle, wanted
+
                 looks, look = settle(driver, trainer, wanted(purpose, difference, budget, dataset.measures), began)
             else:
                 driver.train(trainer)
+            from jaxreg.conclude import conclude
+
             conclude(driver, trainer, with_predictions, looks, look, report)
         except KeyboardInterrupt:
             raise Interrupted(f"interrupted: {driver.kept}\nThe same command goes on from there.") from None

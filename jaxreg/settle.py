@@ -23,6 +23,7 @@ from jaxreg.statistics.comparisons import LEVEL, Difference, against, moderated
 from jaxreg.statistics.groups import counted, differences, grouped, reference_of, settings_of
 from jaxreg.statistics.sequential import Decision, decide, limit
 from jaxreg.statistics.spreads import spread
+from jaxreg.store.predictions import scored
 from jaxreg.store.reading_tables import read_table
 from jaxreg.store.tables import rows_of
 
@@ -102,7 +103,7 @@ class Seen(NamedTuple):
 def _seen(driver: Driver) -> Seen:
     keys = [driver.keys[member.id] for member in driver.members]
     members, _ = rows_of(driver.members, keys, driver.store, driver.dataset.signature)
-    predictions = driver.scored(driver.outputs(driver.members))
+    predictions = scored(driver.outputs(driver.members), driver.dataset)
     cells = counted(members, list(members["member"]))
     plain = reference_of(cells, settings_of(members))
     if plain is None:

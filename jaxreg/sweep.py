@@ -117,7 +117,6 @@ def _command(arguments: list[str], prog: str) -> int:
 
         dataset = dataset or dataset_of(sweep, shown)
 
-        from jaxreg.report.page import headline  # seconds, which wrong or missing data need not wait for
         from jaxreg.run import run
 
         typed = shlex.join([*prog.split(), *arguments])
@@ -136,6 +135,8 @@ def _command(arguments: list[str], prog: str) -> int:
             difference=least,
             budget=longest,
         )
+        from jaxreg.report.page import headline
+
         printed(f"{headline(result.folder)}\nwrote {folder / 'report.md'}")
     return 0
 

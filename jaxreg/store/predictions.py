@@ -1,12 +1,18 @@
-"""Log-probabilities that stay on disk until they are asked for."""
+"""What members predict of the test part, which stays on disk until it is asked for."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from jaxreg.data.dataset import Dataset
+
+if TYPE_CHECKING:
+    from jaxreg.statistics.predictions import Outputs, Predictions
 
 
 class StoredPredictions:
@@ -41,3 +47,10 @@ class StoredPredictions:
         classes = self.shape[2]
         offset = self._offset + start * classes * self.dtype.itemsize
         return np.fromfile(file, self.dtype, (stop - start) * classes, offset=offset).reshape(stop - start, classes)
+
+
+def scored(outputs: Outputs, data: Dataset) -> Predictions:
+    """Outputs for the test part of a data set, to be scored."""
+    from jaxreg.statistics.predictions import predictions_of  # SciPy, which training need not wait for
+
+    return predictions_of(data.measures, outputs, data.test.targets, data.unit)
