@@ -8,6 +8,8 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 from jaxreg import __version__
@@ -22,6 +24,8 @@ from jaxreg.store.identity import key
 from jaxreg.store.members import SMALL_WEIGHT, Damaged, MemberResult, MemberState
 from jaxreg.store.on_disk import OnDisk
 from jaxreg.store.predictions import StoredPredictions
+
+WRITERS = 8
 
 
 @runtime_checkable  # so that the tests can check arguments by their annotations
@@ -220,21 +224,23 @@ class Driver:
         """Puts members on disk, and what they took; Ctrl-C in between waits until all of it is there."""
         left = list(done)
         try:
-            while left:
-                self._keep_one(left[0], made)
-                left.pop(0)
+            # Several at once: a disk makes the files of four durable in the time of one, 2 ms.
+            with ThreadPoolExecutor(WRITERS, "writer") as writers:
+                for one, _ in zip(done, writers.map(partial(self._put, made=made), done), strict=True):
+                    left.pop(0)
+                    if isinstance(one, MemberResult):
+                        self.finished.add(one.id)
+                        self._kinds[one.id] = kind(made)
             self._note()
         except KeyboardInterrupt:
             self._keep(left, made)
             raise
 
-    def _keep_one(self, one: MemberResult | MemberState, made: Mapping[str, Any]) -> None:
+    def _put(self, one: MemberResult | MemberState, made: Mapping[str, Any]) -> None:
         if isinstance(one, MemberState):
             self.store.keep_state(self.keys[one.id], one)
             return
         self.store.keep(self.keys[one.id], one, made, with_weights=one.id in self._followed)
-        self.finished.add(one.id)
-        self._kinds[one.id] = kind(made)
         if not self.keep_state:
             self.store.drop_state(self.keys[one.id])
 

@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from threading import Lock
 from typing import IO
 
 import numpy as np
@@ -44,9 +45,13 @@ def remove_halves(folders: Sequence[Path]) -> None:
 
 
 def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
+    with _ASKING:
+        mask = os.umask(0)
+        os.umask(mask)
     return mask
+
+
+_ASKING = Lock()  # the mask can only be asked for by setting it, and several threads write
 
 
 def write_bytes(path: Path, content: bytes) -> Path:
