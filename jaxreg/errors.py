@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import gc
 import sys
 from collections.abc import Callable
 from io import TextIOWrapper
@@ -32,6 +33,8 @@ def exit_code(command: Callable[[], int | None], interrupted: str = "interrupted
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors=PLAINLY)
+    thresholds = gc.get_threshold()
+    gc.set_threshold(*SELDOM)
     try:
         with heard():
             return command() or 0
@@ -43,6 +46,14 @@ def exit_code(command: Callable[[], int | None], interrupted: str = "interrupted
         return _end(INTERRUPTED, f"\n{stop}")
     except KeyboardInterrupt:
         return _end(INTERRUPTED, f"\n{interrupted}")
+    finally:
+        gc.set_threshold(*thresholds)
+
+
+SELDOM = (50_000, 20, 100)
+"""When Python looks for cycles. Libraries that are imported make many objects: looking at them again and again took a
+seventh of the time of a short sweep.
+"""
 
 
 def _plainly(error: UnicodeError) -> tuple[str, int]:

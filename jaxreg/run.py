@@ -11,9 +11,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from importlib import import_module
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 from jaxreg.data.dataset import Dataset
@@ -131,8 +129,6 @@ def run(
     def trainer() -> AnyTrainer:
         from jaxreg.engine.trainer import Trainer  # JAX, which a run that only wants its report has no use for
 
-        # SciPy's and Matplotlib's part of the start, nearly a second, while JAX compiles.
-        Thread(target=import_module, args=("jaxreg.conclude",), name="imports").start()
         return Trainer(sweep, dataset, block, devices, progress, keep_state)
 
     with ExitStack() as held:
@@ -156,7 +152,7 @@ def run(
                 looks, look = settle(driver, trainer, wanted(purpose, difference, budget, dataset.measures), began)
             else:
                 driver.train(trainer)
-            from jaxreg.conclude import conclude
+            from jaxreg.conclude import conclude  # SciPy and Matplotlib, which training need not wait for
 
             conclude(driver, trainer, with_predictions, looks, look, report)
         except KeyboardInterrupt:
