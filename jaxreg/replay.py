@@ -65,7 +65,7 @@ def replay(
         raise UserError(
             f"{folder} was trained on other data: its digest is {digest}, that of this is {dataset.digest}."
         )
-    wanted = key(by_id[name], sweep, digest)
+    wanted = key(by_id[name], sweep, digest, dataset.draws_watched)
     try:
         content = place.members.check(wanted, with_weights=False)
     except (FileNotFoundError, Damaged) as error:

@@ -112,6 +112,14 @@ class Dataset(NamedTuple):
         return np.asarray(part.targets) if self.quantities is None else np.zeros(len(part.targets), np.uint8)
 
     @property
+    def draws_watched(self) -> bool:
+        """Whether early stopping watches random rows of those that are in file order: of a table, which may be sorted.
+
+        Of images it watches the last ones, as Keras does; of groups whole ones, in random order.
+        """
+        return self.examples_are != "images" and self.groups is None
+
+    @property
     def described(self) -> dict[str, Any]:
         """What run.json says of it beside name and digest."""
         words: dict[str, Any] = {"examples_are": self.examples_are, "inputs_are": self.inputs_are}
