@@ -22,6 +22,7 @@ from jaxreg.errors import Failure, Interrupted, UserError
 from jaxreg.finished import Run
 from jaxreg.flags import check_purpose
 from jaxreg.formatting import listing
+from jaxreg.noted import noted
 from jaxreg.own import with_own
 from jaxreg.source import check_design, check_task, dataset_of, sweep_and_data
 from jaxreg.spec.sweep import Sweep
@@ -105,9 +106,10 @@ def run(
         Interrupted: stopped by Ctrl-C; what was finished is on disk.
         Failure: disk, memory or devices failed; what was finished is on disk.
     """
+    given = {name: value for name, value in locals().items() if name != "sweep"}  # before there are others
     check_purpose(purpose)
     typed = command is not None
-    command = command or f"jaxreg.run({sweep.name if isinstance(sweep, Sweep) else str(sweep)!r})"
+    command = command or noted("jaxreg.run", run, sweep, given)
     reading = {"label": label, "task": task, "group": group, "drop": drop, "holdout": holdout, "design": design}
     if not isinstance(sweep, Sweep):
         if isinstance(network, Mapping):

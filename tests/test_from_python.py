@@ -1,4 +1,4 @@
-"""`jaxreg.run` from Python: what the command line's flags say of a table, keywords say too."""
+"""`jaxreg.run` from Python: what the command line's flags say of a table, keywords say too; and what is noted of it."""
 
 from __future__ import annotations
 
@@ -8,17 +8,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from test_tables import table
 
 import jaxreg
 from jaxreg.data.dataset import Reading
 from jaxreg.data.in_memory import of_arrays
+from jaxreg.noted import noted
 from jaxreg.source import sweep_and_data
 from jaxreg.sweep import main, parser
 
 GRID = "l2=0,0.1"
 SMALL = 'grid = "l2"\n[recipe]\nhidden = [4]\nepochs = 1\n[axes]\nl2 = [0, 0.1]\n'
+
+
+def command(out: Path) -> str:
+    return json.loads((out / "run.json").read_text())["command"]
 
 
 @pytest.mark.parametrize(
@@ -53,6 +59,9 @@ def test_keywords_are_the_flags(
     same = {**given, "drop": list(given["drop"])}
     assert {key: value for key, value in asked(tmp_path / "given").items() if key in same} == same
     assert {**asked(tmp_path / "typed"), "data": None, "name": "dataframe-small"} == asked(tmp_path / "given")
+    assert command(tmp_path / "given").startswith(
+        f"jaxreg.run('{tmp_path}/small.toml', data=<DataFrame 240 × 6>, label="
+    )
 
 
 def made(out: Path) -> tuple[list[str], list[bytes]]:
@@ -121,3 +130,24 @@ def test_data_in_memory_are_called_what_they_are() -> None:
     asked, data = sweep_and_data(None, {"grid": "l2", "label": "outcome"}, data=frame)
     assert asked.name == "dataframe-l2" and data is not None and data.notes[0].startswith("label: column outcome")
     assert sweep_and_data(None, {"grid": "l2"}, data=(x, y))[0].name == "arrays-l2"
+
+
+class Net:
+    """Of which a name is told."""
+
+
+def test_a_call_is_noted_with_what_was_given_and_nothing_of_what_is_in_it() -> None:
+    x, y, secret = np.zeros((569, 30)), np.zeros(569), pd.DataFrame({"secret": ["mary"] * 4})
+
+    def told(first: Any = "l1,l2", **given: Any) -> str:
+        return noted("jaxreg.run", jaxreg.run, first, given).removeprefix("jaxreg.run")
+
+    assert told() == told(out="somewhere", progress=object(), data=None, keep_state=False) == "('l1,l2')"
+    assert told(data=(x, y), network=Net) == "('l1,l2', data=(<ndarray 569 × 30>, <ndarray 569>), network=Net)"
+    assert told(data=secret, label="secret") == "('l1,l2', data=<DataFrame 4 × 1>, label='secret')"
+    assert told(network={"narrow": Net(), "wide": Net}) == "('l1,l2', network={'narrow': Net(…), 'wide': Net})"
+    assert told(drop=["a", "b"], holdout=0.4) == "('l1,l2', drop=['a', 'b'], holdout=0.4)"
+    assert told(drop=["a"] * 300) == "('l1,l2', drop=list(…))"
+    assert told(Path("a.toml"), data="t.csv", optimizer=sorted) == "('a.toml', data='t.csv', optimizer=sorted)"
+    assert told(jaxreg.load(flags={"grid": "l2"}), block=2) == "(<Sweep l2>, block=2)"
+    assert "\n" not in told(label="a\nb") and len(told(label="a" * 10_000)) < 300
