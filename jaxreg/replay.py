@@ -102,14 +102,14 @@ def _compared(
     differing = [name for name in row if name not in TIMINGS and not _same(row[name], made.row.get(name))]
     pairs: Any = zip_longest(history, made.history, fillvalue={})
     epochs = [epoch for epoch, pair in enumerate(pairs, 1) if not _equal(*pair)]
-    same = np.array_equal(predictions, made.log_probabilities, equal_nan=True)
+    same = np.array_equal(predictions, made.predictions, equal_nan=True)
     if same and not differing and not epochs:
         return Replayed(True, f"{made.id}: the same, bit for bit: row, history, {predictions.size} predictions")
     lines = [f"{made.id}: not the same"]
     lines += [f"  history: other numbers from epoch {epochs[0]} on"] if epochs else []
     lines += [f"  {name}: {row[name]} there, {made.row.get(name)} here" for name in differing]
     if not same:
-        there, now = (np.exp(x.astype(np.float64)) for x in (predictions, made.log_probabilities))
+        there, now = (np.exp(x.astype(np.float64)) for x in (predictions, made.predictions))
         apart = np.abs(there - now)
         most, usual = (number(float(x), 2) for x in (apart.max(), apart.mean()))
         lines.append(f"  predictions: probabilities differ by {most} at most, by {usual} on average")
