@@ -72,12 +72,12 @@ class Driver:
     ) -> None:
         folder.check(sweep, dataset.digest)
         self.sweep, self.dataset, self.folder = sweep, dataset, folder
-        self.progress, self.keep_state = progress, keep_state
-        self.store = folder.members
+        self.progress, self.keep_state, self.store = progress, keep_state, folder.members
         self._may_be = members(sweep)
         self.members = [member for member in self._may_be if first_look(member, sweep) == 1]
         self.second_stage: list[Member] = []  # besides those of the sweep
-        self.keys = {member.id: key(member, sweep, dataset.digest) for member in self._may_be}
+        self._trained_on = dataset.digest, dataset.draws_watched
+        self.keys = {member.id: key(member, sweep, *self._trained_on) for member in self._may_be}
         self._followed = {member.predecessor for member in self._may_be}
         self._kinds: dict[str, str] = {}  # of machine and versions, by member
         self.finished = {member.id for member in self.members if self._whole(member)}
@@ -120,7 +120,7 @@ class Driver:
     def add(self, more: Sequence[Member]) -> None:
         """Takes on the members of a second stage, to be trained and kept like the others."""
         self.second_stage += [member for member in more if member.id not in self.keys]
-        self.keys |= {member.id: key(member, self.sweep, self.dataset.digest) for member in self.second_stage}
+        self.keys |= {member.id: key(member, self.sweep, *self._trained_on) for member in self.second_stage}
         self.finished |= {member.id for member in self.second_stage if self._whole(member)}
 
     def _whole(self, member: Member) -> bool:

@@ -32,7 +32,9 @@ def dry_run(sweep: Sweep, like: str | None, dataset: Dataset | None) -> int:
     if dataset is not None:
         check_task(sweep, dataset)
     measures = dataset.measures if dataset else CLASSES
-    if sweep.splits * sweep.seeds > 1 and not sweep.folded:  # what folds can tell is not known beforehand
+    if sweep.folded:  # no earlier run has the spreads of other folds, and the prior is of parts
+        print("what it could tell apart is not known beforehand: nested folds measure how far an error may be off")
+    elif sweep.splits * sweep.seeds > 1:
         size = sweep.splits, sweep.seeds, len(sweep.cells)
         found = outlook(*size, like, examples=data.test_examples, measures=measures)
         if len(found):

@@ -11,10 +11,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 
 from jaxreg import saved
-from jaxreg.data.dataset import Dataset, Quantities
+from jaxreg.data.dataset import Dataset, Label, Quantities
 from jaxreg.data.encoding import Encoding
 from jaxreg.engine import training
 from jaxreg.engine.grouping import prepare
@@ -48,12 +48,18 @@ class Fitted:
     encoding: Encoding | None = None  # of a table: how its columns become the inputs of the network
     about: Mapping[str, Any] = field(default_factory=dict)  # what was recommended, and on which data
     quantities: Quantities | None = None  # what is predicted, where that are no classes
+    labels: tuple[Label, ...] = ()  # what stands for each class where labels are given; () where its number
 
     def __repr__(self) -> str:
         return f"Fitted({self.cell.name!r}, {count(len(self.members), 'network')})"
 
+    @property
+    def classes_(self) -> Shaped[np.ndarray, " class"]:
+        """The classes as the labels had them, which `predict` gives: texts, numbers or switches. Of images, numbers."""
+        return np.array(self.labels if self.labels else range(len(self.class_names)))
+
     def predict_proba(self, inputs: Any) -> Float[np.ndarray, "row class"]:
-        """The probability of each class, in the order of `class_names`.
+        """The probability of each class, in the order of `classes_` and of `class_names`.
 
         Raises:
             UserError: rows have another number of features, or lack a column or a value; or quantities are predicted.
@@ -63,37 +69,39 @@ class Fitted:
         return self._mean(self._seen(inputs))
 
     def predict(self, inputs: Any) -> Any:
-        """The place of the most probable class in `class_names`, "row"; or what is predicted in its own units.
+        """The most probable class as labels had it, one of `classes_`, "row"; or what is predicted in its own units.
 
         Raises:
             UserError: as `predict_proba`.
         """
         made = self._mean(self._seen(inputs))
         if self.quantities is None:
-            return made.argmax(1)
+            return self.classes_[made.argmax(1)]
         return made[:, 0] if made.shape[1] == 1 else made
 
     def score(self, inputs: Any, targets: Any) -> float:
         """The share of right answers; or R², the mean over quantities, which are in their own units.
 
         Raises:
-            UserError: targets are neither numbers of classes nor their names; or as `predict_proba`.
+            UserError: targets are neither of `classes_` nor names of classes; or as `predict_proba`.
         """
         if self.quantities is None:
-            return float((self.predict(inputs) == self._numbers(targets)).mean())
+            return float((self.predict_proba(inputs).argmax(1) == self._numbers(targets)).mean())
         wanted = np.asarray(targets, np.float64).reshape(len(targets), -1)
         missed = np.square(wanted - self.predict(inputs).reshape(wanted.shape)).sum(0)
         return float(np.mean(1 - missed / np.square(wanted - wanted.mean(0)).sum(0)))
 
     def _numbers(self, targets: Any) -> np.ndarray:
-        """Of classes, which may be given by their names."""
-        given, names = np.asarray(targets), self.class_names
-        if given.dtype.kind in "OU" and set(given) <= set(names):
-            return np.array([names.index(name) for name in given])
-        if given.dtype.kind not in "biuf" or not np.isin(given, np.arange(len(names))).all():
-            some = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
-            raise UserError(f"score: targets must be numbers of classes, from 0 to {len(names) - 1}, or names: {some}.")
-        return given
+        """The places of classes, which may be given by their names too."""
+        known: dict[Any, int] = {name: place for place, name in enumerate(self.class_names)}
+        known |= {label: place for place, label in enumerate(self.classes_.tolist())}
+        given = np.asarray(targets).reshape(-1).tolist()
+        if strange := [one for one in given if one not in known]:
+            some = ", ".join(map(str, self.classes_[:5])) + (", …" if len(self.classes_) > 5 else "")
+            raise UserError(
+                f"score: targets must be classes as labels had them, {some}, or names; got {brief(strange[0])}."
+            )
+        return np.array([known[one] for one in given])
 
     def _seen(self, inputs: Any) -> np.ndarray:
         """Rows as the network takes them."""
@@ -121,7 +129,7 @@ class Fitted:
     def parts(self) -> saved.Parts:
         """All that it consists of."""
         how, about = (self._learner, self._hyper, self.encoding), (self.about, self.quantities)
-        return saved.Parts(self.cell, self.class_names, self.members, *how, *about)
+        return saved.Parts(self.cell, self.class_names, self.members, *how, *about, self.labels)
 
     @property
     def probe(self) -> saved.Probe:
@@ -182,5 +190,5 @@ def fit(
     if lost := [name for name, one in found.items() if one.row["diverged_at"] is not None]:
         raise Failure(f"{lost[0]} diverged in training. A smaller learning rate may help.")
     weights = tuple(Weights(**found[member.id].weights) for member in members)
-    own: dict[str, Any] = {"encoding": dataset.encoding, "quantities": dataset.quantities}
+    own: dict[str, Any] = {"encoding": dataset.encoding, "quantities": dataset.quantities, "labels": dataset.labels}
     return Fitted(cell, dataset.class_names, weights, group.learner, data[0].hyper, **own)

@@ -65,7 +65,7 @@ def replay(
         raise UserError(
             f"{folder} was trained on other data: its digest is {digest}, that of this is {dataset.digest}."
         )
-    wanted = key(by_id[name], sweep, digest)
+    wanted = key(by_id[name], sweep, digest, dataset.draws_watched)
     try:
         content = place.members.check(wanted, with_weights=False)
     except (FileNotFoundError, Damaged) as error:
@@ -80,7 +80,8 @@ def replay(
         weights |= {one.id: one.weights for one in results}
         made |= {one.id: one for one in results}
     there = place.members.predictions([wanted])[[0], slice(None)][0]
-    return _compared(made[name], content.row, content.history, there, content.made, trainer.made())
+    of_quantities = dataset.quantities is not None
+    return _compared(made[name], content.row, content.history, there, content.made, trainer.made(), of_quantities)
 
 
 def _chain(member: Member, by_id: Mapping[str, Member]) -> list[Member]:
@@ -98,21 +99,24 @@ def _compared(
     predictions: np.ndarray,
     was: Mapping[str, Any],
     here: Mapping[str, Any],
+    standardised: bool,
 ) -> Replayed:
+    """`standardised`: predictions are standardised quantities, and no log-probabilities."""
     differing = [name for name in row if name not in TIMINGS and not _same(row[name], made.row.get(name))]
     pairs: Any = zip_longest(history, made.history, fillvalue={})
     epochs = [epoch for epoch, pair in enumerate(pairs, 1) if not _equal(*pair)]
-    same = np.array_equal(predictions, made.log_probabilities, equal_nan=True)
+    same = np.array_equal(predictions, made.predictions, equal_nan=True)
     if same and not differing and not epochs:
         return Replayed(True, f"{made.id}: the same, bit for bit: row, history, {predictions.size} predictions")
     lines = [f"{made.id}: not the same"]
     lines += [f"  history: other numbers from epoch {epochs[0]} on"] if epochs else []
     lines += [f"  {name}: {row[name]} there, {made.row.get(name)} here" for name in differing]
     if not same:
-        there, now = (np.exp(x.astype(np.float64)) for x in (predictions, made.log_probabilities))
-        apart = np.abs(there - now)
+        there, now = (x.astype(np.float64) for x in (predictions, made.predictions))
+        apart = np.abs(there - now if standardised else np.exp(there) - np.exp(now))
         most, usual = (number(float(x), 2) for x in (apart.max(), apart.mean()))
-        lines.append(f"  predictions: probabilities differ by {most} at most, by {usual} on average")
+        what = "standardised quantities" if standardised else "probabilities"
+        lines.append(f"  predictions: {what} differ by {most} at most, by {usual} on average")
     changed = [f"{name} {was.get(name)} there, {here[name]} here" for name in here if was.get(name) != here[name]]
     reason = f"other rounding, which training amplifies: {listing(changed)}" if changed else NO_REASON
     return Replayed(False, "\n".join([*lines, f"  why that may be: {reason}"]))

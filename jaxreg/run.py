@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from jaxreg.engine.progress import Progress, Silent
 from jaxreg.errors import Failure, Interrupted, UserError
 from jaxreg.finished import Run
 from jaxreg.flags import check_purpose
+from jaxreg.formatting import listing
+from jaxreg.noted import noted
 from jaxreg.own import with_own
 from jaxreg.source import check_design, check_task, dataset_of, sweep_and_data
 from jaxreg.spec.sweep import Sweep
@@ -35,8 +37,13 @@ def run(
     out: str | Path | None = None,
     dataset: Dataset | None = None,
     data: Any = None,
+    test: Any = None,
     label: str | None = None,
+    task: str | None = None,
     group: str | None = None,
+    drop: Sequence[str] | None = None,
+    holdout: float | None = None,
+    design: str | None = None,
     network: Any = None,
     penalised: Callable[[str], bool] | None = None,
     optimizer: Callable[[Any], Any] | None = None,
@@ -63,7 +70,13 @@ def run(
         dataset: what to train on; what the sweep names by default, or Fashion-MNIST.
         data: the same as arrays or DataFrames of any shape: ``(x, y)``, ``(x, y, x_test, y_test)``, or a table with its
             `label`; or a path, as of a sweep's `data`.
-        label, group: columns of the table: what is to be predicted, and what keeps rows on one side of every split.
+        test: what scores, where it is not in `data`: as that is, a DataFrame, ``(x, y)`` or a path.
+        label, group, drop: columns of the table: what is to be predicted, what keeps rows on one side of every split,
+            and a list of those to leave out.
+        task: "classification" or "regression", where it is not as the label looks.
+        holdout: share of the rows that score where there is no `test`; a quarter by default.
+        design: "parts" (disjoint ones), "folds" (cross-validation) or "holdout" (all training rows each time); by the
+            number of rows by default. This and the others from `data` on are as of a sweep file or the command line.
         network: a network of one's own: a Linen module, an NNX module's class or a function of ``rngs`` that makes one,
             or a pair ``(init, apply)`` as in `jaxreg.engine.flax_modules`. It gets inputs `[batch, feature]`.
             Several, by name, are an axis: ``{"narrow": Net(16), "wide": Net(64)}``; the first is the reference.
@@ -93,21 +106,19 @@ def run(
         Interrupted: stopped by Ctrl-C; what was finished is on disk.
         Failure: disk, memory or devices failed; what was finished is on disk.
     """
+    given = {name: value for name, value in locals().items() if name != "sweep"}  # before there are others
     check_purpose(purpose)
     typed = command is not None
-    command = command or f"jaxreg.run({sweep.name if isinstance(sweep, Sweep) else str(sweep)!r})"
+    command = command or noted("jaxreg.run", run, sweep, given)
+    reading = {"label": label, "task": task, "group": group, "drop": drop, "holdout": holdout, "design": design}
     if not isinstance(sweep, Sweep):
-        file = sweep if str(sweep).endswith(".toml") else None
-        asked: dict[str, Any] = {"grid": None if file else str(sweep), "label": label, "group": group}
         if isinstance(network, Mapping):
             network = {str(name): one for name, one in network.items()}
-            asked["network"] = list(network)
-        if isinstance(data, str | Path):
-            asked, data = asked | {"data": str(data)}, None
-        flags = {name: value for name, value in asked.items() if value is not None}
-        sweep, dataset = sweep_and_data(file, flags, data=data, dataset=dataset, progress=progress)
-    elif data is not None:
-        raise UserError("data: goes with a grid or a sweep file; beside a Sweep give dataset=")
+            reading["network"] = list(network)
+        sweep, dataset = _read(sweep, reading, data, test, dataset, progress)
+    elif alone := [name for name, one in {"data": data, "test": test, **reading}.items() if one is not None]:
+        goes = "goes" if len(alone) == 1 else "go"
+        raise UserError(f"{listing(alone)}: {goes} with a grid or a sweep file; beside a Sweep give dataset=")
     if not sweep.settle and (difference or budget < math.inf):
         raise UserError("difference, budget: are of a sweep that settles. Give settle too: --settle, or settle = 4.")
     if not (0 <= difference < math.inf and budget >= 0):
@@ -162,6 +173,27 @@ def run(
         finally:
             progress.close()
     return Run(folder.path, sweep, dataset)
+
+
+def _read(
+    asked: str | Path,
+    reading: Mapping[str, Any],
+    data: Any,
+    test: Any,
+    dataset: Dataset | None,
+    progress: Progress | None,
+) -> tuple[Sweep, Dataset | None]:
+    """A grid or a sweep file, as the command line would have it, and its data; `data` and `test` may be in memory."""
+    file = asked if str(asked).endswith(".toml") else None
+    flags = {"grid": None if file else str(asked), **reading}
+    paths = {name: str(one) for name, one in {"data": data, "test": test}.items() if isinstance(one, str | Path)}
+    if test is not None and ("data" in paths) is not ("test" in paths):
+        raise UserError("test: goes with data and is what that is: a path beside a path, or beside arrays such.")
+    if test is not None and data is None:
+        raise UserError("test: goes with data, which trains.")
+    data, test = (None, None) if paths else (data, test)
+    flags = {name: value for name, value in {**flags, **paths}.items() if value is not None}
+    return sweep_and_data(file, flags, data=data, dataset=dataset, progress=progress, test=test)
 
 
 def _fault(error: BaseException) -> str:

@@ -18,7 +18,7 @@ from pydantic import Field
 
 from jaxreg import __version__
 from jaxreg.circumstances import versions
-from jaxreg.data.dataset import Quantities, Signature
+from jaxreg.data.dataset import Label, Quantities, Signature
 from jaxreg.data.encoding import Column, Encoding
 from jaxreg.data.scaling import Scaling
 from jaxreg.engine import grouping
@@ -50,6 +50,7 @@ class Parts(NamedTuple):
     encoding: Encoding | None  # of a table: how its columns became inputs
     about: Mapping[str, Any]  # what was recommended, on which data
     quantities: Quantities | None  # what is predicted, where that are no classes
+    labels: tuple[Label, ...] = ()  # what stands for each class where labels are given
 
 
 class Probe(NamedTuple):
@@ -74,6 +75,7 @@ class Record(Checked):
     format: Literal[1]
     cell: Cell
     class_names: tuple[str, ...]
+    labels: tuple[Label, ...] = ()
     inputs: tuple[Size, ...]
     networks: Size
     quantities: tuple[tuple[str, float, float], ...] | None  # name, mean and spread of each
@@ -114,6 +116,7 @@ def write(
         "format": FORMAT,
         "cell": parts.cell.model_dump(mode="json"),
         "class_names": list(parts.class_names),
+        "labels": list(parts.labels),
         "inputs": list(parts.learner.inputs),
         "networks": len(parts.members),
         "quantities": None if parts.quantities is None else [list(one) for one in zip(*parts.quantities, strict=True)],
@@ -142,6 +145,8 @@ def read(path: Path, network: Any = None) -> Content:
         raise UserError(f"{path}: was written by jaxreg {newer}, and this is {__version__}. Install that one.")
     record = Record.read(stored, lambda key: f"{path}: {key}")
     settings, told = record.cell.settings, record.quantities or ()
+    if record.labels and len(set(record.labels)) != len(record.class_names):
+        raise UserError(f"{path}: labels: expected one for each of {len(record.class_names)} classes.")
     signature = Signature(record.inputs, len(record.class_names), 1, 1, len(told))
     if settings.network is not None:
         settings = _with_network(record, signature, settings.network, network, path)
@@ -162,7 +167,7 @@ def read(path: Path, network: Any = None) -> Content:
     columns = None if record.columns is None else Encoding(tuple(Column(*column) for column in record.columns))
     cell = record.cell.model_copy(update={"settings": settings})
     quantities = Quantities(*zip(*told, strict=True)) if told else None
-    parts = Parts(cell, record.class_names, members, learner, hyper, columns, record.about, quantities)
+    parts = Parts(cell, record.class_names, members, learner, hyper, columns, record.about, quantities, record.labels)
     return Content(parts, probe, record.estimator, arrays)
 
 

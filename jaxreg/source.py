@@ -46,6 +46,7 @@ def sweep_and_data(
     data: Any = None,
     dataset: Dataset | None = None,
     progress: Progress | None = None,
+    test: Any = None,
 ) -> tuple[Sweep, Dataset | None]:
     """The sweep of a file, flags or both, with the recipe that suits its data; and these, where some are named.
 
@@ -54,12 +55,14 @@ def sweep_and_data(
         data: arrays or DataFrames, in the place of what the sweep names.
         dataset: read already.
         progress: told how far a table is read.
+        test: beside `data`, arrays or a DataFrame that score.
     """
     made = load(file, flags, mark, by_size=True)
     if data is not None:
-        from jaxreg.data.in_memory import of_arrays  # pandas
+        from jaxreg.data.in_memory import is_table, of_arrays  # pandas
 
-        dataset, flags = of_arrays(data, how(made)), {"name": f"arrays-{made.name}", **flags}
+        kind = "dataframe" if is_table(data) else "arrays"
+        dataset, flags = of_arrays(data, how(made), test=test), {"name": f"{kind}-{made.name}", **flags}
     elif dataset is None and (made.data is not None or made.test is not None):
         dataset = dataset_of(made, progress)
     if made.folded and dataset is None:

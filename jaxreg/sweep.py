@@ -17,7 +17,6 @@ from jaxreg.errors import UserError, exit_code, printed
 from jaxreg.flags import WHAT_COUNTS, Joined, Parser
 from jaxreg.formatting import brief, shortest, value_text
 from jaxreg.spec.limits import MOST_BLOCK, MOST_DEVICES
-from jaxreg.spec.load import load
 from jaxreg.spec.second_stage import USUAL_LOOKS, USUAL_SEEDS
 from jaxreg.spec.settings import Settings
 from jaxreg.spec.typed import budget, counted, gain, token, tokens, with_negatives
@@ -99,9 +98,7 @@ def _command(arguments: list[str], prog: str) -> int:
 
         shown = suited(sys.stderr, quiet)
         held.callback(shown.close)
-        sweep, dataset = load(file, flags, mark="--"), None
-        if sweep.data is not None or sweep.test is not None or sweep.folded:
-            sweep, dataset = sweep_and_data(file, flags, "--", progress=shown)
+        sweep, dataset = sweep_and_data(file, flags, "--", progress=shown)
 
         from jaxreg.engine.devices import configure
 

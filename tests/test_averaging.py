@@ -34,9 +34,9 @@ def test_one_epoch_is_no_averaging_and_company_changes_nothing(train, small):
     (plain,) = train(small(l1=[0.0], splits=1, epochs=4)).values()
     beside = train(small(averaged_epochs=[1, 3], splits=1, epochs=4))
     same = next(one for name, one in beside.items() if "averaged_epochs" not in name)
-    np.testing.assert_array_equal(plain.log_probabilities, same.log_probabilities)
+    np.testing.assert_array_equal(plain.predictions, same.predictions)
     other = next(one for name, one in beside.items() if "averaged_epochs=3" in name)
-    assert (other.log_probabilities != same.log_probabilities).any()
+    assert (other.predictions != same.predictions).any()
     assert [row["train_loss"] for row in other.history] == [row["train_loss"] for row in same.history]
 
 

@@ -14,7 +14,7 @@ from jaxreg.spec.members import members
 
 def same(one, other):
     assert repr(one.history) == repr(other.history), "repr: losses that are no number are the same, too"
-    np.testing.assert_array_equal(one.log_probabilities, other.log_probabilities)
+    np.testing.assert_array_equal(one.predictions, other.predictions)
     for a, b in zip(*map(jax.tree.leaves, (one.weights, other.weights)), strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -22,7 +22,7 @@ def same(one, other):
 def close(one, other):
     """The same training in another order of additions: the probabilities agree."""
     assert len(one.history) == len(other.history)
-    np.testing.assert_allclose(np.exp(one.log_probabilities), np.exp(other.log_probabilities), atol=2e-3)
+    np.testing.assert_allclose(np.exp(one.predictions), np.exp(other.predictions), atol=2e-3)
     np.testing.assert_allclose(one.row["test_cross_entropy"], other.row["test_cross_entropy"], rtol=1e-3)
 
 
@@ -220,8 +220,8 @@ def test_cells_start_from_the_same_weights(train, small):
     for split in range(2):
         first, *others = (finished[f"{run['name']}/split{split}/seed0"] for run in still)
         for other in others:
-            np.testing.assert_array_equal(first.log_probabilities, other.log_probabilities)
-    assert np.any(finished["plain/split0/seed0"].log_probabilities != finished["plain/split1/seed0"].log_probabilities)
+            np.testing.assert_array_equal(first.predictions, other.predictions)
+    assert np.any(finished["plain/split0/seed0"].predictions != finished["plain/split1/seed0"].predictions)
 
 
 def test_an_epoch_is_every_row_once(small, dataset):
@@ -262,7 +262,7 @@ def test_a_follower_goes_on_from_its_predecessor(train, small):
     scratch = train(small(run=[{"name": "third", "epochs": 1}]))
     for split in range(2):
         first, second, third = (finished[f"{name}/split{split}/seed0"] for name in ("first", "second", "third"))
-        np.testing.assert_array_equal(second.log_probabilities, first.log_probabilities)
+        np.testing.assert_array_equal(second.predictions, first.predictions)
         assert third.row["train_cross_entropy"] < first.row["train_cross_entropy"]
         assert third.history != scratch[third.id].history
 
@@ -301,7 +301,7 @@ def test_the_whole_training_set_is_a_split_of_its_own(train, small, dataset):
 
 def test_row_of_a_member_by_definition(train, small, dataset):
     (one, _) = train(small(l1=1e-3, l2=1e-2)).values()
-    log_p = one.log_probabilities
+    log_p = one.predictions
     assert log_p.shape == (100, 10)
     assert one.row["test_accuracy"] == pytest.approx((log_p.argmax(axis=1) == dataset.test.targets).mean(), abs=1e-6)
     truth = log_p[np.arange(100), dataset.test.targets]

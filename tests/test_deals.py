@@ -214,7 +214,7 @@ def test_a_run_with_deals_trains_the_first_deal_as_one_without(train, small, dat
     first, both = train(one), train(two)
     assert set(first) < set(both) and len(both) == 2 * (2 * 2 + 1)
     for name, member in first.items():
-        np.testing.assert_array_equal(member.log_probabilities, both[name].log_probabilities)
+        np.testing.assert_array_equal(member.predictions, both[name].predictions)
     tables = []
     for sweep, finished in ((one, first), (two, both)):
         store, wanted = StoredMembers(tmp_path), members_of(sweep)

@@ -40,6 +40,15 @@ def test_few_rows_are_cross_validated_unless_parts_are_asked_for(wine, tmp_path)
     assert len(data.test.targets) == pytest.approx(178 / 4, abs=2)
 
 
+def test_a_dry_run_says_that_it_does_not_know_what_folds_can_tell(wine, capsys):
+    for design, known in (("folds", False), ("parts", True)):
+        asked = f"--grid l2 --data {wine} --design {design} --splits 3 --dry-run"
+        assert sweep.main(asked.split()) == 0
+        said = capsys.readouterr().out
+        assert ("a true difference from the plain cell is found in 80 %" in said) is known
+        assert ("what it could tell apart is not known beforehand" in said) is not known
+
+
 @pytest.mark.parametrize(
     ("flags", "said"),
     [

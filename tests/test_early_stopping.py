@@ -136,7 +136,7 @@ def test_its_neighbours_do_not_notice(stopped):
     both, alone = stopped
     for name, member in alone.items():
         assert both[name].history == member.history
-        np.testing.assert_array_equal(both[name].log_probabilities, member.log_probabilities)
+        np.testing.assert_array_equal(both[name].predictions, member.predictions)
 
 
 def test_training_and_validation_share_nothing(small, dataset):

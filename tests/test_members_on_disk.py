@@ -54,7 +54,7 @@ def test_a_member_comes_back_bit_for_bit(store, keys):
     store.keep(keys[0], result, MACHINE, with_weights=True)
     found = store.check(keys[0], with_weights=True)
     assert (found.row, found.history, found.made) == (result.row, result.history, MACHINE)
-    np.testing.assert_array_equal(store.predictions(keys[:1])[[0], slice(None)][0], result.log_probabilities)
+    np.testing.assert_array_equal(store.predictions(keys[:1])[[0], slice(None)][0], result.predictions)
     weights = store.weights(keys[0])
     for tree, layer, name in (("params", "hidden_0", "kernel"), ("statistics", "batch_norm_0", "mean")):
         np.testing.assert_array_equal(weights[tree][layer][name], WEIGHTS[tree][layer][name])
@@ -183,7 +183,7 @@ def test_tables_hold_every_member_and_do_not_depend_on_how_many_are_read_togethe
 
 def test_predictions_as_numpy_has_them(store, keys, wanted, tmp_path):
     results = kept(store, keys)
-    predictions, whole = store.predictions(keys), np.stack([one.log_probabilities for one in results])
+    predictions, whole = store.predictions(keys), np.stack([one.predictions for one in results])
     assert (predictions.shape, predictions.dtype, predictions.size) == (whole.shape, whole.dtype, whole.nbytes)
     for rows, examples in (([0, 2], slice(1, 3)), ([1], slice(None)), ([1, 0], slice(2, 9))):
         np.testing.assert_array_equal(predictions[rows, examples], whole[rows][:, examples])

@@ -40,7 +40,7 @@ def test_members_are_trained_on_wrong_labels_and_tested_on_right_ones(train, sma
     right = dataset.train.targets
     sweep = small(run=[{"label_noise": rate, "learning_rate": STILL}], seed=SEED)
     for member in train(sweep, data=mirrored()).values():
-        rows, log_p = rows_of(member, dataset), member.log_probabilities
+        rows, log_p = rows_of(member, dataset), member.predictions
         expected = mean_surprise(log_p[rows], wrong[rows])
         assert expected != pytest.approx(mean_surprise(log_p[rows], right[rows]), rel=1e-3)
         for epoch in member.history:  # what its gradients were taken from
@@ -58,8 +58,8 @@ def test_members_are_trained_on_wrong_pixels(train, small, dataset, mirrored):
     clean = train(small(run=[{**run, "pixel_noise": 0.0}], seed=SEED), data=mirrored())
     for member in train(small(run=[run], seed=SEED), data=mirrored(pixel_noise=0.4)).values():
         rows = rows_of(member, dataset)
-        expected = mean_surprise(member.log_probabilities[rows], labels[rows])
-        unseen = mean_surprise(clean[member.id].log_probabilities[rows], labels[rows])
+        expected = mean_surprise(member.predictions[rows], labels[rows])
+        unseen = mean_surprise(clean[member.id].predictions[rows], labels[rows])
         assert expected != pytest.approx(unseen, rel=1e-3)
         for epoch in member.history:
             assert epoch["train_cross_entropy"] == pytest.approx(expected, rel=1e-4)
@@ -71,7 +71,7 @@ def test_the_test_set_is_never_noisy(train, small, noise):
     """Untouched initial weights predict the same for every test image, whatever the noise."""
     noisy, clean = (train(small(run=[{"name": "still", noise: rate, "learning_rate": STILL}])) for rate in (0.9, 0.0))
     for name, member in clean.items():
-        np.testing.assert_array_equal(noisy[name].log_probabilities, member.log_probabilities)
+        np.testing.assert_array_equal(noisy[name].predictions, member.predictions)
         assert noisy[name].row["test_cross_entropy"] == member.row["test_cross_entropy"]
         assert noisy[name].row["train_cross_entropy"] != member.row["train_cross_entropy"]
 
@@ -103,5 +103,5 @@ def test_who_stops_early_watches_labels_that_are_as_wrong_as_those_it_is_trained
     wrong = corrupt(dataset, 1.0, 0.0, SEED).train.targets
     for member in train(small(run=[run], seed=SEED), data=mirrored()).values():
         _, held_back = validation_share(rows_of(member, dataset), dataset.train.targets, 0.2)
-        expected = mean_surprise(member.log_probabilities[held_back], wrong[held_back])
+        expected = mean_surprise(member.predictions[held_back], wrong[held_back])
         assert member.history[-1]["val_loss"] == pytest.approx(expected, rel=1e-4)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from sweeps_that_grow import RUNS, grown
 
 import jaxreg
+from jaxreg.data.dataset import Reading
+from jaxreg.data.in_memory import of_arrays
 from jaxreg.replay import replay
 from jaxreg.spec.members import members
 from jaxreg.store.identity import key
@@ -32,6 +35,29 @@ def test_a_replay_that_differs_says_in_what_and_why_that_may_be(trained, dataset
     store.keep(mine, MemberResult(name, row, content.history, predictions), content.made, False)
     found = replay(folder, name, devices=2, dataset=dataset)
     assert not found.same and "test_accuracy: 0.5 there" in found.text and "this is a fault" in found.text
+
+
+def test_a_replay_of_quantities_speaks_of_quantities(tmp_path):
+    x = np.random.default_rng(0).normal(size=(80, 2))
+    data = of_arrays((x, x.sum(1)), Reading(folds=False))
+    flags = {
+        "grid": "l2",
+        "l2": [0, 0.1],
+        "splits": 2,
+        "second_stage": 0,
+        "epochs": 2,
+        "hidden": [4],
+        "loss": "squared",
+    }
+    asked, name = jaxreg.load(flags=flags), "plain/split1/seed0"
+    folder = jaxreg.run(asked, dataset=data, out=tmp_path / "run", devices=2, report=False).folder
+    assert replay(folder, name, devices=2, dataset=data).same
+    store = StoredMembers(folder / "members")
+    (mine,) = (key(member, asked, data.digest) for member in members(asked) if member.id == name)
+    content, predictions = store.read(mine), store.predictions([mine])[[0], slice(None)][0]
+    store.keep(mine, MemberResult(name, content.row, content.history, predictions + 0.5), content.made, False)
+    found = replay(folder, name, devices=2, dataset=data)
+    assert not found.same and "standardised quantities differ by 0.50 at most, by 0.50 on average" in found.text
 
 
 @pytest.mark.parametrize(("name", "said"), [("l1=1e-4/split9/seed0", "Did you mean"), ("x", "unknown member")])

@@ -114,7 +114,7 @@ def test_the_early_stopper_stops(left_alone):
 
 def test_run_again_trains_nothing_and_changes_no_table(finished_folder, left_alone, sweep, dataset, untrained):
     before = training.traces.copy()
-    jaxreg.run(sweep, out=finished_folder, dataset=dataset)
+    jaxreg.run(sweep, out=finished_folder, dataset=dataset, devices=2, block=1)
     assert training.traces == before
     assert differing(tables(finished_folder), tables(left_alone)) == []
     for name in ("members.csv", *(f"figures/{path.name}" for path in left_alone.glob("figures/*"))):
@@ -299,10 +299,11 @@ def test_the_command_is_what_was_passed_or_the_call(finished_folder, sweep, data
         return json.loads((finished_folder / "run.json").read_text())["command"]
 
     assert command(sweep, command="jaxreg small.toml --quiet") == "jaxreg small.toml --quiet"
-    assert command(sweep) == "jaxreg.run('small')"
+    assert command(sweep) == f"jaxreg.run(<Sweep small>, dataset=<Dataset {dataset.name}>)"
     file = finished_folder.parent / "small.toml"
     file.write_text(sweep.to_toml(), encoding="utf-8")
-    assert command(file) == f"jaxreg.run({str(file)!r})"
+    assert command(file, keep_state=True).startswith(f"jaxreg.run({str(file)!r}, dataset=<Dataset fashion-mnist")
+    assert command(file, keep_state=True).endswith(">, keep_state=True)")
 
 
 def test_a_trainer_of_another_kind_gives_the_same_tables(

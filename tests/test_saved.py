@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from fitted_networks import Own, fitted, patients, same, table_of
 from safetensors.numpy import load_file, save_file
 
 import jaxreg
-from jaxreg.data.dataset import Dataset
+from jaxreg import fit as fit_command
+from jaxreg.data.dataset import Dataset, Reading
+from jaxreg.data.in_memory import of_arrays
 from jaxreg.errors import UserError
 from jaxreg.store import weights_file
 
@@ -59,7 +62,7 @@ def test_rows_of_a_table_are_given_as_they_are(tmp_path: Path) -> None:
     named = frame["outcome"].astype(str)
     assert made.score(frame, named) == made.score(frame, frame["outcome"]) == made.score(frame, named.tolist()) > 0.3
     for targets in (frame["outcome"] + 1, named.replace("1", "ill")):
-        with pytest.raises(UserError, match="targets must be numbers of classes, from 0 to 1, or names: 0, 1"):
+        with pytest.raises(UserError, match="targets must be classes as labels had them, 0, 1, or names; got"):
             made.score(frame, targets)
     strange = rows.assign(ward="south")  # none of the wards in training, as in a test table
     assert made.encoding.rows(strange)[:, 1:4].max() == 0
@@ -72,6 +75,60 @@ def test_rows_of_a_table_are_given_as_they_are(tmp_path: Path) -> None:
     ):
         with pytest.raises(UserError, match=said):
             again.predict_proba(wrong)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [["well", "ill"], [7, 3], [True, False], [0.5, 2.5, 1.5], [2.0, 4.0], pd.Categorical(["b", "a"])],
+    ids=lambda values: str(list(values)),
+)
+def test_predictions_are_classes_as_the_labels_had_them(values: Any, tmp_path: Path) -> None:
+    """As those of scikit-learn's classifiers, whose `classes_` are `np.unique` of the labels."""
+    frame = patients()
+    frame["outcome"] = pd.Series(np.resize(np.asarray(values), len(frame)))
+    data = of_arrays(frame, Reading(label="outcome", task="classification"))
+    made, rows = fitted(data), frame.drop(columns="outcome")
+    again = jaxreg.load(made.save(tmp_path / "made.safetensors"))
+    for one in (made, again):
+        assert one.classes_.tolist() == np.unique(frame["outcome"]).tolist() == sorted(set(values))
+        assert one.classes_.dtype.kind == ("U" if isinstance(values[0], str) else np.asarray(values).dtype.kind) or (
+            values == [2.0, 4.0]  # whole numbers, however they are written
+        )
+        found = one.predict(rows)
+        assert set(found.tolist()) <= set(values)
+        np.testing.assert_array_equal(found, one.classes_[one.predict_proba(rows).argmax(1)], strict=True)
+        assert one.score(rows, frame["outcome"]) == (found == frame["outcome"]).mean()
+    assert again.labels == made.labels and list(map(type, again.labels)) == list(map(type, made.labels))
+    assert again.save(tmp_path / "again.safetensors").read_bytes() == (tmp_path / "made.safetensors").read_bytes()
+    with pytest.raises(UserError, match="targets must be classes as labels had them"):
+        made.score(rows, [99] * len(rows))
+
+
+@pytest.mark.exports
+def test_texts_of_a_csv_come_back_as_texts(tmp_path: Path) -> None:
+    """The whole way: a file, a sweep, networks on all of it, and these in a file."""
+    frame = patients()
+    frame["outcome"] = frame["outcome"].map({0: "well", 1: "ill"})
+    frame.to_csv(tmp_path / "patients.csv", index=False)
+    (tmp_path / "small.toml").write_text(
+        'grid = "l2"\nsplits = 2\n[recipe]\nepochs = 60\nhidden = [8]\n[axes]\nl2 = [0, 1e-3]\n'
+    )
+    how = {"data": tmp_path / "patients.csv", "label": "outcome", "out": tmp_path / "run"}
+    jaxreg.run(tmp_path / "small.toml", **how)
+    file = tmp_path / "f.safetensors"
+    assert fit_command.main([str(tmp_path / "run"), "--cell", "plain", "--save", str(file), "--quiet"]) == 0
+    read = pd.read_csv(tmp_path / "patients.csv")
+    found = jaxreg.load(file).predict(read)
+    assert set(found) == {"ill", "well"} and (found == read["outcome"]).mean() > 0.7
+
+
+def test_images_give_numbers_of_classes(dataset: Dataset, tmp_path: Path) -> None:
+    """Which are the labels in their files; `class_names` has what people call them, which `score` takes too."""
+    made = fitted(dataset)
+    assert made.classes_.tolist() == list(range(10)) and made.class_names[9] == "Ankle boot"
+    found, names = made.predict(dataset.test.inputs), np.array(made.class_names)
+    assert found.dtype.kind == "i" and (made.predict_proba(dataset.test.inputs).argmax(1) == found).all()
+    assert made.score(*dataset.test) == made.score(dataset.test.inputs, names[dataset.test.targets])
 
 
 @pytest.mark.parametrize("label", ["age", "age,dose"])

@@ -11,6 +11,7 @@ import pytest
 from sklearn.datasets import load_breast_cancer, load_iris
 from test_docs import DOCUMENTS, ROOT, blocks
 from test_idx_folder import publish
+from test_tables import table
 
 from jaxreg.data.dataset import Dataset
 from jaxreg.sweep import main
@@ -30,6 +31,7 @@ RUN = {  # by what is in it: each piece of Python in a document, with the test t
     "docs/data.md": dict.fromkeys(
         [
             "load_breast_cancer",
+            'drop=["ward"]',
             "with_format",
             "to_pandas()",
             "for picture,",
@@ -85,6 +87,15 @@ def test_arrays_and_what_comes_after() -> None:
     x, y = load_breast_cancer(return_X_y=True)
     known = run("RegularizedMLPClassifier(", known)
     assert known["model"].score(x, y) > 0.95 and set(known["model"].best_params_) == {"l1", "l2"}
+
+
+@pytest.mark.snippets
+def test_a_frame_with_keywords() -> None:
+    import jaxreg
+
+    found = run('drop=["ward"]', {"jaxreg": jaxreg, "table": table()})["run"]
+    assert len(found.dataset.test.targets) == 96 and found.dataset.encoding.features == ("age", "dose", "smokes", "who")
+    assert "rows of a DataFrame of 240 rows and 6 columns" in found.report
 
 
 @pytest.mark.snippets

@@ -112,7 +112,7 @@ def test_validation_shares():
     for share in (-0.1, 1.0, float("nan")):
         with pytest.raises(UserError, match="validation_share is .*expected at least 0 and less than 1"):
             validation_share(rows, labels, share)
-    with pytest.raises(UserError, match="0.001 of 500 training images holds back none"):
+    with pytest.raises(UserError, match="0.001 of 500 training examples holds back none"):
         validation_share(rows, labels, 0.001)
 
 

@@ -23,7 +23,7 @@ LAYERS = (
     {"flags", "spec", "data", "statistics"},
     {"store", "completion", "decomposition"},
     {"engine", "report", "coverage"},
-    {"source", "saved"},
+    {"source", "saved", "noted"},
     {"own"},
     {"driver", "exports", "cluster"},
     {"settle", "conclude", "fitted"},

@@ -16,7 +16,7 @@ LAYERS = [9, 8, 7, 6]  # so that a depth of 2 and one of 3 differ
 def same(one, other):
     """Bit for bit."""
     assert one.history == other.history
-    np.testing.assert_array_equal(one.log_probabilities, other.log_probabilities)
+    np.testing.assert_array_equal(one.predictions, other.predictions)
     for a, b in zip(*map(jax.tree.leaves, (one.weights, other.weights)), strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -76,4 +76,4 @@ def test_a_new_value_of_a_traced_axis_compiles_nothing(train, small, axis):
     other = train(small(hidden=LAYERS[:2], splits=1, epochs=epochs, **{axis.field: second}))
     assert training.traces == before
     (one,), (other,) = one.values(), other.values()
-    assert (one.log_probabilities != other.log_probabilities).any(), "the value matters"
+    assert (one.predictions != other.predictions).any(), "the value matters"

@@ -320,7 +320,7 @@ def test_from_python_with_a_frame(tmp_path: Path) -> None:
     )
     run = jaxreg.run(sweep, dataset=of_arrays(how["data"], Reading(label="outcome", folds=False)), out=tmp_path / "run")
     assert len(run.members) == 4
-    with pytest.raises(UserError, match="data: goes with a grid or a sweep file"):
+    with pytest.raises(UserError, match="data and label: go with a grid or a sweep file"):
         jaxreg.run(sweep, **how, out=tmp_path / "other")
 
 

@@ -33,6 +33,10 @@ class Part(NamedTuple):
     targets: Any  # "example", the number of the class; of quantities "example quantity" float32, standardised
 
 
+Label = bool | int | float | str
+"""What stands for a class where labels are given: a text, a number or a switch."""
+
+
 class Quantities(NamedTuple):
     """What is predicted where that are no classes: a number each, standardised by the training part."""
 
@@ -82,6 +86,7 @@ class Dataset(NamedTuple):
     quantities: Quantities | None = None  # what is predicted, where that are no classes
     folded: bool = False  # the test part is the training part: for a cross-validation
     encoding: Any = None  # `jaxreg.data.encoding.Encoding`, of a table: how its columns became the inputs
+    labels: tuple[Label, ...] = ()  # what stands for each class in the labels as they were given; () where its number
 
     @property
     def measures(self) -> Measures:
@@ -110,6 +115,14 @@ class Dataset(NamedTuple):
 
     def _strata(self, part: Part) -> np.ndarray:
         return np.asarray(part.targets) if self.quantities is None else np.zeros(len(part.targets), np.uint8)
+
+    @property
+    def draws_watched(self) -> bool:
+        """Whether early stopping watches random rows of those that are in file order: of a table, which may be sorted.
+
+        Of images it watches the last ones, as Keras does; of groups whole ones, in random order.
+        """
+        return self.examples_are != "images" and self.groups is None
 
     @property
     def described(self) -> dict[str, Any]:

@@ -81,7 +81,8 @@ def load(path: str | Path) -> Dataset:
         return Dataset("fashion-mnist", to_train, to_test, fashion.CLASS_NAMES, fashion.PICTURE, sha)
     picture = tuple(picture[axis - 1] for axis in upright[1:])
     turned = ("EMNIST's files hold each image transposed: they are turned upright",) if upright[1] == 2 else ()
-    return Dataset(name, to_train, to_test, _class_names(Path(path), name, known), picture, sha, notes=turned)
+    names, given = _class_names(Path(path), name, known), tuple(known.tolist())
+    return Dataset(name, to_train, to_test, names, picture, sha, notes=turned, labels=given)
 
 
 def _rows(images: np.ndarray) -> np.ndarray:

@@ -13,29 +13,35 @@ from jaxreg.data.parting import parted
 from jaxreg.data.table import dataset
 from jaxreg.data.targets import targets_of
 from jaxreg.errors import UserError
-from jaxreg.formatting import count
+from jaxreg.formatting import count, listing
 
 TARGET = "target"  # the name of the label beside arrays
 
 
-def of_arrays(data: Any, how: Reading, name: str = "arrays") -> Dataset:
+def of_arrays(data: Any, how: Reading, name: str | None = None, test: Any = None) -> Dataset:
     """Arrays or DataFrames: (x, y), (x, y, x_test, y_test), ((x, y), (x_test, y_test)), or a table with its label.
 
-    `x` is [row, feature], or [row, *picture] of 8-bit numbers, which stay as they are; all else is standardised.
+    `x` is [row, feature], or [row, *picture] of 8-bit numbers, which stay as they are; all else is standardised. `test`
+    is the part that scores, as (x, y) or a table, where `data` is the one that trains. Without a `name` they are called
+    what they are: "a DataFrame of 20,000 rows and 50 columns".
 
     Raises:
         UserError: they do not belong together.
     """
-    if isinstance(data, pd.DataFrame):
-        return dataset(data, None, how, name)
-    given = list(data)
+    if isinstance(data, pd.DataFrame) or isinstance(test, pd.DataFrame):
+        tables = [one for one in (data, test) if one is not None]
+        if not all(isinstance(one, pd.DataFrame) for one in tables):
+            raise UserError("test: expected a DataFrame beside a DataFrame, or (x, y) beside (x, y).")
+        return dataset(data, test, how, name or _called(tables))
+    given = [data, test] if test is not None else [*data]
     if len(given) == 2 and all(isinstance(one, tuple | list) and len(one) == 2 for one in given):
         given = [*given[0], *given[1]]
     if len(given) == 2 and all(isinstance(one, pd.DataFrame) for one in given) and how.label:
-        return dataset(given[0], given[1], how, name)
-    if len(given) not in (2, 4):
+        return dataset(given[0], given[1], how, name or _called(given))
+    if len(given) not in (2, 4) or (test is not None and len(given) == 2):
         raise UserError("data: expected (x, y), (x, y, x_test, y_test), or a DataFrame with label=…")
     inputs, targets = given[::2], given[1::2]
+    name = name or _called(inputs)
     for x, y in zip(inputs, targets, strict=True):
         if len(x) != len(y) or not len(x):
             raise UserError(f"data: {count(len(x), 'row')} and {count(len(y), 'target')}; expected one for each.")
@@ -44,6 +50,22 @@ def of_arrays(data: Any, how: Reading, name: str = "arrays") -> Dataset:
     names = _names(targets[0])
     tables = [_framed(x, y, names) for x, y in zip(inputs, targets, strict=True)]
     return dataset(tables[0], tables[1] if len(tables) > 1 else None, how._replace(label=",".join(names)), name)
+
+
+def is_table(data: Any) -> bool:
+    """Whether inputs come as a DataFrame, by themselves or beside their targets."""
+    return isinstance(data, pd.DataFrame) or (isinstance(data, tuple | list) and bool(data) and is_table(data[0]))
+
+
+def _called(inputs: Sequence[Any]) -> str:
+    """What the data are, for people, by their inputs: one part or two."""
+    rows = listing([f"{len(x):,}" for x in inputs])
+    if isinstance(inputs[0], pd.DataFrame):
+        what = "a DataFrame" if len(inputs) == 1 else "DataFrames"
+        return f"{what} of {rows} rows and {count(inputs[0].shape[1], 'column')}"
+    shape = np.shape(inputs[0])[1:]
+    inside = f" and {count(shape[0], 'column')}" if len(shape) == 1 else f" of {' × '.join(map(str, shape))} numbers"
+    return f"arrays of {rows} rows{inside}"
 
 
 def _names(targets: Any) -> list[str]:
@@ -82,5 +104,5 @@ def _of_pictures(inputs: Sequence[Any], targets: Sequence[Any], how: Reading, na
     picture = shape if len(shape) in (2, 3) else None
     made = [Part(x, y) for x, y in zip(flat, found.targets, strict=True)]
     words = ("images", "pixels") if picture else ("rows", "features")
-    about = (*words, found.notes, found.quantities, found.folded)
+    about = (*words, found.notes, found.quantities, found.folded, None, all_of_it.labels)
     return Dataset(name, made[0], made[1], all_of_it.classes, picture, digest(*made), None, *about)

@@ -49,7 +49,7 @@ def dataset(train: pd.DataFrame, test: pd.DataFrame | None, how: Reading, name: 
         parts = Rows(train), Rows(test)
     arrays, encoding, more = encoded(parts, features, name, "all rows" if found.folded else "the training rows")
     made = [Part(x, y) for x, y in zip(arrays, found.targets, strict=True)]
-    words = ("rows", "features", (*found.notes, *more), found.quantities, found.folded, encoding)
+    words = ("rows", "features", (*found.notes, *more), found.quantities, found.folded, encoding, targets.labels)
     return Dataset(name, made[0], made[1], targets.classes, None, digest(*made), groups, *words)
 
 

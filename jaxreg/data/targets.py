@@ -10,7 +10,7 @@ import pandas as pd
 from pandas.api import types
 
 from jaxreg.data.columns import lacking
-from jaxreg.data.dataset import Quantities
+from jaxreg.data.dataset import Label, Quantities
 from jaxreg.errors import UserError
 from jaxreg.formatting import brief, listing
 
@@ -27,6 +27,7 @@ class Targets(NamedTuple):
     values: np.ndarray  # "row" the number of its class; or "row quantity" float64, as they are
     classes: tuple[str, ...]  # none of quantities
     note: str  # what they were taken for
+    labels: tuple[Label, ...] = ()  # what stands for each class in the column
 
     @property
     def strata(self) -> np.ndarray:
@@ -56,10 +57,10 @@ def targets_of(columns: pd.DataFrame, task: str | None, name: str) -> Targets:
         return Targets(values, (), f"label: {listing(labels)}, {kind}{other}")
     if len(labels) > 1:
         raise UserError(f"{name}: {listing(labels)} can't be classes together. Give one with --label.")
-    values, classes = classes_of(columns[labels[0]], labels[0], name)
+    values, classes, known = classes_of(columns[labels[0]], labels[0], name)
     number = types.is_numeric_dtype(columns[labels[0]]) and not types.is_bool_dtype(columns[labels[0]])
     other = "; --task regression, if it is a quantity" if task is None and number and len(classes) > 2 else ""
-    return Targets(values, classes, f"label: column {labels[0]}, {len(classes)} classes{other}")
+    return Targets(values, classes, f"label: column {labels[0]}, {len(classes)} classes{other}", known)
 
 
 def _quantity(values: pd.Series) -> bool:
@@ -90,8 +91,8 @@ def quantities(train: np.ndarray, test: np.ndarray, names: Sequence[str]) -> tup
     return made, Quantities(tuple(names), tuple(means.tolist()), tuple(spreads.tolist()))
 
 
-def classes_of(values: pd.Series, label: str, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Numbers of classes, and their names, sorted."""
+def classes_of(values: pd.Series, label: str, name: str) -> tuple[np.ndarray, tuple[str, ...], tuple[Label, ...]]:
+    """Numbers of classes, their names, sorted, and what stands for each in the column."""
     if types.is_numeric_dtype(values) and not types.is_bool_dtype(values) and bool((values % 1 == 0).all()):
         values = values.astype(np.int64)
     known = sorted(values.unique())
@@ -100,7 +101,9 @@ def classes_of(values: pd.Series, label: str, name: str) -> tuple[np.ndarray, tu
     names = tuple(str(value) for value in known)
     if len(set(names)) < len(names):
         raise UserError(f"{name}: column {label} has two classes that are written alike.")
-    return numbered(values, names, label), names
+    plain = (value.item() if isinstance(value, np.generic) else value for value in known)
+    labels = tuple(value if isinstance(value, bool | int | float | str) else str(value) for value in plain)
+    return numbered(values, names, label), names, labels
 
 
 def numbered(values: pd.Series, classes: Sequence[str], label: str) -> np.ndarray:

@@ -19,26 +19,36 @@ class Sides(NamedTuple):
     watched: Int64[np.ndarray, " validation"]
 
 
-def validation_share(rows: Int64[np.ndarray, " row"], labels: Integer[np.ndarray, " example"], share: float) -> Sides:
+def validation_share(
+    rows: Int64[np.ndarray, " row"],
+    labels: Integer[np.ndarray, " example"],
+    share: float,
+    draw: Sequence[int] | None = None,
+) -> Sides:
     """Hold back a share of a split for early stopping.
 
     Stratified: of each class, the last round(share * count) of its rows, but never all of them. Keras's
     `validation_split` holds back the last rows whatever their class; this does the same within each class, so
     that all splits train on equally many images. Both parts keep their order. `labels` are those of the whole
-    training set, indexed by `rows`, as they are in the source.
+    training set, indexed by `rows`, as they are in the source. With `draw`, the key of a draw, they are random ones of
+    each class in the place of the last: of a table, whose rows may be sorted by time or place.
 
     Raises:
         UserError: the share is not in [0, 1), or is above 0 and too small to hold back a single image.
     """
     check(share)
     held_back = np.zeros(rows.size, bool)
-    of_row = labels[rows]
+    order = np.arange(rows.size)
+    if draw is not None:
+        # A card for each row of the training set: of fewer rows, those are watched that are watched of all.
+        order = np.argsort(np.random.PCG64([*draw]).random_raw(labels.size)[rows], kind="stable")
+    of_row = labels[rows[order]]
     for name, count in zip(*np.unique(of_row, return_counts=True), strict=True):
         size = min(round(share * count), count - 1)
-        held_back[np.flatnonzero(of_row == name)[count - size :]] = True
+        held_back[order[np.flatnonzero(of_row == name)[count - size :]]] = True
     if share > 0 and not held_back.any():
         raise UserError(
-            f"validation_share = {share:g} of {rows.size} training images holds back none of any class."
+            f"validation_share = {share:g} of {rows.size} training examples holds back none of any class."
             " Give a larger share, more train_examples, or fewer splits."
         )
     return Sides(rows[~held_back], rows[held_back])

@@ -12,7 +12,7 @@ import numpy as np
 from jaxreg.data.corruption import corrupt
 from jaxreg.data.dataset import Dataset, Signature
 from jaxreg.data.scaling import Scaling, scaling
-from jaxreg.data.splits import dealt_folds, nested_rows, split_rows
+from jaxreg.data.splits import WATCHED, dealt_folds, nested_rows, split_rows
 from jaxreg.data.validation import Sides, fewer, validation_groups, validation_share
 from jaxreg.engine.networks import network
 from jaxreg.engine.optimizers import Optimizer, Schedule
@@ -105,7 +105,9 @@ def prepare(members: Sequence[Member], sweep: Sweep, dataset: Dataset) -> dict[P
         if not share:
             return [Sides(rows, rows[:0]) for rows in parts]
         if dataset.groups is None:
-            return [validation_share(rows, labels, share) for rows in parts]
+            draws = dataset.draws_watched and not sweep.shuffled("all" if deal is None else deal)
+            draw = [sweep.seed, WATCHED, ALL if deal is None else deal] if draws else None
+            return [validation_share(rows, labels, share, draw) for rows in parts]
         if count is None:
             return validation_groups(whole, dataset.groups, share, sweep.seed)
         return fewer(sides(deal, None, share), parts)

@@ -21,7 +21,7 @@ Switch = Annotated[bool, Field(strict=True, description="true or false")]
 
 
 class EarlyStopping(Checked):
-    """Keras's EarlyStopping, with its defaults, and the share of the training images it may watch.
+    """Keras's EarlyStopping, with its defaults, and the share of the training examples it may watch.
 
     Stops after the first epoch at which `patience` epochs in a row were no improvement by more than
     `min_delta`; so patience 0 and 1 act alike, as in Keras.

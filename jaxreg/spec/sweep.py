@@ -86,6 +86,10 @@ class Sweep(SweepFile):
             return ((),) * self.splits
         return *((fold,) for fold in range(self.splits)), *combinations(range(self.splits), 2)
 
+    def shuffled(self, split: int | Literal["all"]) -> bool:
+        """Whether the rows of a split are in random order, as those of parts. All rows, or folds, keep the file's."""
+        return split != "all" and self.splits > 1 and not self.folded
+
     @property
     def most_deals(self) -> int:
         """Deals that there may be, once all looks are made."""

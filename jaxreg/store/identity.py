@@ -40,8 +40,8 @@ class Key(NamedTuple):
         return digest_of({**self.identity, "settings": settings})
 
 
-def key(member: Member, sweep: Sweep, digest: str) -> Key:
-    """The key of a member of a sweep over the data with this digest.
+def key(member: Member, sweep: Sweep, digest: str, draws_watched: bool = False) -> Key:
+    """The key of a member of a sweep over the data with this digest, which are as `Dataset.draws_watched` says.
 
     Devices and versions of other libraries are not in it: they are kept beside the numbers.
     """
@@ -50,7 +50,12 @@ def key(member: Member, sweep: Sweep, digest: str) -> Key:
         # Without what is as usual: a setting that a later version adds leaves all fingerprints as they are.
         settings = cell.settings.model_dump(mode="json", exclude_defaults=True)
         grouped = {} if sweep.group is None else {"group": sweep.group}  # which decides what is in a split
-        return grouped | {
+        stopping = cell.settings.early_stopping
+        watches = stopping is not None and stopping.validation_share > 0
+        drawn = {"watched": "drawn"} if draws_watched and watches and not sweep.shuffled(member.split) else {}
+        return {
+            **grouped,
+            **drawn,
             "numerics": NUMERICS,
             "data": digest,
             "curve_images": sweep.curve_images,

@@ -1,7 +1,7 @@
 """The members of a run on disk, a few files each, which all say what they are. Without JAX.
 
     members/NAME.json          its row and its history, what decides its numbers, digests of all this and of the others
-    members/NAME.npy           log-probabilities of the test examples
+    members/NAME.npy           predictions of the test examples: log-probabilities, or quantities
     members/NAME.weights.npz   its final weights, where another member starts from them
     members/NAME.state.npz     where its training has got to, or ended
 
@@ -46,7 +46,7 @@ class MemberResult(NamedTuple):
     id: str
     row: dict[str, Any]  # of members.csv, without the settings' columns
     history: list[dict[str, Any]]  # a row an epoch
-    log_probabilities: np.ndarray  # "example class" float32, of the test examples
+    predictions: np.ndarray  # of the test examples, float32: log-probabilities "example class", or "example quantity"
     weights: Any = None  # {"params", "statistics"}, nested dicts of arrays, kept while a follower may need them
 
 
@@ -80,7 +80,7 @@ class StoredMembers:
     def keep(self, key: Key, result: MemberResult, made: Mapping[str, Any], with_weights: bool) -> None:
         """Puts a member on disk: all of it, or nothing that counts."""
         predictions, weights = self._file(key, ".npy"), dict(_flat(result.weights)) if with_weights else {}
-        write_npy(predictions, result.log_probabilities)
+        write_npy(predictions, result.predictions)
         digests = {"predictions": _digest(predictions)}
         if weights:
             write_npz(self._file(key, ".weights.npz"), weights)
@@ -114,7 +114,7 @@ class StoredMembers:
             return _nested({name: arrays[name] for name in arrays.files})
 
     def predictions(self, keys: Sequence[Key]) -> StoredPredictions:
-        """The log-probabilities of members that were checked, in this order."""
+        """What members that were checked predict, in this order."""
         return StoredPredictions([self._file(key, ".npy") for key in keys])
 
     def others(self, key: Key) -> Iterator[tuple[Key, Content]]:

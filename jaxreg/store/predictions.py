@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 class StoredPredictions:
-    """Log-probabilities "member example class" of which only what is asked for is read: `predictions[rows, examples]`.
+    """Predictions "member example output" of which only what is asked for is read: `predictions[rows, examples]`.
 
     Args:
-        files: a .npy of float32 "example class" for each member, all of one shape.
+        files: a .npy of float32 "example output" for each member, all of one shape: log-probabilities, or quantities.
     """
 
     def __init__(self, files: Sequence[Path]):
