@@ -37,6 +37,16 @@ def test_a_worker_with_other_versions_or_data_is_refused(sweep, dataset, tmp_pat
     assert "gone.npz" in worker.greet({**told, "sweep": gone, "named": True, "key": "gone", "digest": "1"})["lacks"]
 
 
+def test_the_same_rows_in_other_groups_are_other_data(sweep, dataset, monkeypatch):
+    monkeypatch.setattr(worker, "_data", type(worker._data)())
+    worker.hold(dataset)
+    grouped = dataset._replace(groups=np.arange(len(dataset.train.targets)) // 2)
+    told = job.job(sweep, grouped, devices=2, named=False)
+    assert "given as arrays" in worker.greet(told)["lacks"]
+    worker.hold(grouped)
+    assert set(worker._data) == {dataset.digest, told["digest"]} and len(worker._data) == 2
+
+
 @given(some.integers(1, 5000), some.integers(1, 200), some.integers(1, 64), some.none() | some.floats(1e-6, 1e4))
 def test_a_share(ready, workers, width, able):
     """It fills the devices, and is never most of what is left where several could have it."""

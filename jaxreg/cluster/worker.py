@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jaxreg.cluster.allocation import allocate_as_usual
-from jaxreg.cluster.job import cells_of, here, referred
+from jaxreg.cluster.job import cells_of, here, referred, whole_digest
 from jaxreg.data.dataset import Dataset
 from jaxreg.errors import UserError
 from jaxreg.spec.load import read
@@ -78,7 +78,7 @@ class Lacking(Exception):
 
 
 _ready: OrderedDict[str, Ready] = OrderedDict()  # by the key of a job
-_data: OrderedDict[str, Dataset] = OrderedDict()  # by digest
+_data: OrderedDict[str, Dataset] = OrderedDict()  # by digest, that of groups in it
 _one_at_a_time = threading.Lock()
 
 
@@ -119,7 +119,7 @@ def receive(packed: bytes) -> None:
 def hold(dataset: Dataset) -> None:
     """Keeps data that are here already."""
     with _one_at_a_time:
-        _keep(_data, dataset.digest, dataset)
+        _keep(_data, whole_digest(dataset), dataset)
 
 
 def work(packed: bytes) -> dict[str, Any]:
@@ -214,10 +214,10 @@ def _dataset(job: Mapping[str, Any], sweep: Sweep) -> Dataset:
         found = dataset_of(sweep)
     except (UserError, OSError) as error:
         raise Lacking(str(error)) from None
-    if found.digest != digest:
+    if whole_digest(found) != digest:
         what = sweep.data or found.name
         raise UserError(
-            f"its data are other ones: {what} has the digest {found.digest} there, expected {digest}. Put the same "
+            f"its data are other ones: {what} has the digest {whole_digest(found)} there, expected {digest}. Put the same "
             "file there, or none, and it is sent."
         )
     return _keep(_data, digest, found)
