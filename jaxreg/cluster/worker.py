@@ -214,10 +214,10 @@ def _dataset(job: Mapping[str, Any], sweep: Sweep) -> Dataset:
         found = dataset_of(sweep)
     except (UserError, OSError) as error:
         raise Lacking(str(error)) from None
-    if whole_digest(found) != digest:
+    if (there := whole_digest(found)) != digest:
         what = sweep.data or found.name
         raise UserError(
-            f"its data are other ones: {what} has the digest {whole_digest(found)} there, expected {digest}. Put the same "
+            f"its data are other ones: {what} has the digest {there} there, expected {digest}. Put the same "
             "file there, or none, and it is sent."
         )
     return _keep(_data, digest, found)
