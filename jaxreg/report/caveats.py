@@ -5,6 +5,7 @@ from __future__ import annotations
 from jaxreg.axes import AXES
 from jaxreg.formatting import count, known, listing, number
 from jaxreg.measures import MEASURES, VOTES, honest
+from jaxreg.report import replication
 from jaxreg.report.advice import cell_at_best_epoch, change_text
 from jaxreg.report.findings import SMOOTHED
 from jaxreg.report.layout import Layout
@@ -34,8 +35,7 @@ def caveats(results: Results, layout: Layout) -> list[str]:
         *_edge(results, layout),
         *_unfinished(results, layout),
         *_fewer_epochs(results, layout),
-        *_replication(results),
-        *_too_few(results),
+        *replication.caveats(results),
         *_flattery(results),
     ]
 
@@ -187,40 +187,6 @@ def _stopped(results: Results, layout: Layout) -> str:
         f"With an epoch chosen on other {results.examples_are}, on all of the training set, {code(cell)} changes "
         f"{MEASURES[first].words} by {change_text(row, first)}."
     )
-
-
-def _replication(results: Results) -> list[str]:
-    rows = results.loss(results.measures.loss)
-    splits, seeds = float(rows["splits"].max()), float(rows["seeds"].max())
-    if results.folded or not (known(splits) and known(seeds)):
-        return []
-    if splits <= 1 and seeds <= 1:
-        return [
-            "**One member a cell: variance is undefined**, and so is every interval over training runs. "
-            "Two splits are the least: `--splits 2`."
-        ]
-    if splits <= 1:
-        return [
-            f"**One training set: the variance here is between its {seeds:.0f} seeds only.** What another "
-            "training set would have changed is not in it; `--splits 5` puts it in."
-        ]
-    if seeds <= 1:
-        return [
-            "With one seed a split, variance from data and variance from seeds can't be told apart; "
-            "`--seeds 2` separates them."
-        ]
-    return []
-
-
-def _too_few(results: Results) -> list[str]:
-    splits = float(results.loss(results.measures.loss)["splits"].max())
-    found = []
-    freedom = results.deals * (splits - 1)
-    if 0 < freedom < 3:
-        rest = "one degree" if freedom == 1 else "two degrees"
-        dealt = f", dealt {results.deals} times," if results.deals > 1 else ""
-        found.append(f"{splits:.0f} splits{dealt} are few: intervals over training sets rest on {rest} of freedom.")
-    return found
 
 
 def _flattery(results: Results) -> list[str]:

@@ -20,7 +20,7 @@ from jaxreg.files import write_bytes, write_text
 from jaxreg.formatting import count, listing, value_text
 from jaxreg.measures import MEASURES
 from jaxreg.reading import read as read_bytes
-from jaxreg.report import advice, answer, figures, findings, folds, looks, tables
+from jaxreg.report import advice, answer, figures, findings, folds, looks, replication, tables
 from jaxreg.report.caveats import LOOKED_FOR, caveats
 from jaxreg.report.data_size import more_data
 from jaxreg.report.html import Page
@@ -110,8 +110,8 @@ def content(results: Results, layout: Layout, pictures: dict[str, list[Picture]]
         small=f"Small weights: below {value_text(threshold)} in size. " if threshold else "",
         looks=looks.table(results),
         power=tables.power(results),
-        power_is=findings.detectable(results),
-        outlook=findings.outlook(results),
+        power_is=replication.detectable(results),
+        outlook=replication.outlook(results),
         made=made(results),
         sweep=json.dumps(results.sweep, indent=2),
         again=code(f"python -m jaxreg.report {path_to_type(results.path)}"),
