@@ -38,11 +38,18 @@ def scopes(results: Results, layout: Layout) -> tuple[Scope, Scope | None]:
         there = (results.record.get("data") or {}).get("test_examples")
         return Scope("parts", f"{there if isinstance(there, int) else size:,} {are}, cross-validated"), None
     on_all = results.second_stage if len(results.second_stage) else members[members["split"] == "all"]
-    parts = Scope("parts", f"{size:,} {are}" if size else f"a part of the {are}")
+    parts = Scope("parts", f"{size:,} {are}" if size else _unsized(results))
     if not results.advice("whole", results.measures.answered[0]):
         return parts, None
     size = _size(on_all)
     return parts, Scope("whole", f"all {size:,} {are}" if size else f"all {are}")
+
+
+def _unsized(results: Results) -> str:
+    """Training sets of which nobody has said how large they are."""
+    if not results.elsewhere:
+        return f"a part of the {results.examples_are}"
+    return "training sets like these" if results.members["split"].nunique() > 1 else "a training set like this"
 
 
 def _size(members: Any) -> int | None:

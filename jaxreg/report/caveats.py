@@ -17,6 +17,9 @@ LOOKED_FOR = (
     "diverged members, members that only guess, a best cell on the edge of the grid, members still improving at the "
     "last epoch, a gain that fewer epochs give as well, too few splits or seeds, luck in choosing"
 )
+LOOKED_FOR_ELSEWHERE = (
+    "models that only guess, a best cell on the edge of what was tried, too few splits or seeds, luck in choosing"
+)
 
 SHOWN = 3  # members of a kind of machine that are named
 
@@ -91,8 +94,9 @@ def _guessing(results: Results) -> list[str]:
         return []
     what = "accuracy of guessing" if results.measures.of_classes else "no better than the mean of all"
     return [
-        f"**{count(int(guess.sum()), 'member')} learned nothing** ({what}): {', '.join(rows)}. They are "
-        "in every mean; where only some of a cell's members are such, its mean and interval describe neither kind."
+        f"**{count(int(guess.sum()), results.model_is)} learned nothing** ({what}): {', '.join(rows)}. They are "
+        f"in every mean; where only some of a cell's {results.models_are} are such, its mean and interval describe "
+        "neither kind."
     ]
 
 

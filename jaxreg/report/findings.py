@@ -75,10 +75,10 @@ def wrong_labels(results: Results, layout: Layout) -> str:
     if not found:
         return ""
     return (
-        "**Wrong labels**: in networks that learn the share of wrong training labels exactly, the Brier bias rises by "
-        f"{listing(expected)} where the {results.example_is} settles the class, and by less where it does not. "
-        f"Measured, against {layout.called(layout.base)}: {listing(found)}. Networks that ignore wrong labels rise "
-        "less; those that also fit worse, for having fewer right labels, rise more."
+        f"**Wrong labels**: in {results.models_are} that learn the share of wrong training labels exactly, the Brier "
+        f"bias rises by {listing(expected)} where the {results.example_is} settles the class, and by less where it "
+        f"does not. Measured, against {layout.called(layout.base)}: {listing(found)}. Those that ignore wrong labels "
+        "rise less; those that also fit worse, for having fewer right labels, rise more."
     )
 
 

@@ -21,7 +21,7 @@ from jaxreg.formatting import count, listing, value_text
 from jaxreg.measures import MEASURES
 from jaxreg.reading import read as read_bytes
 from jaxreg.report import advice, answer, figures, findings, folds, looks, replication, tables
-from jaxreg.report.caveats import LOOKED_FOR, caveats
+from jaxreg.report.caveats import LOOKED_FOR, LOOKED_FOR_ELSEWHERE, caveats
 from jaxreg.report.data_size import more_data
 from jaxreg.report.html import Page
 from jaxreg.report.layout import Layout, arrange
@@ -95,7 +95,8 @@ def content(results: Results, layout: Layout, pictures: dict[str, list[Picture]]
         score="Accuracy" if results.measures.of_classes else "R²",
         caveats=caveats(results, layout),
         study=study(results.path),
-        looked_for=LOOKED_FOR,
+        looked_for=LOOKED_FOR_ELSEWHERE if results.elsewhere else LOOKED_FOR,
+        elsewhere=results.elsewhere,
         example=results.example_is,
         examples=results.examples_are,
         pictures=pictures,

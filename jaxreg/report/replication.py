@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from jaxreg.formatting import fixed, known, listing, number
-from jaxreg.measures import MEASURES
+from jaxreg.measures import MEASURES, VOTES
 from jaxreg.store.results import Results
 
 
@@ -19,20 +19,21 @@ def _single(results: Results) -> list[str]:
     splits, seeds = float(rows["splits"].max()), float(rows["seeds"].max())
     if results.folded or not (known(splits) and known(seeds)):
         return []
+    apart = f"models on several training sets that share no {results.example_is}, named by `split`"
     if splits <= 1 and seeds <= 1:
-        return [
-            "**One member a cell: variance is undefined**, and so is every interval over training runs. "
-            "Two splits are the least: `--splits 2`."
-        ]
+        least = f"It takes {apart}" if results.elsewhere else "Two splits are the least: `--splits 2`"
+        one = "model" if results.elsewhere else "member"
+        return [f"**One {one} a cell: variance is undefined**, and so is every interval over training runs. {least}."]
     if splits <= 1:
+        added = f"{apart}, put it in" if results.elsewhere else "`--splits 5` puts it in"
         return [
             f"**One training set: the variance here is between its {seeds:.0f} seeds only.** What another "
-            "training set would have changed is not in it; `--splits 5` puts it in."
+            f"training set would have changed is not in it; {added}."
         ]
-    if seeds <= 1:
+    if seeds <= 1 and results.measures is not VOTES:  # of which seeds tell nothing
+        several = "several models a split, named by `seed`, separate" if results.elsewhere else "`--seeds 2` separates"
         return [
-            "With one seed a split, variance from data and variance from seeds can't be told apart; "
-            "`--seeds 2` separates them."
+            f"With one seed a split, variance from data and variance from seeds can't be told apart; {several} them."
         ]
     return []
 
@@ -61,7 +62,7 @@ def detectable(results: Results) -> str:
     text = f"Four times in five, such runs tell a difference of {listing(found)} or more." if found else ""
     if "cell" in results.power and results.power["cell"].notna().any():
         text += " What is open, and what telling differences of these sizes four times in five would take:"
-    return text
+    return text.strip()
 
 
 def _range(limits: pd.Series[float]) -> str:
@@ -71,10 +72,14 @@ def _range(limits: pd.Series[float]) -> str:
 
 
 def outlook(results: Results) -> str:
-    """What dealing the same examples again would bring; empty where it can't be done or nothing is known."""
+    """What further splits are, and what dealing the same examples again would bring; empty where nothing is known."""
     are, splits = results.examples_are, results.loss(results.measures.loss).get("splits")
     if splits is None or not splits.max() > 1:
         return ""
+    if results.elsewhere:
+        if "splits_needed" not in results.power or results.power["splits_needed"].isna().all():
+            return ""
+        return f"Splits needed are training sets of this size that share no {results.example_is} with one another."
     if results.deals == 1:
         return (
             f"Splits needed are of further {are}, as many again in each. The same {are} can be dealt anew, with "

@@ -151,7 +151,9 @@ def cells(results: Results) -> Table:
         kept = total - int(lost["diverged"][cell])
         row = {
             "Cell": _cell(cell),
-            "Members": Entry(str(total) if kept == total else f"{kept} of {total}", order=kept),
+            "Models" if results.elsewhere else "Members": Entry(
+                str(total) if kept == total else f"{kept} of {total}", order=kept
+            ),
             f"Test {words}": _interval(part, "error"),
         }
         if results.measures is CLASSES:
@@ -167,7 +169,7 @@ def cells(results: Results) -> Table:
             row |= rmse(results, part["error"])
             row["Absolute error"] = _interval(mean, "test_absolute_error")
         train = mean.get(train_loss)
-        if train is not None:
+        if train is not None and not results.elsewhere:
             row |= {f"Train {words}": numbered(train), "Gap": numbered(part["error"] - train)}
         if "penalty" in mean:
             row["Penalty"] = numbered(mean["penalty"])

@@ -71,6 +71,11 @@ class Results:
         return self.models_are.removesuffix("s")
 
     @property
+    def elsewhere(self) -> bool:
+        """Whether its models were trained by others, who type none of our flags: predictions are all that there is."""
+        return self.models_are == "models"
+
+    @property
     def inputs_are(self) -> str:
         """What the report calls the numbers of an example: pixels, features."""
         return self._word("inputs_are", "pixels")
@@ -136,6 +141,8 @@ class Results:
 
     def choice(self, axis: str, rule: str) -> dict[str, Any] | None:
         """The row of choices.csv for an axis and a rule; None where nothing could be chosen."""
+        if self.elsewhere and (axis, rule) == ("all", "one_standard_error"):
+            return None  # nobody knows their gaps, of which it would be the smallest
         rows = self.choices[(self.choices["axis"] == axis) & (self.choices["rule"] == rule)]
         return _first(rows[rows["cell"].notna()])
 
