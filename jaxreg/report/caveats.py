@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from jaxreg.axes import AXES
 from jaxreg.formatting import count, known, listing, number
-from jaxreg.measures import MEASURES, VOTES, honest
-from jaxreg.report import replication
+from jaxreg.measures import MEASURES, honest
+from jaxreg.report import elsewhere, replication
 from jaxreg.report.advice import cell_at_best_epoch, change_text
 from jaxreg.report.findings import SMOOTHED
 from jaxreg.report.layout import Layout
@@ -30,11 +30,13 @@ ROUNDED = {"bf16": "bfloat16 (8 significant bits of 24)", "tf32": "TF32 (11 sign
 def caveats(results: Results, layout: Layout) -> list[str]:
     """Every caveat that applies, the gravest first."""
     return [
+        *elsewhere.another_order(results),
         *_diverged(results),
         *_rounded(results),
         *_mixed(results),
         *_guessing(results),
-        *_votes(results),
+        *elsewhere.votes(results),
+        *elsewhere.cut(results, layout),
         *_edge(results, layout),
         *_unfinished(results, layout),
         *_fewer_epochs(results, layout),
@@ -97,17 +99,6 @@ def _guessing(results: Results) -> list[str]:
         f"**{count(int(guess.sum()), results.model_is)} learned nothing** ({what}): {', '.join(rows)}. They are "
         f"in every mean; where only some of a cell's {results.models_are} are such, its mean and interval describe "
         "neither kind."
-    ]
-
-
-def _votes(results: Results) -> list[str]:
-    """What can't be said of classes alone."""
-    if results.measures is not VOTES:
-        return []
-    return [
-        "**The predictions are classes alone, without probabilities**: how sure the models are is lost in them. So "
-        "there is no cross-entropy, no Brier score and no calibration here, and variance from data and that from seeds "
-        "can't be told apart."
     ]
 
 

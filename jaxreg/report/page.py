@@ -20,7 +20,7 @@ from jaxreg.files import write_bytes, write_text
 from jaxreg.formatting import count, listing, value_text
 from jaxreg.measures import MEASURES
 from jaxreg.reading import read as read_bytes
-from jaxreg.report import advice, answer, figures, findings, folds, looks, replication, tables
+from jaxreg.report import advice, answer, elsewhere, figures, findings, folds, looks, replication, tables
 from jaxreg.report.caveats import LOOKED_FOR, LOOKED_FOR_ELSEWHERE, caveats
 from jaxreg.report.data_size import more_data
 from jaxreg.report.html import Page
@@ -62,7 +62,16 @@ def write(path: str | Path, purpose: str | None = None) -> Path:
 def headline(path: str | Path) -> str:
     """The decision without markup, for a terminal. Raises `UserError` like `write`."""
     results = read(path, for_report=True)
-    return answer.answer(results, arrange(results))[0].replace("**", "").replace("`", "")
+    return _plain(answer.answer(results, arrange(results))[0])
+
+
+def warnings(path: str | Path) -> list[str]:
+    """What is so wrong with predictions of others that nothing else on their page may hold, without markup."""
+    return [_plain(sentence) for sentence in elsewhere.another_order(read(path))]
+
+
+def _plain(sentence: str) -> str:
+    return sentence.replace("**", "").replace("`", "")
 
 
 def render(said: Mapping[str, Any], filters: Mapping[str, Callable[..., str]]) -> str:
