@@ -86,14 +86,14 @@ def compare(
             else logarithms where nothing is above 0.
         purpose: what counts, as of `jaxreg.run`.
         name: of the study, on the page.
-        out: the folder to write; ``reports/<name>`` by default.
+        out: the folder to write; ``reports/<name>`` by default. A report on other predictions is not replaced.
         command: what was typed, for the report; this call by default.
 
     Returns:
         The folder with its tables, report and figures; nothing in it can be trained on.
 
     Raises:
-        UserError: predictions are no probabilities, are 0, or do not fit each other; the folder holds other things.
+        UserError: predictions are no probabilities, are 0, or do not fit each other; the folder holds something else.
     """
     began, started = time.perf_counter(), now()
     given_as = known_kind(kind)
@@ -118,6 +118,7 @@ def compare(
     folder.make()
     command = command or "jaxreg.compare(…)"
     with locked(folder.path, command):
+        folder.check_given(found.digest)
         folder.prepare()
         tables = analyse(models, found.predictions, ids, class_names=found.classes, plain=reference)
         write_csv(folder.path / "members.csv", models)
