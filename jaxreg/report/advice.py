@@ -101,6 +101,12 @@ def why_both(results: Results, layout: Layout) -> str:
     falls = [axis.short for name, axis in AXES.items() if axis.falls and varies(results, name)]
     said = f"Bias and variance are measured on parts of {parts.examples}, since they need several training sets"
     said += f"; what to use on {whole.examples} is decided on all of them."
+    said += (
+        " Recommended for these is a cell that is significantly better on parts, itself or at another of its "
+        "strengths, whose mean is better here and that is significantly worse here in nothing; of several, the lowest "
+        f"mean. Where there is none, {layout.base_in_words} stays, even if a cell is significantly better here: that "
+        "speaks of this one training set."
+    )
     if falls:
         said += (
             " What is trained on is the mean loss plus the penalty, so that its best strength falls as the examples "
