@@ -112,12 +112,17 @@ def choices(results: Results) -> Table:
                     "Chosen among": Entry("all cells" if axis == "all" else AXES[axis].short),
                     "Rule": Entry(words),
                     "Cell": _cell(row["cell"]),
-                    MEASURES[first].title: estimated(row[first], row.get("low"), row.get("high")),
+                    MEASURES[first].title: estimated(row[first], _from_0(row.get("low")), row.get("high")),
                     "Where not chosen": numbered(loss, 4),
                 }
                 | ({f"{MEASURES[second].words.capitalize()} there": _there(beside, second)} if second != first else {})
             )
     return rows
+
+
+def _from_0(low: float | None) -> float | None:
+    """The lower end of an interval of a loss."""
+    return max(low, 0.0) if known(low) else low
 
 
 def _there(value: float | None, measure: str) -> Entry:

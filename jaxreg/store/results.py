@@ -17,6 +17,7 @@ from jaxreg.formatting import printable
 from jaxreg.measures import CLASSES, OF_TASK, Measures
 from jaxreg.store import arrays, checks
 from jaxreg.store.columns import EMPTY, FILES, NEEDED, OPTIONAL, called
+from jaxreg.store.levels import from_0
 from jaxreg.store.reading_tables import read_table
 from jaxreg.store.record import damaged, read_record
 from jaxreg.store.tables import CALLED
@@ -123,9 +124,9 @@ class Results:
         return list(dict.fromkeys(self.members["cell"]))
 
     def loss(self, name: str) -> pd.DataFrame:
-        """The decomposition of one loss, indexed by cell in the sweep's order."""
+        """The decomposition of one loss, indexed by cell in the sweep's order; intervals begin at 0, as losses do."""
         rows = self.decomposition[self.decomposition["loss"] == name].set_index("cell")
-        return rows.reindex(self.cells)
+        return from_0(rows.reindex(self.cells), name)
 
     def against(self, reference: str | None, measure: str) -> pd.DataFrame:
         """The paired comparisons of one measure with one cell, indexed by cell in the sweep's order."""
