@@ -18,6 +18,7 @@ from jaxreg import __version__
 from jaxreg.axes import AXES
 from jaxreg.circumstances import now, versions
 from jaxreg.data.dataset import Part, digest
+from jaxreg.engine.progress import Silent
 from jaxreg.errors import UserError
 from jaxreg.files import write_csv
 from jaxreg.finished import Run
@@ -30,6 +31,7 @@ from jaxreg.statistics.analysis import analyse, write
 from jaxreg.statistics.predictions import ClassPredictions, Predictions, QuantityPredictions, VotePredictions
 from jaxreg.store.folder import Folder
 from jaxreg.store.given import Kind, as_classes, as_log_probabilities
+from jaxreg.store.given_doubts import another_order, cut
 from jaxreg.store.given_files import known_kind
 from jaxreg.store.given_quantities import are_quantities, as_quantities
 from jaxreg.store.given_votes import are_votes, as_votes
@@ -84,14 +86,14 @@ def compare(
             else logarithms where nothing is above 0.
         purpose: what counts, as of `jaxreg.run`.
         name: of the study, on the page.
-        out: the folder to write; ``reports/<name>`` by default.
+        out: the folder to write; ``reports/<name>`` by default. A report on other predictions is not replaced.
         command: what was typed, for the report; this call by default.
 
     Returns:
         The folder with its tables, report and figures; nothing in it can be trained on.
 
     Raises:
-        UserError: predictions are no probabilities, are 0, or do not fit each other; the folder holds other things.
+        UserError: predictions are no probabilities, are 0, or do not fit each other; the folder holds something else.
     """
     began, started = time.perf_counter(), now()
     given_as = known_kind(kind)
@@ -100,9 +102,9 @@ def compare(
     if given_as == "quantities" or (given_as is None and are_quantities(targets)):
         found = _of_quantities(predictions, targets, ids)
     elif given_as == "votes" or (given_as is None and are_votes(predictions)):
-        found = _of_votes(predictions, targets, classes, ids)
+        found = _of_votes(predictions, targets, classes, models)
     else:
-        found = _of_classes(predictions, targets, classes, given_as, ids)
+        found = _of_classes(predictions, targets, classes, given_as, models)
     measures = found.predictions.measures
     check_purpose(purpose, measures)
     models = models.assign(**found.columns)
@@ -116,6 +118,7 @@ def compare(
     folder.make()
     command = command or "jaxreg.compare(…)"
     with locked(folder.path, command):
+        folder.check_given(found.digest)
         folder.prepare()
         tables = analyse(models, found.predictions, ids, class_names=found.classes, plain=reference)
         write_csv(folder.path / "members.csv", models)
@@ -142,29 +145,37 @@ def compare(
         }
         folder.note(about | {"files": folder.digests()})
         page.write(folder.path)
+    for warning in page.warnings(folder.path):
+        Silent().warn(warning)
     return Run(folder.path)
 
 
 def _of_classes(
-    predictions: Any, targets: Any, classes: Iterable[Any] | None, kind: Kind | None, ids: list[str]
+    predictions: Any, targets: Any, classes: Iterable[Any] | None, kind: Kind | None, models: pd.DataFrame
 ) -> Scored:
-    made = as_log_probabilities(predictions, kind, ids)
+    made = as_log_probabilities(predictions, kind, models["member"].to_list())
     labels, names = as_classes(targets, classes, made.shape[2])
-    _check_sizes(len(made), made.shape[1], len(ids), len(labels))
+    _check_sizes(len(made), made.shape[1], len(models), len(labels))
     columns = {
         "test_cross_entropy": [-float(one[np.arange(len(labels)), labels].mean()) for one in made.astype(float)],
         "test_accuracy": [float((one.argmax(-1) == labels).mean()) for one in made],
     }
-    return Scored(ClassPredictions(made, labels), columns, digest(Part(made, labels)), names, {})
+    cells = models["cell"].to_list()
+    doubts = {
+        "another_order": another_order(cells, made.argmax(-1), labels, names),
+        "cut": cut(cells, made, labels),
+    }
+    return Scored(ClassPredictions(made, labels), columns, digest(Part(made, labels)), names, doubts)
 
 
-def _of_votes(predictions: Any, targets: Any, classes: Iterable[Any] | None, ids: list[str]) -> Scored:
-    answers, labels, names = as_votes(predictions, targets, classes, ids)
-    _check_sizes(len(answers), answers.shape[1], len(ids), len(labels))
+def _of_votes(predictions: Any, targets: Any, classes: Iterable[Any] | None, models: pd.DataFrame) -> Scored:
+    answers, labels, names = as_votes(predictions, targets, classes, models["member"].to_list())
+    _check_sizes(len(answers), answers.shape[1], len(models), len(labels))
     right = (answers == labels).mean(1)
     columns = {"test_zero_one": (1 - right).tolist(), "test_accuracy": right.tolist()}
     predicted = VotePredictions(answers, labels, len(names))
-    return Scored(predicted, columns, digest(Part(answers, labels)), names, {"task": VOTES.task})
+    doubts = {"another_order": another_order(models["cell"].to_list(), answers, labels, names)}
+    return Scored(predicted, columns, digest(Part(answers, labels)), names, {"task": VOTES.task} | doubts)
 
 
 def _of_quantities(predictions: Any, targets: Any, ids: list[str]) -> Scored:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from committed_runs import REPORTS
 
 import jaxreg
 from jaxreg.decomposition import decompose
@@ -185,6 +187,37 @@ def test_a_folder_of_others_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("...")
     with pytest.raises(UserError, match="holds other things"):
         jaxreg.compare(**made(), out=tmp_path)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.name.startswith(".")
+    }
+
+
+def test_a_report_on_other_predictions_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where no folder was named; the same predictions may be reported on anew, as with another reference."""
+    monkeypatch.chdir(tmp_path)
+    given, place = made(cells=2, splits=2, seeds=1), Path("reports", "compare")
+    jaxreg.compare(**given)
+    before = contents(place)
+    with pytest.raises(UserError, match=r"holds a report on other predictions.*\n.*or, .* type: rm -r reports/compare"):
+        jaxreg.compare(**given | {"predictions": np.array(given["predictions"])[..., ::-1]})
+    assert contents(place) == before
+    assert "Change against alpha=1" in jaxreg.compare(**given, reference="alpha=1").report
+    (place / "run.json").unlink()  # as where somebody stopped it halfway
+    assert jaxreg.compare(**given).folder == place
+
+
+def test_a_sweep_is_not_replaced(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(REPORTS / "digits", folder)
+    before = contents(folder)
+    with pytest.raises(UserError, match="holds a sweep, with which the results would mix"):
+        jaxreg.compare(**made(cells=2, splits=2, seeds=1), out=folder)
+    assert contents(folder) == before
 
 
 @pytest.mark.slow

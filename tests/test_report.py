@@ -238,7 +238,7 @@ def test_members_that_only_guess_are_named(tmp_path: Path) -> None:
     members = pd.read_csv(folder / "members.csv")
     members.loc[members["cell"].eq("l1=1e-3") & members["seed"].eq(0), "test_accuracy"] = 0.1
     members.to_csv(folder / "members.csv", index=False)
-    assert "**3 members learned nothing** (accuracy of guessing): `l1=1e-3` 3 of 6." in "\n".join(found(folder))
+    assert "**3 networks learned nothing** (accuracy of guessing): `l1=1e-3` 3 of 6." in "\n".join(found(folder))
 
 
 @pytest.mark.parametrize(

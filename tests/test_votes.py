@@ -95,7 +95,7 @@ def test_the_page_says_so_and_drops_what_needs_probabilities(compared: jaxreg.Ru
 
 def test_a_better_cell_is_recommended_for_labels(tmp_path: Path) -> None:
     run = jaxreg.compare(**voted(examples=600, splits=6), reference="alpha=2", out=tmp_path / "run")
-    assert run.verdict.startswith("On a part of the examples, use alpha=0 for labels.")
+    assert run.verdict.startswith("On training sets like these, use alpha=0 for labels.")
     assert "0-1 loss \u2212" in run.verdict and "; 0-1 loss" not in run.verdict
     with pytest.raises(UserError, match="purpose: must be one of accuracy of votes, got .brier."):
         jaxreg.compare(**voted(), purpose="brier", out=tmp_path / "other")

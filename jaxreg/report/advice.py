@@ -38,11 +38,18 @@ def scopes(results: Results, layout: Layout) -> tuple[Scope, Scope | None]:
         there = (results.record.get("data") or {}).get("test_examples")
         return Scope("parts", f"{there if isinstance(there, int) else size:,} {are}, cross-validated"), None
     on_all = results.second_stage if len(results.second_stage) else members[members["split"] == "all"]
-    parts = Scope("parts", f"{size:,} {are}" if size else f"a part of the {are}")
+    parts = Scope("parts", f"{size:,} {are}" if size else _unsized(results))
     if not results.advice("whole", results.measures.answered[0]):
         return parts, None
     size = _size(on_all)
     return parts, Scope("whole", f"all {size:,} {are}" if size else f"all {are}")
+
+
+def _unsized(results: Results) -> str:
+    """Training sets of which nobody has said how large they are."""
+    if not results.elsewhere:
+        return f"a part of the {results.examples_are}"
+    return "training sets like these" if results.members["split"].nunique() > 1 else "a training set like this"
 
 
 def _size(members: Any) -> int | None:
@@ -94,6 +101,12 @@ def why_both(results: Results, layout: Layout) -> str:
     falls = [axis.short for name, axis in AXES.items() if axis.falls and varies(results, name)]
     said = f"Bias and variance are measured on parts of {parts.examples}, since they need several training sets"
     said += f"; what to use on {whole.examples} is decided on all of them."
+    said += (
+        " Recommended for these is a cell that is significantly better on parts, itself or at another of its "
+        "strengths, whose mean is better here and that is significantly worse here in nothing; of several, the lowest "
+        f"mean. Where there is none, {layout.base_in_words} stays, even if a cell is significantly better here: that "
+        "speaks of this one training set."
+    )
     if falls:
         said += (
             " What is trained on is the mean loss plus the penalty, so that its best strength falls as the examples "

@@ -5,7 +5,7 @@ The rule is that of `jaxreg.statistics.recommendation`. Here it becomes sentence
 
 from __future__ import annotations
 
-from jaxreg.formatting import NOTHING, known, listing, number, value_text
+from jaxreg.formatting import NOTHING, known, listing, number
 from jaxreg.measures import MEASURES, QUANTITIES
 from jaxreg.report import folds, looks, temperature
 from jaxreg.report.advice import (
@@ -19,15 +19,13 @@ from jaxreg.report.advice import (
     scopes,
 )
 from jaxreg.report.averaging import averaging
+from jaxreg.report.avoid import avoid
 from jaxreg.report.layout import Layout
 from jaxreg.report.markdown import code
 from jaxreg.report.parts import Entry, Table
-from jaxreg.report.quoted import quoted, rmse_of
-from jaxreg.report.summaries import guessing
+from jaxreg.report.quoted import quoted, rmse_on_all
 from jaxreg.statistics.comparisons import UNDECIDED
 from jaxreg.store.results import Results
-
-KERAS_DEFAULT = 0.01  # of keras.regularizers.L1 and L2
 
 
 def answer(results: Results, layout: Layout) -> list[str]:
@@ -42,7 +40,7 @@ def answer(results: Results, layout: Layout) -> list[str]:
     sentences += [
         averaging(results, layout),
         temperature.calibration(results, layout, parts),
-        _avoid(results, layout),
+        avoid(results, layout),
         _settle(results, layout),
     ]
     return [sentence for sentence in sentences if sentence]
@@ -65,25 +63,27 @@ def _decision(results: Results, layout: Layout, scope: Scope) -> str:
         chosen.setdefault(row["cell"], []).append(results.measures.purposes[purpose].words)
     where = f"On {scope.examples}"
     if list(chosen) == [layout.base]:
-        said = f"**{where}, use {layout.base_in_words}**: {_why_none(results, layout, scope, rows)}"
+        condition, why = _why_none(results, layout, scope, rows)
+        said = f"**{where}, use {layout.base_in_words}{condition}**: {why}"
     else:
         uses = [f"{layout.called(cell)} for {listing(wanted)}" for cell, wanted in chosen.items()]
         said = f"**{where}, use {listing(uses)}.**"
     first = {row["cell"]: row for row in reversed(rows.values())}  # the rest is in the table
     told = " ".join(_details(results, scope, row) for cell, row in first.items() if cell != layout.base)
-    return " ".join(part for part in [said, told, quoted(results, layout, scope)] if part)
+    return " ".join(part for part in [said, told, quoted(results, layout, scope, [*chosen])] if part)
 
 
-def _why_none(results: Results, layout: Layout, scope: Scope, rows: dict[str, Row]) -> str:
+def _why_none(results: Results, layout: Layout, scope: Scope, rows: dict[str, Row]) -> tuple[str, str]:
+    """On what condition the reference is to be used, if on any, and why it is."""
     if scope.name == "parts":
         two = results.measures.answered[:2]
         words = " or in ".join(results.measures.purposes[purpose].words for purpose in two)
         in_both = f", in {words}" if len(two) == 2 and {*two} <= {*rows} else ""
-        return f"nothing that was tried is significantly better{in_both}."
+        return "", f"nothing that was tried is significantly better{in_both}."
     told = [cell for purpose in rows for cell in listed(results.advice("parts", purpose), "better")]
     names = [code(cell) for cell in dict.fromkeys(told)]
     if names:
-        return (
+        return "", (
             f"{listing(names)}, significantly better on parts of them, {'is' if len(names) == 1 else 'are'} on all of "
             "them, also at a strength scaled by the sizes, either not better or significantly worse in something else."
         )
@@ -92,25 +92,25 @@ def _why_none(results: Results, layout: Layout, scope: Scope, rows: dict[str, Ro
     tried = tried[~tried["cell"].isin([cell_at_best_epoch(results, layout), cell_of_averaged_weights(results, layout)])]
     said = "nothing that was tried is significantly better on parts of them"
     if tried.empty:
-        return f"{said}."
+        return "", f"{said}."
     best = str(tried.sort_values("difference")["cell"].iloc[0])
     first = results.measures.first
     row = results.of_whole(best, first) or {}
     lead = f"Of what was trained on all of them, {code(best)} has the lowest {MEASURES[first].words}"
     changed = change_text(row, first)
     if row["verdict"] == "lower":
-        return (
+        return f", unless these very {results.examples_are} are all that counts", (
             f"{said}. {lead}, and is significantly better, {changed}, but with this one training set alone: the better "
-            "guess for these very rows, and no more, as other training sets do not confirm it."
-        ).replace("rows", results.examples_are)
-    return f"{said}. {lead}, {changed}, which may be chance."
+            f"guess for these very {results.examples_are}, and no more, as other training sets do not confirm it."
+        )
+    return "", f"{said}. {lead}, {changed}, which may be chance."
 
 
 def _details(results: Results, scope: Scope, row: Row) -> str:
     """What the recommended cell gains and costs, and which are as good."""
     gain = f"{MEASURES[row['measure']].words} {change_text(row, row['measure'])}"
-    if results.measures is QUANTITIES and row["measure"] == results.measures.first:
-        gain += rmse_of(results, scope, row["cell"])
+    if scope.name == "whole" and results.measures is QUANTITIES and row["measure"] == results.measures.first:
+        gain += rmse_on_all(results, row["cell"])
     said = f"{code(row['cell'])}: {gain}"
     if scope.name == "whole":
         own = results.of_whole(row["cell"], row["measure"])
@@ -122,41 +122,6 @@ def _details(results: Results, scope: Scope, row: Row) -> str:
         said += f"; {MEASURES[row['other']].words} {price}{sure if price != NOTHING else ''}"
     as_good = listed(row, "as_good")
     return f"{said}{f'; within one standard error of it: {listing([code(c) for c in as_good])}' if as_good else ''}."
-
-
-def _avoid(results: Results, layout: Layout) -> str:
-    """What is significantly worse, by what it is worse in; and what learned nothing."""
-    rows = {purpose: row for purpose in purposes(results) if (row := results.advice("parts", purpose)) is not None}
-    better = {cell for row in rows.values() for cell in listed(row, "better")}
-    worse_in: dict[str, list[str]] = {}
-    for row in rows.values():
-        for cell in listed(row, "worse"):
-            worse_in.setdefault(cell, []).append(MEASURES[row["measure"]].words)
-    lost = dict.fromkeys(results.sound["cell"][guessing(results)])
-    groups: dict[tuple[str, ...], list[str]] = {}
-    for cell in results.cells:
-        if cell in worse_in and cell not in better:
-            groups.setdefault(tuple(worse_in[cell]), []).append(cell)
-        elif cell in lost:
-            groups.setdefault((), []).append(cell)
-    said = []
-    for words, cells in sorted(groups.items(), key=lambda group: -len(group[0])):
-        why = f"significantly worse in {listing([*words])}" if words else f"some {results.models_are} learned nothing"
-        said.append(f"{_named(results, layout, cells)} ({why})")
-    return f"**Avoid** {'; '.join(said)}." if said else ""
-
-
-def _named(results: Results, layout: Layout, cells: list[str], most: int = 8) -> str:
-    usual = {
-        line.cells[i]
-        for line in layout.lines
-        for i, label in enumerate(line.labels)
-        if line.axis in ("l1", "l2") and value_text(label) == value_text(KERAS_DEFAULT)
-    }
-    shown = [code(cell) + ", Keras's default strength," * (cell in usual) for cell in cells[:most]]
-    if len(cells) > most:
-        return f"{', '.join(shown)} and {len(cells) - most} more"
-    return listing(shown).removesuffix(",")
 
 
 def _settle(results: Results, layout: Layout) -> str:
@@ -213,7 +178,7 @@ def table(results: Results, layout: Layout) -> Table:
             if scope.name == "parts":
                 row["Change"] = Entry(change_text(found, found["measure"]))
             if scope.name == "parts" and found["other"] != found["measure"]:
-                row["Price"] = Entry(
+                row["Change in the other measure"] = Entry(
                     f"{MEASURES[found['other']].words} {change_text(found, found['other'], 'other_')}"
                     if chosen
                     else NOTHING

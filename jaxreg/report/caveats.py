@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from jaxreg.axes import AXES
 from jaxreg.formatting import count, known, listing, number
-from jaxreg.measures import MEASURES, VOTES, honest
+from jaxreg.measures import MEASURES, honest
+from jaxreg.report import elsewhere, replication
 from jaxreg.report.advice import cell_at_best_epoch, change_text
 from jaxreg.report.findings import SMOOTHED
 from jaxreg.report.layout import Layout
@@ -16,6 +17,9 @@ LOOKED_FOR = (
     "diverged members, members that only guess, a best cell on the edge of the grid, members still improving at the "
     "last epoch, a gain that fewer epochs give as well, too few splits or seeds, luck in choosing"
 )
+LOOKED_FOR_ELSEWHERE = (
+    "models that only guess, a best cell on the edge of what was tried, too few splits or seeds, luck in choosing"
+)
 
 SHOWN = 3  # members of a kind of machine that are named
 
@@ -26,16 +30,17 @@ ROUNDED = {"bf16": "bfloat16 (8 significant bits of 24)", "tf32": "TF32 (11 sign
 def caveats(results: Results, layout: Layout) -> list[str]:
     """Every caveat that applies, the gravest first."""
     return [
+        *elsewhere.another_order(results),
         *_diverged(results),
         *_rounded(results),
         *_mixed(results),
         *_guessing(results),
-        *_votes(results),
+        *elsewhere.votes(results),
+        *elsewhere.cut(results, layout),
         *_edge(results, layout),
         *_unfinished(results, layout),
         *_fewer_epochs(results, layout),
-        *_replication(results),
-        *_too_few(results),
+        *replication.caveats(results),
         *_flattery(results),
     ]
 
@@ -91,19 +96,9 @@ def _guessing(results: Results) -> list[str]:
         return []
     what = "accuracy of guessing" if results.measures.of_classes else "no better than the mean of all"
     return [
-        f"**{count(int(guess.sum()), 'member')} learned nothing** ({what}): {', '.join(rows)}. They are "
-        "in every mean; where only some of a cell's members are such, its mean and interval describe neither kind."
-    ]
-
-
-def _votes(results: Results) -> list[str]:
-    """What can't be said of classes alone."""
-    if results.measures is not VOTES:
-        return []
-    return [
-        "**The predictions are classes alone, without probabilities**: how sure the models are is lost in them. So "
-        "there is no cross-entropy, no Brier score and no calibration here, and variance from data and that from seeds "
-        "can't be told apart."
+        f"**{count(int(guess.sum()), results.model_is)} learned nothing** ({what}): {', '.join(rows)}. They are "
+        f"in every mean; where only some of a cell's {results.models_are} are such, its mean and interval describe "
+        "neither kind."
     ]
 
 
@@ -187,40 +182,6 @@ def _stopped(results: Results, layout: Layout) -> str:
         f"With an epoch chosen on other {results.examples_are}, on all of the training set, {code(cell)} changes "
         f"{MEASURES[first].words} by {change_text(row, first)}."
     )
-
-
-def _replication(results: Results) -> list[str]:
-    rows = results.loss(results.measures.loss)
-    splits, seeds = float(rows["splits"].max()), float(rows["seeds"].max())
-    if results.folded or not (known(splits) and known(seeds)):
-        return []
-    if splits <= 1 and seeds <= 1:
-        return [
-            "**One member a cell: variance is undefined**, and so is every interval over training runs. "
-            "Two splits are the least: `--splits 2`."
-        ]
-    if splits <= 1:
-        return [
-            f"**One training set: the variance here is between its {seeds:.0f} seeds only.** What another "
-            "training set would have changed is not in it; `--splits 5` puts it in."
-        ]
-    if seeds <= 1:
-        return [
-            "With one seed a split, variance from data and variance from seeds can't be told apart; "
-            "`--seeds 2` separates them."
-        ]
-    return []
-
-
-def _too_few(results: Results) -> list[str]:
-    splits = float(results.loss(results.measures.loss)["splits"].max())
-    found = []
-    freedom = results.deals * (splits - 1)
-    if 0 < freedom < 3:
-        rest = "one degree" if freedom == 1 else "two degrees"
-        dealt = f", dealt {results.deals} times," if results.deals > 1 else ""
-        found.append(f"{splits:.0f} splits{dealt} are few: intervals over training sets rest on {rest} of freedom.")
-    return found
 
 
 def _flattery(results: Results) -> list[str]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import pandas as pd
-
-from jaxreg.formatting import count, difference, estimate, fixed, known, listing, number, swapped
+from jaxreg.formatting import count, difference, estimate, known, listing, number, swapped
 from jaxreg.measures import MEASURES
 from jaxreg.report.layout import Layout
 from jaxreg.report.markdown import code
@@ -77,10 +75,10 @@ def wrong_labels(results: Results, layout: Layout) -> str:
     if not found:
         return ""
     return (
-        "**Wrong labels**: in networks that learn the share of wrong training labels exactly, the Brier bias rises by "
-        f"{listing(expected)} where the {results.example_is} settles the class, and by less where it does not. "
-        f"Measured, against {layout.called(layout.base)}: {listing(found)}. Networks that ignore wrong labels rise "
-        "less; those that also fit worse, for having fewer right labels, rise more."
+        f"**Wrong labels**: in {results.models_are} that learn the share of wrong training labels exactly, the Brier "
+        f"bias rises by {listing(expected)} where the {results.example_is} settles the class, and by less where it "
+        f"does not. Measured, against {layout.called(layout.base)}: {listing(found)}. Those that ignore wrong labels "
+        "rise less; those that also fit worse, for having fewer right labels, rise more."
     )
 
 
@@ -122,53 +120,3 @@ def turned(results: Results, layout: Layout) -> list[str]:
             epoch = int(losses.index[int(losses.argmin())])
             found.append(f"{code(cell)} was best after epoch {epoch} and has risen by {number(rise, 2)} since")
     return [f"Overfitting in time: {listing(found)}."] if found else []
-
-
-def detectable(results: Results) -> str:
-    """What difference such a design finds four times in five."""
-    found = []
-    for measure in dict.fromkeys((results.measures.first, results.measures.second)):
-        words, scale = f"in {MEASURES[measure].words}", 1
-        if MEASURES[measure].points:
-            words, scale = f"points of {MEASURES[measure].words}", 100
-        if {"measure", "detectable_difference"} <= set(results.power):
-            limits = results.power.loc[results.power["measure"] == measure, "detectable_difference"].dropna()
-            found += [f"{_range(scale * limits)} {words}"] if len(limits) else []
-    text = f"Four times in five, such runs tell a difference of {listing(found)} or more." if found else ""
-    if "cell" in results.power and results.power["cell"].notna().any():
-        text += " What is open, and what telling differences of these sizes four times in five would take:"
-    return text
-
-
-def _range(limits: pd.Series[float]) -> str:
-    """The usual difference, of the first row; from least to largest where cells vary much."""
-    usual, least, most = (number(float(limit), 2) for limit in (limits.iloc[0], limits.min(), limits.max()))
-    return usual if limits.max() < 3 * limits.min() else f"{least} to {most}, by cell (half of them {usual} or less),"
-
-
-def outlook(results: Results) -> str:
-    """What dealing the same examples again would bring; empty where it can't be done or nothing is known."""
-    are, splits = results.examples_are, results.loss(results.measures.loss).get("splits")
-    if splits is None or not splits.max() > 1:
-        return ""
-    if results.deals == 1:
-        return (
-            f"Splits needed are of further {are}, as many again in each. The same {are} can be dealt anew, with "
-            f"`--deals 2`: that helps less than further {are} do, and the report then says how much is left."
-        )
-    rows = results.power[results.power["cell"].isna()] if "share_deals" in results.power else results.power[:0]
-    rows = rows[rows["measure"] == results.measures.first].dropna(subset=["share_deals"])
-    if rows.empty:
-        return ""
-    words = MEASURES[results.measures.first].words
-    deals, data, examples = (float(rows[f"share_{name}"].iloc[0]) for name in ("deals", "data", "examples"))
-    return (
-        f"More deals of the same {are} can lower {_percent(deals)} of the squared error of a typical difference in "
-        f"{words}, and so narrow its interval by {_percent(1 - (1 - deals) ** 0.5)} at the most. The rest falls "
-        f"only with further training {are} ({_percent(data)}) and with more test {are} ({_percent(examples)}). "
-        "From few deals these shares are rough."
-    )
-
-
-def _percent(share: float) -> str:
-    return f"{fixed(100 * share, 0)} %"

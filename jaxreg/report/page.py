@@ -20,8 +20,8 @@ from jaxreg.files import write_bytes, write_text
 from jaxreg.formatting import count, listing, value_text
 from jaxreg.measures import MEASURES
 from jaxreg.reading import read as read_bytes
-from jaxreg.report import advice, answer, figures, findings, folds, looks, tables
-from jaxreg.report.caveats import LOOKED_FOR, caveats
+from jaxreg.report import advice, answer, elsewhere, figures, findings, folds, looks, replication, tables
+from jaxreg.report.caveats import LOOKED_FOR, LOOKED_FOR_ELSEWHERE, caveats
 from jaxreg.report.data_size import more_data
 from jaxreg.report.html import Page
 from jaxreg.report.layout import Layout, arrange
@@ -62,7 +62,16 @@ def write(path: str | Path, purpose: str | None = None) -> Path:
 def headline(path: str | Path) -> str:
     """The decision without markup, for a terminal. Raises `UserError` like `write`."""
     results = read(path, for_report=True)
-    return answer.answer(results, arrange(results))[0].replace("**", "").replace("`", "")
+    return _plain(answer.answer(results, arrange(results))[0])
+
+
+def warnings(path: str | Path) -> list[str]:
+    """What is so wrong with predictions of others that nothing else on their page may hold, without markup."""
+    return [_plain(sentence) for sentence in elsewhere.another_order(read(path))]
+
+
+def _plain(sentence: str) -> str:
+    return sentence.replace("**", "").replace("`", "")
 
 
 def render(said: Mapping[str, Any], filters: Mapping[str, Callable[..., str]]) -> str:
@@ -95,7 +104,8 @@ def content(results: Results, layout: Layout, pictures: dict[str, list[Picture]]
         score="Accuracy" if results.measures.of_classes else "R²",
         caveats=caveats(results, layout),
         study=study(results.path),
-        looked_for=LOOKED_FOR,
+        looked_for=LOOKED_FOR_ELSEWHERE if results.elsewhere else LOOKED_FOR,
+        elsewhere=results.elsewhere,
         example=results.example_is,
         examples=results.examples_are,
         pictures=pictures,
@@ -110,8 +120,8 @@ def content(results: Results, layout: Layout, pictures: dict[str, list[Picture]]
         small=f"Small weights: below {value_text(threshold)} in size. " if threshold else "",
         looks=looks.table(results),
         power=tables.power(results),
-        power_is=findings.detectable(results),
-        outlook=findings.outlook(results),
+        power_is=replication.detectable(results),
+        outlook=replication.outlook(results),
         made=made(results),
         sweep=json.dumps(results.sweep, indent=2),
         again=code(f"python -m jaxreg.report {path_to_type(results.path)}"),

@@ -1,31 +1,28 @@
-"""The scores that one would quote of the reference: on all of the data, or by cross-validation."""
+"""The scores that one would quote: of the reference on all of the data; on parts, or by cross-validation, of both."""
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Sequence
 
-from jaxreg.formatting import count, estimate, fixed, known, number
-from jaxreg.measures import CLASSES
+from jaxreg.formatting import count, estimate, fixed, known, listing, number
+from jaxreg.measures import CLASSES, MEASURES, QUANTITIES
 from jaxreg.report.advice import Scope
 from jaxreg.report.layout import Layout
 from jaxreg.report.markdown import code
 from jaxreg.store.results import Results
 
 
-def quoted(results: Results, layout: Layout, scope: Scope) -> str:
-    """The scores that one would quote on the whole set, of the reference."""
-    who = f"{layout.base_in_words[:1].upper()}{layout.base_in_words[1:]}"
-    if results.folded:
-        return _by_folds(results, layout, who)
-    who += ", on all of them"
+def quoted(results: Results, layout: Layout, scope: Scope, cells: Sequence[str]) -> str:
+    """The scores that one would quote: of the reference on the whole set; else of it and of what is to be used."""
+    if scope.name == "parts":
+        return _levels(results, layout, cells)
+    who = f"{layout.base_in_words[:1].upper()}{layout.base_in_words[1:]}, on all of them"
     if results.measures is not CLASSES:
         row = results.of_whole(layout.base, results.measures.first)
-        if scope.name != "whole" or row is None:
-            return ""
-        return f"{who}: {in_units(results, row['mean'])}; {count(int(row['seeds']), 'seed')}."
+        return "" if row is None else f"{who}: {in_units(results, row['mean'])}; {count(int(row['seeds']), 'seed')}."
     measures = ("test_error", "test_cross_entropy", "test_scaled_cross_entropy")
     wrong, loss, after = (results.of_whole(layout.base, measure) for measure in measures)
-    if scope.name != "whole" or wrong is None or loss is None:
+    if wrong is None or loss is None:
         return ""
     scaled = after["mean"] if after else loss["mean"]
     rest = f" ({number(scaled)} with temperature scaling)" if scaled < loss["mean"] else ""
@@ -35,20 +32,38 @@ def quoted(results: Results, layout: Layout, scope: Scope) -> str:
     )
 
 
-def _by_folds(results: Results, layout: Layout, who: str) -> str:
-    """The same by cross-validation, with intervals."""
+def _levels(results: Results, layout: Layout, cells: Sequence[str]) -> str:
+    """`Accuracy is 86.5 % (86.1 to 86.9) with none and 87.1 % (86.6 to 87.6) with …; cross-entropy 0.466 (…) and …`."""
+    loss = results.measures.loss
+    measured = results.loss(loss)["error"]
+    kept = [cell for cell in dict.fromkeys([str(layout.base), *cells]) if known(measured.get(cell))]
+    if not kept:
+        return ""
 
-    def error(loss: str) -> tuple[float, float, float]:
+    def error(cell: str, loss: str = loss) -> tuple[float, float, float]:
         rows = results.loss(loss)
-        value, low, high = (float(rows[f"error{end}"].get(layout.base, np.nan)) for end in ("", "_low", "_high"))
+        value, low, high = (float(rows[f"error{end}"].get(cell, float("nan"))) for end in ("", "_low", "_high"))
         return value, low, high
 
-    found = error(results.measures.loss)
-    if results.measures is not CLASSES:
-        return f"{who}: {in_units(results, found[0])}; squared error {estimate(*found)}."
-    right, low, high = (1 - x for x in error("zero_one"))
-    accuracy = f"{estimate(right, high, low, percent=True)} %".replace(" (", " % (").removesuffix(" %")
-    return f"{who}: accuracy {accuracy}, cross-entropy {estimate(*found)}."
+    found: dict[str, list[str]] = {}
+    if results.measures is CLASSES:
+        found["accuracy"] = [_accuracy(*error(cell, "zero_one")) for cell in kept]
+    if results.measures is QUANTITIES:
+        squares = [error(cell)[0] for cell in kept]
+        of = f" of {code(results.unit)}" if results.unit else ""
+        found[f"RMSE{of}"] = [number(square**0.5) for square in squares]
+        if known(results.predicted_share(squares[0])):
+            found["R²"] = [fixed(results.predicted_share(square), 3) for square in squares]
+    found[MEASURES[results.measures.first].words] = [estimate(*error(cell)) for cell in kept]
+    (first, values), *rest = found.items()
+    named = [f"{value} with {layout.called(cell)}" for value, cell in zip(values, kept, strict=True)]
+    said = "; ".join([f"{first} is {listing(named)}", *(f"{name} {listing(values)}" for name, values in rest)])
+    return f"{said[:1].upper()}{said[1:]}."
+
+
+def _accuracy(wrong: float, low: float, high: float) -> str:
+    text = estimate(1 - wrong, max(1 - high, 0.0), 1 - low, percent=True)
+    return text.replace(" (", " % (", 1) if " (" in text else f"{text} %"
 
 
 def in_units(results: Results, squared_error: float) -> str:
@@ -58,11 +73,7 @@ def in_units(results: Results, squared_error: float) -> str:
     return f"RMSE{of} {number(squared_error**0.5)}{f', R² {fixed(share, 3)}' if known(share) else ''}"
 
 
-def rmse_of(results: Results, scope: Scope, cell: str) -> str:
-    """The root mean squared error of a cell, behind the change of its square."""
-    if scope.name == "whole":
-        row = results.of_whole(cell, results.measures.first)
-        error = float(row["mean"]) if row else np.nan
-    else:
-        error = float(results.loss(results.measures.loss)["error"].get(cell, np.nan))
-    return f", RMSE {number(error**0.5)}" if error >= 0 else ""
+def rmse_on_all(results: Results, cell: str) -> str:
+    """The root mean squared error of a cell on the whole training set, behind the change of its square."""
+    row = results.of_whole(cell, results.measures.first)
+    return f", RMSE {number(row['mean'] ** 0.5)}" if row else ""

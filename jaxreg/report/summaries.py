@@ -46,9 +46,17 @@ def _over_deals(members: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
 
 
 def by_cell(results: Results, columns: list[str]) -> pd.DataFrame:
-    """`means` of the sound members, every cell of the sweep in order; of folds, which share examples, no intervals."""
+    """`means` of the sound members, every cell of the sweep in order; of folds, which share examples, no intervals.
+
+    Intervals end where the quantity does: losses and the like at 0, accuracies at 1 too.
+    """
     present = [column for column in columns if column in results.members]
     table = means(results.sound, present).reindex(results.cells)
+    for column in present:
+        least = -np.inf if column.endswith("_r2") else 0.0
+        most = 1.0 if column.endswith(("_accuracy", "_r2")) else np.inf
+        ends = [f"{column}_low", f"{column}_high"]
+        table[ends] = table[ends].clip(least, most)
     if results.folded:
         table[[f"{column}{end}" for column in present for end in ("_low", "_high")]] = np.nan
     return table

@@ -112,12 +112,17 @@ def choices(results: Results) -> Table:
                     "Chosen among": Entry("all cells" if axis == "all" else AXES[axis].short),
                     "Rule": Entry(words),
                     "Cell": _cell(row["cell"]),
-                    MEASURES[first].title: estimated(row[first], row.get("low"), row.get("high")),
+                    MEASURES[first].title: estimated(row[first], _from_0(row.get("low")), row.get("high")),
                     "Where not chosen": numbered(loss, 4),
                 }
                 | ({f"{MEASURES[second].words.capitalize()} there": _there(beside, second)} if second != first else {})
             )
     return rows
+
+
+def _from_0(low: float | None) -> float | None:
+    """The lower end of an interval of a loss."""
+    return max(low, 0.0) if known(low) else low
 
 
 def _there(value: float | None, measure: str) -> Entry:
@@ -151,7 +156,9 @@ def cells(results: Results) -> Table:
         kept = total - int(lost["diverged"][cell])
         row = {
             "Cell": _cell(cell),
-            "Members": Entry(str(total) if kept == total else f"{kept} of {total}", order=kept),
+            "Models" if results.elsewhere else "Members": Entry(
+                str(total) if kept == total else f"{kept} of {total}", order=kept
+            ),
             f"Test {words}": _interval(part, "error"),
         }
         if results.measures is CLASSES:
@@ -167,7 +174,7 @@ def cells(results: Results) -> Table:
             row |= rmse(results, part["error"])
             row["Absolute error"] = _interval(mean, "test_absolute_error")
         train = mean.get(train_loss)
-        if train is not None:
+        if train is not None and not results.elsewhere:
             row |= {f"Train {words}": numbered(train), "Gap": numbered(part["error"] - train)}
         if "penalty" in mean:
             row["Penalty"] = numbered(mean["penalty"])

@@ -6,11 +6,10 @@ Each function raises a `ValueError` that says what is wrong; who reads the file 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from jaxreg.axes import AXES, NO_LIMIT, present
 from jaxreg.errors import UserError
@@ -18,6 +17,7 @@ from jaxreg.formatting import brief, value_text
 from jaxreg.spec.limits import MOST_CELLS, MOST_MEMBERS
 from jaxreg.spec.load import read
 from jaxreg.spec.members import first_look, members
+from jaxreg.store.about import LARGEST, MOST_CLASSES, MOST_WHOLE
 
 TEXT = (
     "cell", "reference", "member", "split", "value", "class_name", "architecture", "axis", "rule", "tied", "loss",
@@ -40,87 +40,8 @@ KEYS = {
     "recommendation": ["scope", "purpose"], "features": ["cell", "feature"],
     "data_size": ["axis", "trained_on"], "looks": ["look"],
 }  # fmt: skip
-LARGEST = 1e40  # of a number in a table: float32 ends before
-MOST_WHOLE = 10**12
 MOST_LETTERS = 500  # of a text in a table
 LISTS = ("tied", "as_good", "better", "worse", "open")  # of cells, in one text
-MOST_CLASSES = 1000
-
-Text = Annotated[str, Field(strict=True)]
-Whole = Annotated[int, Field(strict=True, ge=0, le=MOST_WHOLE)]
-Amount = Annotated[float, Field(strict=True, ge=0, le=1e12)]
-Size = Annotated[float, Field(strict=True, ge=0, le=LARGEST)]
-Word = Annotated[str, Field(strict=True, pattern=r"^[a-z][a-z -]{1,30}$")]
-
-
-class Data(BaseModel):
-    """What run.json says of the data."""
-
-    name: Text = ""
-    digest: Text = ""
-    examples_are: Word = "images"
-    inputs_are: Word = "pixels"
-    models_are: Word = "networks"
-    test_examples: Whole | None = None
-    task: Literal["classification", "regression", "votes"] = "classification"
-    quantities: Annotated[dict[Text, Size], Field(max_length=1000)] | None = None  # with their spreads
-    test_variance: Size | None = None
-    notes: Annotated[list[Text], Field(max_length=20)] = []
-
-
-class OwnNetwork(BaseModel):
-    """What run.json says of a network of somebody's own."""
-
-    name: Text = ""
-    parameters: Whole = 0
-    penalised: Annotated[list[Text], Field(max_length=10_000)] = []
-
-
-class Asked(BaseModel):
-    """What the page shows of the sweep that is in run.json."""
-
-    name: Text = ""
-    grid: Text | None = None
-    curve_images: Whole | None = None
-
-
-class About(BaseModel):
-    """What the report reads of run.json; none of it needs to be there."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    sweep: Asked | None = None
-    data: Data | None = None
-    versions: dict[str, Text] | None = None
-    command: Text = ""
-    started: Text = ""
-    finished: Text = ""
-    platform: Text = ""
-    device: Text = ""
-    precision: Text = ""
-    devices: Whole = 0
-    cores: Whole = 0
-    programs: Whole = 0
-    traces: Whole = 0
-    run_seconds: Amount = 0
-    train_seconds: Amount = 0
-    compile_seconds: Amount = 0
-    report_seconds: Amount = 0
-    small_weight_threshold: Amount | None = None
-    purpose: Text | None = None
-    reference: Text | None = None
-    network: OwnNetwork | None = None
-    kinds: dict[str, list[Text]] | None = None  # members by the machine that they are of, where there are several
-
-
-def record(about: Mapping[str, Any]) -> None:
-    """Of run.json: what the report reads is of the types that it has."""
-    try:
-        About.model_validate(about)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        key = ".".join(map(str, first["loc"]))
-        raise ValueError(f"`{brief(key)[1:-1]}`: {first['msg']}, got {brief(first['input'])}") from None
 
 
 def table(name: str, made: pd.DataFrame) -> None:

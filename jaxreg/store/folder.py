@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,25 @@ class Folder:
         if differences:
             listed = "\n  ".join(differences)
             raise UserError(f"{self.path} holds another sweep:\n  {listed}\n  {OTHER_OUT}")
+
+    def check_given(self, digest: str) -> None:
+        """Makes sure that a page on predictions of others replaces none but an earlier one on the same predictions.
+
+        Args:
+            digest: of the predictions and their targets.
+
+        Raises:
+            UserError: it holds a sweep, or a page on other predictions.
+        """
+        stored = self.about() or {}
+        data, sweep = stored.get("data"), stored.get("sweep")
+        if any(self.members.path.glob("*.json")) or (isinstance(sweep, dict) and "recipe" in sweep):
+            raise UserError(f"{self.path} holds a sweep, with which the results would mix. Give another out= (--out).")
+        if isinstance(data, dict) and data.get("digest") != digest:
+            raise UserError(
+                f"{self.path} holds a report on other predictions, which this one would replace.\n"
+                f"  Give another out= (--out), or, if that one is not needed, type: rm -r {shlex.quote(str(self.path))}"
+            )
 
     def note(self, about: Mapping[str, Any]) -> None:
         """Writes run.json."""

@@ -93,7 +93,8 @@ def as_log_probabilities(
             example, of = np.argwhere(np.isneginf(logs))[0]
             raise UserError(
                 f"predictions of {name}, example {example}: class {of} has a probability of exactly 0, whose "
-                f"cross-entropy would be infinite. Give logarithms, which do not round to it, or clip: {CLIP}"
+                f"cross-entropy would be infinite. Give logarithms, which do not round to it, or clip: {CLIP}; "
+                "the page then says what hangs on that number."
             )
         made[model] = logs
     return made

@@ -12,7 +12,7 @@ from jaxreg import reading
 from jaxreg.errors import UserError
 from jaxreg.formatting import printable
 from jaxreg.spec.limits import DEPTH, too_deep
-from jaxreg.store import checks
+from jaxreg.store import about
 
 MOST_RECORD = 16_000_000  # bytes of run.json
 
@@ -25,10 +25,10 @@ def missing(file: Path) -> UserError:
     )
 
 
-def damaged(file: Path, what: str, about: Mapping[str, Any]) -> UserError:
+def damaged(file: Path, what: str, record: Mapping[str, Any]) -> UserError:
     """A file that is not as a run leaves it, with the command that makes it anew, if run.json has one of ours."""
     try:
-        command = shlex.split(str(about.get("command", "")))
+        command = shlex.split(str(record.get("command", "")))
     except ValueError:
         command = []
     ours = command[:3] == ["python", "-m", "jaxreg.sweep"] or command[:1] == ["jaxreg"]
@@ -52,7 +52,7 @@ def read_record(file: Path) -> dict[str, Any]:
     try:
         if too_deep(record):
             raise ValueError(f"it has tables or lists more than {DEPTH} deep in one another")
-        checks.record(record)
+        about.check(record)
     except ValueError as error:
         raise damaged(file, str(error), record) from None
     return record

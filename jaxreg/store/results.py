@@ -17,6 +17,7 @@ from jaxreg.formatting import printable
 from jaxreg.measures import CLASSES, OF_TASK, Measures
 from jaxreg.store import arrays, checks
 from jaxreg.store.columns import EMPTY, FILES, NEEDED, OPTIONAL, called
+from jaxreg.store.levels import from_0
 from jaxreg.store.reading_tables import read_table
 from jaxreg.store.record import damaged, read_record
 from jaxreg.store.tables import CALLED
@@ -71,6 +72,11 @@ class Results:
         return self.models_are.removesuffix("s")
 
     @property
+    def elsewhere(self) -> bool:
+        """Whether its models were trained by others, who type none of our flags: predictions are all that there is."""
+        return self.models_are == "models"
+
+    @property
     def inputs_are(self) -> str:
         """What the report calls the numbers of an example: pixels, features."""
         return self._word("inputs_are", "pixels")
@@ -118,9 +124,9 @@ class Results:
         return list(dict.fromkeys(self.members["cell"]))
 
     def loss(self, name: str) -> pd.DataFrame:
-        """The decomposition of one loss, indexed by cell in the sweep's order."""
+        """The decomposition of one loss, indexed by cell in the sweep's order; intervals begin at 0, as losses do."""
         rows = self.decomposition[self.decomposition["loss"] == name].set_index("cell")
-        return rows.reindex(self.cells)
+        return from_0(rows.reindex(self.cells), name)
 
     def against(self, reference: str | None, measure: str) -> pd.DataFrame:
         """The paired comparisons of one measure with one cell, indexed by cell in the sweep's order."""
@@ -136,6 +142,8 @@ class Results:
 
     def choice(self, axis: str, rule: str) -> dict[str, Any] | None:
         """The row of choices.csv for an axis and a rule; None where nothing could be chosen."""
+        if self.elsewhere and (axis, rule) == ("all", "one_standard_error"):
+            return None  # nobody knows their gaps, of which it would be the smallest
         rows = self.choices[(self.choices["axis"] == axis) & (self.choices["rule"] == rule)]
         return _first(rows[rows["cell"].notna()])
 

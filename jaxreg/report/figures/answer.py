@@ -45,7 +45,7 @@ def changes(results: Results, layout: Layout) -> list[Picture]:
         picture(
             "answer",
             f"The change of each cell against {base} in {', '.join(MEASURES[m].title.lower() for m in tables)}.",
-            f"Change against {base} on {parts.examples}, member paired with member, with 95 % intervals. **Filled: "
+            f"Change against {base} on {parts.examples}, model paired with model, with 95 % intervals. **Filled: "
             "significant** after correction for the number of cells; open: may be chance. The shaded side is better. "
             f"Arrows: beyond the panel.{most}",
             figure,

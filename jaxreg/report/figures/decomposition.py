@@ -95,7 +95,7 @@ def _figure(results: Results, layout: Layout, lines: Sequence[Line], loss: str) 
         "The best strength and the strongest within one standard error (1 SE) of it are marked."
     )
     if paired:
-        caption += f" Bottom: what {'it' if results.folded else 'each part'} changed, member paired with member; "
+        caption += f" Bottom: what {'it' if results.folded else 'each part'} changed, model paired with model; "
         caption += "below the grey line is better."
     if top is not None:
         caption += " Cells off the scale have their error written at the top (\u2191)."

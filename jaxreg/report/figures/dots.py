@@ -65,7 +65,7 @@ def dot_plots(results: Results, layout: Layout) -> list[Picture]:
     caption += " (dot, with its 95 % interval)." if bars else " with its 95 % interval."
     if paired:
         caption += (
-            " Right: what changed, member paired with member; left of the grey line is better, an interval "
+            " Right: what changed, model paired with model; left of the grey line is better, an interval "
             "that crosses it is no finding."
         )
     return [

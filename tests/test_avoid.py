@@ -1,0 +1,57 @@
+"""What is to be avoided: what is significantly worse by enough to matter, of committed runs and of such shrunk."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+from committed_runs import REPORTS, kept
+
+from jaxreg.measures import MEASURES
+from jaxreg.report.advice import listed, purposes
+from jaxreg.report.answer import answer
+from jaxreg.report.avoid import LITTLE, avoid, matters
+from jaxreg.report.layout import arrange
+from jaxreg.store.results import Results, read
+
+
+def worse(results: Results) -> set[tuple[str, str]]:
+    rows = [row for purpose in purposes(results) if (row := results.advice("parts", purpose))]
+    return {(cell, row["measure"]) for row in rows for cell in listed(row, "worse")}
+
+
+def shrunk(results: Results, factor: float) -> Results:
+    ends = ["difference", "low", "high"]
+    return replace(
+        results, comparisons=results.comparisons.assign(**{end: factor * results.comparisons[end] for end in ends})
+    )
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.5, 0.1, 0.001])
+def test_a_cell_is_avoided_where_its_difference_is_a_twentieth_of_the_error(factor: float) -> None:
+    results = shrunk(kept(), factor)
+    layout, decided = arrange(results), answer(results, arrange(results))[0]
+    said, _, little = avoid(results, layout).partition("Significantly worse, but by less than a twentieth")
+    enough: dict[str, bool] = {}
+    for cell, measure in worse(results):
+        error = results.loss(MEASURES[measure].loss)["error"][layout.base]
+        matter = results.against(layout.base, measure)["difference"][cell] >= error / LITTLE
+        assert matters(results, layout, cell, measure) == matter
+        enough[cell] = enough.get(cell, False) or bool(matter)
+    assert len(enough) >= 4
+    for cell, matter in enough.items():
+        assert (f"`{cell}`" in said) == matter and (f"`{cell}`" in little) == (not matter), (cell, factor)
+    assert decided == answer(kept(), arrange(kept()))[0]  # what to use is another question
+
+
+def test_what_was_asked_for_decides_what_is_little() -> None:
+    """`--difference` of a sweep that settles, in the measure that it is looked at in."""
+    results = read(REPORTS / "width")
+    layout, (cell, measure) = arrange(results), ("l2=5e-6,width=256", "test_cross_entropy")
+    change = results.against(layout.base, measure)["difference"][cell]
+    assert not matters(results, layout, cell, measure)
+    for least, matter in ((0.5 * change, True), (2 * change, False)):
+        looks = pd.DataFrame([{"measure": measure, "least_difference": least}])
+        assert matters(replace(results, looks=looks), layout, cell, measure) == matter
+        assert not matters(replace(results, looks=looks), layout, cell, "test_error")
