@@ -30,6 +30,7 @@ APART = {
     "compilers": "also the tests that compile for a TPU, where its compiler is installed (minutes)",
     "browsers": "also the tests that open report.html in Chromium, where there is one",
     "pages": "also the tests that write further reports, of tables and of predictions of others (a minute)",
+    "studies": "also the tests that repeat studies hundreds of times, or analyse thousands of members (two minutes)",
     "snippets": "also the tests that run what stands in the documents (minutes)",
     "wheels": "also the tests that build what is published and install it into a new environment (minutes)",
     "installs": "also the test that installs the package from a clone, into this environment",

@@ -54,7 +54,7 @@ def peak(splits: int) -> int:
         tracemalloc.stop()
 
 
-@pytest.mark.slow
+@pytest.mark.studies
 def test_forty_times_as_many_members_need_about_the_same_memory(monkeypatch):
     for module in (in_blocks, decomposition):
         monkeypatch.setattr(module, "_BLOCK_BYTES", 2**20)

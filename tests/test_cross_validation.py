@@ -200,6 +200,7 @@ def test_models_without_a_pair_of_folds_are_needed():
         cross_validated(rows, [(0,), (1,), (2,)], np.zeros((3, 6, 2)), np.arange(6)[None] % 3)
 
 
+@pytest.mark.studies
 @pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.name)
 def test_intervals_cover_both_truths(world):
     found, told = cover(world, 100, 40)

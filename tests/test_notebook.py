@@ -7,7 +7,7 @@ import re
 import pytest
 from test_docs import PROJECT, ROOT, TINY, requirement
 
-COLABS_OWN = {"jax", "flax", "optax", "numpy", "scipy", "pandas", "matplotlib", "pillow"}
+COLABS_OWN = {"jax", "flax", "optax", "numpy", "scipy", "pandas", "matplotlib", "pillow", "threadpoolctl"}
 
 
 def notebook():
