@@ -78,8 +78,9 @@ def bench(options: argparse.Namespace, command: str) -> None:
         from jaxreg.spec.load import load
         from jaxreg.spec.members import members
 
-        sweep = load(flags=flags)
-        result["phases"] = phases.shares(flags) | {"grid": options.grid}
+        alone = flags | {"second_stage": 0}  # which the Keras script has not
+        sweep = load(flags=alone)
+        result["phases"] = phases.shares(alone) | {"grid": options.grid}
         recipe = sweep.recipe
         steps = 60_000 // sweep.splits // recipe.batch_size
         keras = whole_job.extrapolate(len(members(sweep)), recipe.epochs, steps)

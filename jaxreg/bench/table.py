@@ -86,8 +86,9 @@ def _job(job: dict[str, Any]) -> list[str]:
     keras, sweep = job["keras"], job["sweep"]
     return [
         "## The whole job",
-        f"The sweep `{job['grid']}`, {sweep['members']} members, took {sweep['wall']:.0f} s from start to report, "
-        f"compilation included. A Keras script on the JAX backend that trains and evaluates one model after another "
+        f"The sweep `{job['grid']}`, {sweep['members']} members without a second stage, took {sweep['wall']:.0f} s "
+        "from start to report, compilation included. A Keras script on the JAX backend that trains and evaluates one "
+        "model after another "
         f"would take {keras['seconds'] / 60:.0f} minutes, {keras['seconds'] / sweep['wall']:.1f} times as long: "
         f"extrapolated from {keras['measured_models']} models of two epochs ({keras['first_epoch']:.1f} s for a "
         f"model's first epoch with its compilation, {keras['later_epoch']:.2f} s for a later one).",
