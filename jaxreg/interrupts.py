@@ -11,13 +11,15 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.machinery import ExtensionFileLoader
 from pathlib import Path
+from threading import Timer, main_thread
 from types import FrameType
 
 # The last is of Windows, where Ctrl-Break and a terminal that is closed send it.
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 SIGNALS = tuple(getattr(signal, name) for name in NAMES if hasattr(signal, name))
-AGAIN = 5.0  # seconds
+AGAIN, SOON = 5.0, 0.05  # seconds
 FAILED, INTERRUPTED = 1, 130
 
 
@@ -31,7 +33,11 @@ def heard() -> Iterator[None]:
     raised: list[float] = []
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        if not raised or time.monotonic() - raised[-1] > AGAIN:
+        if _in_c(frame):
+            again = Timer(SOON, _to_main_thread, (number,))
+            again.daemon = True
+            again.start()
+        elif not raised or time.monotonic() - raised[-1] > AGAIN:
             raised.append(time.monotonic())
             raise KeyboardInterrupt
 
@@ -47,6 +53,28 @@ def heard() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _to_main_thread(number: int) -> None:
+    """Sends this process a signal; one that another thread raised would leave the main one asleep."""
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(main_thread().ident or 0, number)
+    else:
+        signal.raise_signal(signal.Signals(number))
+
+
+def _in_c(frame: FrameType | None) -> bool:
+    """Whether an exception would go to C++, which can't take it: jaxlib falls over while it is imported, and what is
+    raised while JAX is asked about garbage is lost.
+    """
+    while frame is not None:
+        called = frame.f_code.co_name
+        if called in ("create_module", "exec_module") and isinstance(frame.f_locals.get("self"), ExtensionFileLoader):
+            return True
+        if called == "_xla_gc_callback":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def leave(code: int) -> None:
