@@ -54,6 +54,13 @@ def test_an_ensemble_is_the_mean_of_its_members(run: jaxreg.Run, dataset: Datase
     np.testing.assert_allclose(both, each.mean(0) / each.mean(0).sum(1, keepdims=True), rtol=2e-6, atol=1e-9)
 
 
+def test_pictures_may_come_as_fractions_too(run: jaxreg.Run, dataset: Dataset) -> None:
+    """Levels from 0 to 255 in float32: the same pictures, scaled as those that were trained on."""
+    fitted = run.fit(1)
+    floats = dataset.test.inputs[:9].astype(np.float32)
+    np.testing.assert_array_equal(fitted.predict_proba(floats), fitted.predict_proba(dataset.test.inputs[:9]))
+
+
 def test_a_row_does_not_hang_on_its_company(run: jaxreg.Run, dataset: Dataset) -> None:
     fitted = run.fit(1)
     whole = fitted.predict_proba(dataset.test.inputs)

@@ -125,12 +125,15 @@ def describe(mesh: Mesh) -> dict[str, Any]:
 
 
 def suited(mesh: Mesh, learner: Learner, inputs: Any) -> Learner:
-    """A learner as these devices train it best, on inputs of this type (a NumPy dtype).
+    """A learner as these devices train it best, on a data set's inputs of this type (a NumPy dtype).
 
-    Accelerators multiply 8-bit inputs as they are (`jaxreg.engine.products`); on a CPU there is nothing to gain.
+    What is no 8-bit level is not scaled again. Accelerators multiply 8-bit inputs as they are
+    (`jaxreg.engine.products`); on a CPU there is nothing to gain.
     """
     from jaxreg.engine.networks import DenseNetwork
 
+    if inputs.kind == "f":
+        return learner._replace(raw=True)
     eight_bits = inputs.kind == "u" and inputs.itemsize == 1
     if learner.noisy or not eight_bits or not isinstance(learner.network, DenseNetwork):
         return learner

@@ -33,6 +33,7 @@ class Learner(NamedTuple):
     optimizer: Optimizer
     inputs: tuple[int, ...]  # shape of one example
     noisy: bool = False  # input_noise is above 0: drawing it takes time even where it is 0
+    raw: bool = False  # inputs were standardised when they were read; to subtract 0 and divide by 1 took 4 % of a step
     precision: Precision = "float32"  # of products
     levels: Literal["", "whole", "pieces"] = ""  # 8-bit inputs are given as they are; how to multiply them
 
@@ -49,7 +50,7 @@ class Hyperparameters(NamedTuple):
     dropout: Any  # "hidden" rate after each hidden layer
     label_smoothing: Any  # "" share of a label that is spread over all classes
     input_noise: Any  # "" standard deviation of noise on scaled inputs
-    shift: Any  # "" subtracted from 8-bit inputs
+    shift: Any  # "" subtracted from raw inputs
     scale: Any  # "" what the difference is divided by
     identity: Any  # "4" uint32: sweep seed, split, seed, runs before this one. All randomness of a member is from it.
 
@@ -107,7 +108,7 @@ def restart(learner: Learner, hyper: Hyperparameters, weights: Weights) -> State
 
 def scaled(learner: Learner, hyper: Hyperparameters, inputs: Array) -> Any:
     """Inputs for the network, "batch *feature", converted a batch at a time: 8-bit images stay 8-bit on the device."""
-    if jnp.issubdtype(inputs.dtype, jnp.floating):  # standardised when they were read: once more took 4 % of the step
+    if learner.raw:
         return inputs
     if learner.levels:
         pieces = PIECES[learner.precision] if learner.levels == "pieces" else None
