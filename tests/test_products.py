@@ -1,4 +1,4 @@
-"""8-bit inputs that are multiplied as they are: the same products as of scaled inputs, and as exact."""
+"""Products: of dense layers with their gradients, and of 8-bit inputs, as exact as of scaled ones."""
 
 from __future__ import annotations
 
@@ -12,9 +12,22 @@ from one_member import hyper, learner, placed
 
 from jaxreg.engine import training
 from jaxreg.engine.grouping import in_batches
-from jaxreg.engine.products import PIECES, Levels, in_pieces
+from jaxreg.engine.products import PIECES, Levels, dense, in_pieces
 
 FLOATS = st.floats(-(2.0**99), 2.0**99, width=32).filter(lambda value: value == 0 or abs(value) > 2.0**-66)
+
+
+@pytest.mark.parametrize("together", [False, True], ids=["alone", "side by side"])
+def test_the_gradients_of_a_dense_product_are_autodiff_s(float64, together):
+    shapes = (5, 7), (7, 3)
+    factors = [jax.random.normal(jax.random.key(seed), (4, *shape)) for seed, shape in enumerate(shapes)]
+
+    def gradients(product):
+        of_one = jax.grad(lambda x, w: jnp.sum(jnp.sin(product(x, w))), argnums=(0, 1))
+        return jax.jit(jax.vmap(of_one))(*factors) if together else of_one(factors[0][0], factors[1][0])
+
+    for mine, other in zip(gradients(dense), gradients(jnp.matmul), strict=True):
+        np.testing.assert_allclose(mine, other, rtol=1e-12, atol=1e-12)
 
 
 @given(st.lists(FLOATS, min_size=1, max_size=20))

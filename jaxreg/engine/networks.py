@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Key
 
-from jaxreg.engine.products import Levels
+from jaxreg.engine.products import Levels, dense
 from jaxreg.engine.sizes import parameters
 from jaxreg.spec.settings import Settings
 
@@ -121,12 +121,10 @@ class MLP(nn.Module):
         return self._dense(self.outputs, OUTPUT, units)
 
     def _dense(self, width: int, name: str, units: Any) -> Array:
-        product = None
-        if isinstance(units, Levels):
-            levels, units = units, units.levels
+        levels = units if isinstance(units, Levels) else None
 
-            def product(_: Array, kernel: Array, *__: Any, **___: Any) -> Array:
-                return levels.times(kernel)
+        def product(units: Array, kernel: Array, *_: Any, **__: Any) -> Array:
+            return dense(units, kernel) if levels is None else levels.times(kernel)
 
         return nn.Dense(
             width,
@@ -134,7 +132,7 @@ class MLP(nn.Module):
             kernel_init=nn.initializers.glorot_uniform(),
             dot_general=product,
             name=name,
-        )(units)
+        )(units if levels is None else levels.levels)
 
 
 OUTPUT = "output"  # the name of the last layer

@@ -1,5 +1,6 @@
-"""Products of 8-bit inputs with weights, scaled after and not before: all members of a block can read the same images.
+"""Products of inputs and weights, as the device at hand makes them best.
 
+8-bit inputs are scaled after the product and not before: all members of a block can read the same images.
 A TPU gains more. It makes a float32 product of six bfloat16 ones: three pieces of one factor, eight bits each, times
 three of the other, of which it leaves out the smallest. Levels from 0 to 255 are one such piece already, so three
 products are as exact; divided by 255 they are not. By the TPU compiler's estimate, that saves a quarter of a step
@@ -17,6 +18,35 @@ from jaxtyping import Array, Float
 
 PIECES = {"float32": 3, "tf32": 2, "bf16": 1}
 """How many of a weight take part, by the precision of products."""
+
+
+@jax.custom_vjp
+def dense(inputs: Float[Array, "batch feature"], kernel: Float[Array, "feature unit"]) -> Float[Array, "batch unit"]:
+    """Inputs times a matrix; a CPU takes the gradient of the matrix from a transposed copy of the inputs.
+
+    XLA has fast products for a CPU only where the factor on the left lies by rows, and for this gradient it does not.
+    For 16 members of 50-64-32-3 side by side and batches of 32 such products took two to four times as long as their
+    copies and fast ones, and a step 1.13 times. From 50,000 weights of a layer on there is no difference.
+    """
+    return inputs @ kernel
+
+
+def _dense_forward(inputs: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
+    return dense(inputs, kernel), (inputs, kernel)
+
+
+def _dense_backward(factors: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
+    inputs, kernel = factors
+    of_kernel = jax.lax.platform_dependent(inputs, gradient, cpu=_by_rows, default=lambda x, g: x.T @ g)
+    return jax.lax.dot_general(gradient, kernel, (((1,), (1,)), ((), ()))), of_kernel
+
+
+def _by_rows(inputs: Array, gradient: Array) -> Array:
+    """The barrier keeps XLA from taking the copy back."""
+    return jax.lax.optimization_barrier(inputs.T) @ gradient
+
+
+dense.defvjp(_dense_forward, _dense_backward)
 
 
 class Levels(NamedTuple):
