@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from one_member import hyper, learner, placed
 
-from jaxreg.engine import training
+from jaxreg.engine import grouping, training
 from jaxreg.engine.grouping import in_batches
 from jaxreg.engine.optimizers import Optimizer, add_l1, add_l2, scale_by_keras_adam, weight_norms
+from jaxreg.spec.settings import Settings
 
 NETWORK = learner(hidden=[6, 5], batch_norm=True).network
 FIRST = jnp.int32(0)
@@ -113,6 +116,28 @@ def test_strength_zero_is_no_penalty(params):
     updates = (optimizer.update(gradient, optimizer.init(params), params)[0] for optimizer in (penalised, bare))
     for mine, other in zip(*map(jax.tree.leaves, updates), strict=True):
         np.testing.assert_array_equal(mine, other)
+
+
+@pytest.mark.parametrize("more", [{}, {"l1": 1e-3}, {"l2": 1e-3}, {"l1_exact": 1e-3}], ids=str)
+def test_a_penalty_that_no_cell_has_is_not_in_the_program(dataset, more):
+    """Neither its gradient nor its norm; of what is left, every number is that of the program with all penalties."""
+    settings, data = Settings(hidden=[6, 5], batch_size=8, **more), placed(dataset.train)
+    full, lean = (grouping.learner(settings, dataset.signature, 64, among) for among in (None, [Settings(), settings]))
+    order, chosen = jnp.asarray(in_batches(np.arange(64), 8)), hyper(**more)
+
+    def epoch(made, state):
+        return training.train_epoch(made, chosen, state, order, data)
+
+    ran, program = {}, {}
+    for made in (full, lean):
+        state = training.start(made, chosen)
+        ran[made] = jax.jit(partial(epoch, made))(state)
+        program[made] = str(jax.make_jaxpr(partial(epoch, made))(state))
+    for mine, other in zip(*map(jax.tree.leaves, (ran[lean], ran[full])), strict=True):
+        np.testing.assert_array_equal(mine, other)
+    assert jax.tree.structure(ran[lean][0].weights) == jax.tree.structure(ran[full][0].weights)
+    fewer = [program[full].count(f" {name} ") - program[lean].count(f" {name} ") for name in ("sign", "abs")]
+    assert fewer == [0 if "l1" in more else 2, 0 if {"l1", "l1_exact"} & more.keys() else 2], "of two kernels"
 
 
 def test_output_and_biases_feel_no_penalty(params):

@@ -67,8 +67,17 @@ class ProgramGroup:
         return self.validation_examples > 0
 
 
-def learner(settings: Settings, signature: Signature, train_examples: int) -> Learner:
-    """What is static of how a cell's members learn from so many examples."""
+def learner(
+    settings: Settings, signature: Signature, train_examples: int, among: Sequence[Settings] | None = None
+) -> Learner:
+    """What is static of how a cell's members learn from so many examples.
+
+    Args:
+        settings: the cell's.
+        signature: of the data set.
+        train_examples: in an epoch.
+        among: of all cells of the sweep, which share programs; a penalty that none has is not in these. None: of any.
+    """
     task: Task = Regression(signature.quantities)
     if signature.classes:
         task = Classification(signature.classes, settings.loss, settings.label_smoothing > 0)
@@ -76,7 +85,15 @@ def learner(settings: Settings, signature: Signature, train_examples: int) -> Le
     if settings.schedule.name != "constant":
         schedule = Schedule(settings.schedule, -(-train_examples // settings.batch_size), settings.epochs)
     own = None if settings.optimizer.ours else known_optimizer(settings.optimizer.name)
-    optimizer = Optimizer(settings.optimizer, schedule, settings.l1_exact > 0, settings.max_norm is not None, own)
+    optimizer = Optimizer(
+        settings.optimizer,
+        schedule,
+        settings.l1_exact > 0,
+        settings.max_norm is not None,
+        own,
+        l1=among is None or any(one.l1 > 0 for one in among),
+        l2=among is None or any(one.l2 > 0 for one in among),
+    )
     return Learner(
         known(settings.network) if settings.network else network(settings, task.outputs),
         task,
@@ -93,6 +110,7 @@ def prepare(members: Sequence[Member], sweep: Sweep, dataset: Dataset) -> dict[P
     splits = splits_of(sweep, dataset)
     together = 1 if sweep.folded else sweep.splits  # splits of one size
     cells = {cell.name: cell for cell in sweep.cells}
+    among = [cell.settings for cell in sweep.cells]
     inputs = cache(lambda noise: corrupt(dataset, 0.0, noise, sweep.seed).train.inputs)
 
     @cache
@@ -135,7 +153,7 @@ def prepare(members: Sequence[Member], sweep: Sweep, dataset: Dataset) -> dict[P
             cell = cells[cell.after]
             stage, epochs_before = stage + 1, epochs_before + cell.settings.epochs
         group = ProgramGroup(
-            learner(settings, signature, sizes[0]),
+            learner(settings, signature, sizes[0], among),
             settings.epochs,
             settings.batch_size,
             *sizes[:2],

@@ -163,6 +163,8 @@ class Optimizer:
     exact: bool = False  # l1_exact is above 0
     constrained: bool = False  # max_norm is not off
     own: OwnOptimizer | None = None  # in the place of the rule
+    l1: bool = True  # somebody's l1 is above 0, of all in the sweep: cells with and without it are one program
+    l2: bool = True  # somebody's l2 is
 
     def transformation(self, hyper: Any, step: Int[Array, ""], network: Network) -> optax.GradientTransformation:
         """The chain of one step. Strengths are traced: a new value is not a new program.
@@ -175,9 +177,9 @@ class Optimizer:
         rate, acted_on = hyper.learning_rate, network.penalised
         if self.schedule is not None:
             rate = rate * self.schedule(step)
-        made = optax.chain(
-            optax.masked(add_l1(hyper.l1), acted_on),
-            optax.masked(add_l2(hyper.l2), acted_on),
+        made = optax.chain(  # as long without a penalty, so that a saved state fits a sweep that got one since
+            optax.masked(add_l1(hyper.l1), acted_on) if self.l1 else optax.identity(),
+            optax.masked(add_l2(hyper.l2), acted_on) if self.l2 else optax.identity(),
             *self._step(hyper._replace(learning_rate=rate), step, acted_on),
         )
         if self.exact:
@@ -185,6 +187,10 @@ class Optimizer:
         if self.constrained:
             made = optax.chain(made, optax.masked(max_norm(hyper.max_norm), acted_on))
         return made
+
+    def norms(self, network: Network, params: Params) -> WeightNorms:
+        """What the penalty of a step is made of: 0 where nobody has one."""
+        return weight_norms(network, params, absolute=self.l1 or self.exact, square=self.l2)
 
     def _step(
         self, hyper: Any, step: Int[Array, ""], acted_on: Callable[[Params], Any]
@@ -226,10 +232,14 @@ def penalised_kernels(network: Network, params: Params) -> list[Any]:
     return [w for w, penalised in marked if penalised]
 
 
-def weight_norms(network: Network, params: Params) -> WeightNorms:
-    """``sum|w|`` and ``sum w^2`` over the penalised kernels of one member."""
+def weight_norms(network: Network, params: Params, *, absolute: bool = True, square: bool = True) -> WeightNorms:
+    """``sum|w|`` and ``sum w^2`` over the penalised kernels of one member; 0 in the place of one that is not wanted."""
     kernels = penalised_kernels(network, params)
-    return WeightNorms(sum(jnp.sum(jnp.abs(w)) for w in kernels), sum(jnp.sum(w * w) for w in kernels))
+    zero = jnp.zeros([])
+    return WeightNorms(
+        sum((jnp.sum(jnp.abs(w)) for w in kernels), zero) if absolute else zero,
+        sum((jnp.sum(w * w) for w in kernels), zero) if square else zero,
+    )
 
 
 def penalty(strengths: Any, norms: WeightNorms) -> Any:

@@ -145,7 +145,7 @@ def train_epoch(
             return mean(losses), (mean(errors), statistics)
 
         (own, (error, statistics)), gradient = jax.value_and_grad(loss, has_aux=True)(weights.params)
-        norms = weight_norms(network, weights.params)
+        norms = learner.optimizer.norms(network, weights.params)
         # Wait for the last of all that reads the old weights: else XLA copies them each step, to update the copy.
         # 7 % of the step on a CPU.
         last = network.last_gradient(gradient) + norms.absolute + norms.square
