@@ -235,8 +235,10 @@ class Chunk:
         *scores, verdict = jax.tree.map(np.asarray, epoch)
         trained = [(place, slot) for place, slot in enumerate(self.slots) if slot and verdict.trained[place]]
         spent, left_out, cells = self._spent(), 0, label([slot for _, slot in trained])
+        leaves, structure = jax.tree.flatten(scores)
+        by_place = list(zip(*(leaf.tolist() for leaf in leaves), strict=True))  # a third of the time of one by one
         for place, slot in trained:
-            mine = jax.tree.map(lambda leaf, place=place: leaf[place], scores)
+            mine = jax.tree.unflatten(structure, by_place[place])
             slot.history.append(epoch_row(slot.data, self.data.host, len(slot.history) + 1, *mine))
             slot.seconds += spent / len(trained)
             if verdict.diverged[place]:
