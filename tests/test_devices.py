@@ -67,8 +67,8 @@ NOTEBOOK, TABLE = learner(), learner(Signature((30,), 2, 1000, 100), hidden=[16]
     ("where", "whom", "expected"),
     [
         (mesh("cpu"), NOTEBOOK, 1),
-        (mesh("cpu"), TABLE, 32),
-        (mesh("cpu"), learner(Signature((50,), 3, 1000, 100), hidden=[64, 32]), 16),
+        (mesh("cpu"), TABLE, 30),
+        (mesh("cpu"), learner(Signature((50,), 3, 1000, 100), hidden=[64, 32]), 15),
         (mesh("cpu", count=16), TABLE, 8),
         (mesh("cpu", count=256), TABLE, 1),
         (mesh("cpu"), learner(hidden=[32]), 8),

@@ -18,7 +18,7 @@ NETWORKS = (
     (784, 225, 256, 128, 10),
     (784, 512, 512, 10),
 )  # tables of 30 and 64 columns, and pictures
-CPU_BLOCKS = (1, 2, 4, 8, 16)
+CPU_BLOCKS = (1, 2, 4, 8, 15)
 ACCELERATOR_BLOCKS = (1, 8, 16, 32, 64, 128)
 
 

@@ -170,12 +170,13 @@ TPU_MEMORY = {
 TPU_SHARE = 2 / 3
 SUBLANES = 8  # rows of a TPU's register: a value for each of 24 members takes no more of them than for each of 20
 # Two cores, `--only blocks`: eight members side by side are 1.2 to 1.6 times as fast as one where their weights and
-# moments fit, and 16 of the networks of tables 1.2 to 1.5 times as fast as eight; from 1.3 MB a member on there is
+# moments fit, and 15 of the networks of tables 1.2 to 1.5 times as fast as eight; from 1.3 MB a member on there is
 # nothing to gain, at 3.2 MB (the notebook's network) a quarter to lose. An epoch of a few hundred weights takes less
 # time than starting it does: with 32 in the place of 16, 330 networks on 178 rows took 3.7 s in the place of 5.0.
-# On many cores fewer each: a place that nobody is in takes as long as one with a member.
-CPU_STATE, CPU_MOST, CPU_PLACES = 2_500_000, 16, 128
-TINY_STATE, TINY_MOST = 16_000, 32
+# Members come in fifteens, five parts times three seeds, and a place that nobody is in takes as long as one with a
+# member: 30 members on two cores leave two of 32 places empty. On many cores fewer each, for the same reason.
+CPU_STATE, CPU_BLOCKS, CPU_PLACES = 2_500_000, (30, 15, 8, 4, 2, 1), 128
+TINY_STATE = 16_000  # from there on 15 at most
 # No GPU was at hand: an estimate. An epoch's step is some 27 kernels of about 3 microseconds each, and Adam's streams
 # take 2 for each member of the notebook's network on an H100: from 32 members on, they are most of it.
 OTHER_MOST = 32
@@ -194,9 +195,9 @@ def block(mesh: Mesh, learner: Learner) -> Block:
     count, units = learner.network.parameters(inputs), learner.network.units(inputs)
     state = STATE_BYTES * count
     if device.platform == "cpu":
-        most = TINY_MOST if state <= TINY_STATE else CPU_MOST
-        most = max(1, min(most, CPU_PLACES // mesh.devices.size))
-        members = 2 ** int(math.log2(min(most, max(1, CPU_STATE / state))))
+        fitting = min(CPU_STATE / state, CPU_PLACES / mesh.devices.size)
+        blocks = CPU_BLOCKS if state <= TINY_STATE else CPU_BLOCKS[1:]
+        members = next((some for some in blocks if some <= fitting), 1)
         if members == 1:
             return Block(1, f"a member's {state / 1e6:.2g} MB of weights and moments fill a core's cache")
         return Block(members, f"{members} times {state / 1e6:.2g} MB of weights and moments in 2.5 MB of cache")
