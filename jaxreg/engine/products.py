@@ -37,13 +37,18 @@ def _dense_forward(inputs: Array, kernel: Array) -> tuple[Array, tuple[Array, Ar
 
 def _dense_backward(factors: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
     inputs, kernel = factors
-    of_kernel = jax.lax.platform_dependent(inputs, gradient, cpu=_by_rows, default=lambda x, g: x.T @ g)
-    return jax.lax.dot_general(gradient, kernel, (((1,), (1,)), ((), ()))), of_kernel
+    of_kernel = jax.lax.platform_dependent(inputs, gradient, cpu=_by_rows, default=partial(_contracted, axis=0))
+    return _contracted(gradient, kernel, axis=1), of_kernel
 
 
-def _by_rows(inputs: Array, gradient: Array) -> Array:
+def _by_rows(left: Array, right: Array) -> Array:
     """The barrier keeps XLA from taking the copy back."""
-    return jax.lax.optimization_barrier(inputs.T) @ gradient
+    return jax.lax.optimization_barrier(left.T) @ right
+
+
+def _contracted(left: Array, right: Array, axis: int) -> Array:
+    """The product over the same axis of both."""
+    return jax.lax.dot_general(left, right, (((axis,), (axis,)), ((), ())))
 
 
 dense.defvjp(_dense_forward, _dense_backward)
@@ -95,7 +100,7 @@ def _forward(pieces: int, levels: Array, kernel: Array) -> tuple[Array, Array]:
 
 def _backward(pieces: int, levels: Array, gradient: Array) -> tuple[None, Array]:
     # In one product: taken to pieces, XLA no longer makes one pass of it with the penalties and Adam (18 % slower).
-    return None, jax.lax.dot_general(levels.astype(gradient.dtype), gradient, (((0,), (0,)), ((), ())))
+    return None, _contracted(levels.astype(gradient.dtype), gradient, axis=0)
 
 
 _product.defvjp(_forward, _backward)
