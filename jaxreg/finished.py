@@ -129,34 +129,37 @@ class Run:
         cell: str | None = None,
         dataset: Dataset | None = None,
         progress: Progress | None = None,
+        data: Any = None,
+        test: Any = None,
     ) -> Fitted:
         """The recommended setting, or another `cell`, trained on all of the training set from so many seeds.
 
         Args:
             ensemble: how many networks, whose probabilities are averaged.
             cell: another one of the sweep, or of its second stage.
-            dataset: the run's data, where they were arrays and this is a later session.
+            dataset: the run's data, where no file names them and this is a later session.
             progress: told what happens; silent by default.
+            data, test: the same as arrays or DataFrames, as `jaxreg.run` takes them.
 
         Raises:
             UserError: there is no such cell, or the data are not those of the run.
         """
         from jaxreg.fitted import fit
         from jaxreg.own import with_own
-        from jaxreg.source import dataset_of
+        from jaxreg.source import data_of_run
 
         results = read_results(self.folder)
         if "recipe" not in results.sweep:
             raise UserError(f"{self.folder} compares models that were trained elsewhere, and there is nothing to fit.")
         sweep = self._sweep or read_sweep(results.sweep)
-        data = dataset or self.dataset or dataset_of(sweep)
-        if data.digest != results.record["data"]["digest"]:
-            raise UserError(f"{self.folder} was trained on other data. Give them: fit(dataset=…)")
-        sweep, _ = with_own(sweep, data.signature)
+        digest, own = str(results.record["data"]["digest"]), None if data is not None else dataset or self.dataset
+        give = f"jaxreg.Run({str(self.folder)!r}).fit(data=…)"
+        dataset = data_of_run(self.folder, sweep, digest, give, data, own, test)
+        sweep, _ = with_own(sweep, dataset.signature)
         cells = {one.name: one for one in sweep.cells} | second_stage.every(sweep)
         name = cell or self.best
         if name not in cells:
             raise UserError(f"there is no cell {brief(name)}; there are {', '.join([*cells][:12])}.")
-        made = fit(sweep, data, cells[name], ensemble, progress=progress)
+        made = fit(sweep, dataset, cells[name], ensemble, progress=progress)
         about = {"recommended": self._recommended, "verdict": self.verdict, "data": dict(results.record["data"])}
         return replace(made, about=about)

@@ -15,7 +15,7 @@ from jaxreg.engine.trainer import Trainer
 from jaxreg.errors import UserError
 from jaxreg.formatting import listing, number
 from jaxreg.own import with_own
-from jaxreg.source import dataset_of
+from jaxreg.source import data_of_run
 from jaxreg.spec import second_stage
 from jaxreg.spec.checked import unknown
 from jaxreg.spec.load import read
@@ -60,11 +60,8 @@ def replay(
     by_id = {member.id: member for member in [*members(sweep), *later]}
     if name not in by_id:
         raise UserError(f"--replay: {unknown('member', name, by_id) if len(by_id) < 200 else f'there is no {name}.'}")
-    dataset = dataset or dataset_of(sweep)
-    if dataset.digest != digest:
-        raise UserError(
-            f"{folder} was trained on other data: its digest is {digest}, that of this is {dataset.digest}."
-        )
+    give = f"jaxreg.replay.replay({str(folder)!r}, {name!r}, dataset=…)"
+    dataset = data_of_run(folder, sweep, digest, give, dataset=dataset)
     wanted = key(by_id[name], sweep, digest, dataset.draws_watched)
     try:
         content = place.members.check(wanted, with_weights=False)

@@ -8,6 +8,7 @@ from typing import Any
 
 from jaxreg.axes import AXES, OURS
 from jaxreg.data.dataset import Dataset, Reading, Signature
+from jaxreg.data.fashion import DIGEST
 from jaxreg.data.load import load as load_data
 from jaxreg.engine.progress import Progress, Silent
 from jaxreg.errors import UserError
@@ -37,6 +38,43 @@ def dataset_of(sweep: Sweep, progress: Progress | None = None) -> Dataset:
     """The data that a sweep names, or Fashion-MNIST. Raises `UserError` where it can't be used."""
     progress = progress or Silent()
     return load_data(sweep.data, sweep.test, progress.announce, how(sweep), progress.read)
+
+
+def data_of_run(
+    folder: str | Path,
+    sweep: Sweep,
+    digest: str,
+    give: str,
+    data: Any = None,
+    dataset: Dataset | None = None,
+    test: Any = None,
+) -> Dataset:
+    """The data that a run was trained on.
+
+    Args:
+        folder, sweep, digest: of the run, and of its data.
+        give: how somebody gives data that no file names.
+        data, test: these, as arrays or DataFrames.
+        dataset: read already.
+
+    Raises:
+        UserError: they are others, or no file names them and nobody gives them.
+    """
+    if test is not None and data is None:
+        raise UserError("test: goes with data, and is the part that scores.")
+    if data is not None:
+        from jaxreg.data.in_memory import of_arrays  # pandas
+
+        dataset = of_arrays(data, how(sweep), test=test)
+    if dataset is None and sweep.data is None and sweep.test is None and digest != DIGEST:
+        raise UserError(f"{folder} was trained on data that no file names. Give them: {give}")
+    found = dataset or dataset_of(sweep)
+    if found.digest != digest:
+        raise UserError(
+            f"{folder} was trained on other data: their digest is {digest}, that of these is {found.digest}. "
+            f"Give the same: {give}"
+        )
+    return found
 
 
 def sweep_and_data(

@@ -72,7 +72,7 @@ def test_a_row_does_not_hang_on_its_company(run: jaxreg.Run, dataset: Dataset) -
 def test_a_later_session_gives_the_data_again(run: jaxreg.Run, dataset: Dataset) -> None:
     later = jaxreg.Run(run.folder)
     assert later.best == run.best
-    with pytest.raises(UserError, match="was trained on other data"):
+    with pytest.raises(UserError, match="was trained on data that no file names"):
         later.fit()
     one, two = (made.fit(1, dataset=dataset).predict_proba(dataset.test.inputs) for made in (later, run))
     np.testing.assert_array_equal(one, two)

@@ -353,3 +353,20 @@ def test_a_tiny_table_gets_a_page_too_whether_it_is_noise_or_no_question(apart: 
     x = np.random.default_rng(1).normal(size=(26, 2)) + apart * (labels == "a")[:, None]
     run = jaxreg.run(_small(tmp_path), data=(x, labels), out=tmp_path / "run")
     assert "## Answer" in run.report and not any(word in run.report for word in (" nan", "inf ", "e+"))
+
+
+@pytest.mark.slow
+def test_a_later_session_gives_arrays_again(tmp_path: Path) -> None:
+    labels = np.resize(["a", "b"], 40)
+    x = np.random.default_rng(1).normal(size=(40, 2)) + (labels == "a")[:, None]
+    run = jaxreg.run(_small(tmp_path), data=(x, labels), out=tmp_path / "run")
+    later = jaxreg.Run(run.folder)
+    for more, said in (
+        ({}, r"data that no file names. Give them: jaxreg.Run\(.*run'\).fit\(data=…\)"),
+        ({"data": (x[:, ::-1], labels)}, "was trained on other data"),
+        ({"test": (x, labels)}, "test: goes with data"),
+    ):
+        with pytest.raises(UserError, match=said):
+            later.fit(1, **more)
+    anew = later.fit(1, data=(x, labels))
+    np.testing.assert_array_equal(anew.predict_proba(x), run.fit(1).predict_proba(x))
