@@ -27,7 +27,7 @@ def test_a_replay_that_differs_says_in_what_and_why_that_may_be(trained, dataset
     run, _ = trained
     folder, name = run(grown(), tmp_path / "run"), "l1=1e-4/split1/seed0"
     other = replay(folder, name, block=1, devices=2, dataset=dataset)
-    assert not other.same and "members of 8 16 side by side" in other.text and "as asked for here" in other.text
+    assert not other.same and "members of 8 15 side by side" in other.text and "as asked for here" in other.text
     store = StoredMembers(folder / "members")
     (mine,) = (key(member, grown(), dataset.digest) for member in members(grown()) if member.id == name)
     content, predictions = store.read(mine), store.predictions([mine])[[0], slice(None)][0]
