@@ -59,15 +59,17 @@ def estimate(
     """A value with its interval, `0.412 (0.404 to 0.420)`, all to the decimals that the interval supports.
 
     A value that is no difference (not `signed`) keeps at least three significant digits. `percent` multiplies
-    by 100. Without an interval the value stands alone, to three significant digits.
+    by 100. Without an interval the value stands alone, to three significant digits; where nothing varied, as among
+    models that are all right on every example, that is said: their interval would be of width 0, which nobody believes.
     """
     if not known(value):
         return NOTHING
     scale = 100 if percent else 1
     value = value * scale
-    if not (known(low) and known(high)):
+    if not (known(low) and known(high)) or low == high:
         text = fixed(value, 1) if percent else number(value)
-        return f"+{text}" if signed and value > 0 else text
+        text = f"+{text}" if signed and value > 0 else text
+        return f"{text} (no spread)" if known(low) and known(high) else text
     low, high = low * scale, high * scale
     if (largest := max(abs(value), abs(low), abs(high))) >= LARGE:
         power = math.floor(math.log10(largest))

@@ -56,6 +56,7 @@ def test_estimates_as_they_are_read(value: float, low: float, high: float, text:
 def test_signs_percent_and_words() -> None:
     assert estimate(-0.0431, -0.0512, -0.0350, signed=True) == "\u22120.043 (\u22120.051 to \u22120.035)"
     assert estimate(0.8712, 0.8632, 0.8792, percent=True) == "87.1 (86.3 to 87.9)"
+    assert estimate(1.0, 1.0, 1.0, percent=True) == "100.0 (no spread)" and estimate(0.0, 0.0, 0.0) == "0 (no spread)"
     assert fixed(-0.00001, 2) == "0.00"
     assert [value_text(value) for value in (True, "False", 0, 0.001, "1e-05", "0.3-0.5-0", "off")] == [
         "true", "false", "0", "1e-3", "1e-5", "0.3-0.5-0", "off",
