@@ -110,7 +110,7 @@ def prepare(members: Sequence[Member], sweep: Sweep, dataset: Dataset) -> dict[P
     splits = splits_of(sweep, dataset)
     together = 1 if sweep.folded else sweep.splits  # splits of one size
     cells = {cell.name: cell for cell in sweep.cells}
-    among = [cell.settings for cell in sweep.cells]
+    among = [one.settings for one in (*sweep.cells, *members)]  # members of a second stage are of no cell of the sweep
     inputs = cache(lambda noise: corrupt(dataset, 0.0, noise, sweep.seed).train.inputs)
 
     @cache
