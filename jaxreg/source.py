@@ -8,7 +8,7 @@ from typing import Any
 
 from jaxreg.axes import AXES, OURS
 from jaxreg.data.dataset import Dataset, Reading, Signature
-from jaxreg.data.fashion import DIGEST
+from jaxreg.data.load import DIGEST
 from jaxreg.data.load import load as load_data
 from jaxreg.engine.progress import Progress, Silent
 from jaxreg.errors import UserError

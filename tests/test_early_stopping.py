@@ -16,7 +16,7 @@ from one_member import hyper, learner
 
 from jaxreg.engine.early_stopping import after_epoch, begin, rule
 from jaxreg.engine.networks import Weights
-from jaxreg.engine.optimizers import WeightNorms
+from jaxreg.engine.penalties import WeightNorms
 from jaxreg.engine.training import EpochLosses, Evaluation
 from jaxreg.spec.rules import EarlyStopping
 

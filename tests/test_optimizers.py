@@ -15,7 +15,8 @@ from one_member import hyper, learner, placed
 
 from jaxreg.engine import grouping, training
 from jaxreg.engine.grouping import in_batches
-from jaxreg.engine.optimizers import Optimizer, add_l1, add_l2, scale_by_keras_adam, weight_norms
+from jaxreg.engine.optimizers import Optimizer, add_l1, add_l2, scale_by_keras_adam
+from jaxreg.engine.penalties import Penalties, weight_norms
 from jaxreg.spec.settings import Settings
 
 NETWORK = learner(hidden=[6, 5], batch_norm=True).network
@@ -122,7 +123,8 @@ def test_strength_zero_is_no_penalty(params):
 def test_a_penalty_that_no_cell_has_is_not_in_the_program(dataset, more):
     """Neither its gradient nor its norm; of what is left, every number is that of the program with all penalties."""
     settings, data = Settings(hidden=[6, 5], batch_size=8, **more), placed(dataset.train)
-    full, lean = (grouping.learner(settings, dataset.signature, 64, among) for among in (None, [Settings(), settings]))
+    asked = Penalties(settings.l1 > 0, settings.l2 > 0)
+    full, lean = (grouping.learner(settings, dataset.signature, 64, some) for some in (Penalties(), asked))
     order, chosen = jnp.asarray(in_batches(np.arange(64), 8)), hyper(**more)
 
     def epoch(made, state):

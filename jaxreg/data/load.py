@@ -12,6 +12,8 @@ from jaxreg.data import fashion, idx_folder, kaggle
 from jaxreg.data.dataset import AS_IT_SAYS, Dataset, Reading, Signature
 from jaxreg.errors import UserError
 
+DIGEST = fashion.DIGEST
+"""Of the data where none are named."""
 NPZ = (("x", "y", "x_test", "y_test"), ("x_train", "y_train", "x_test", "y_test"))
 
 

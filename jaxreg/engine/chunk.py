@@ -218,13 +218,9 @@ class Chunk:
     def texts(self) -> list[str]:
         """The optimised HLO of the programs of an epoch, training first; to be asked for after one."""
         functions = training.train_epoch, training.predict, training.score, early_stopping.after_epoch
-        learners = self.learner, self.learner._replace(precision="float32")
-        return [
-            text
-            for function in functions
-            for learner in set(learners)
-            for text in self.programs.texts(function, learner)
-        ]
+        learners = {self.learner, self.learner._replace(precision="float32")}
+        made = [self.programs.texts(function, learner) for function in functions for learner in learners]
+        return [text for texts in made for text in texts]
 
     def _spent(self) -> float:
         """Seconds since it was asked last, compiling left out."""
@@ -235,8 +231,8 @@ class Chunk:
         *scores, verdict = jax.tree.map(np.asarray, epoch)
         trained = [(place, slot) for place, slot in enumerate(self.slots) if slot and verdict.trained[place]]
         spent, left_out, cells = self._spent(), 0, label([slot for _, slot in trained])
-        leaves, structure = jax.tree.flatten(scores)
-        by_place = list(zip(*(leaf.tolist() for leaf in leaves), strict=True))  # a third of the time of one by one
+        arrays, structure = jax.tree.flatten(scores)
+        by_place = list(zip(*map(np.ndarray.tolist, arrays), strict=True))  # a third of the time of one by one
         for place, slot in trained:
             mine = jax.tree.unflatten(structure, by_place[place])
             slot.history.append(epoch_row(slot.data, self.data.host, len(slot.history) + 1, *mine))

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Bool
 
 from jaxreg.engine.networks import Weights
-from jaxreg.engine.optimizers import penalty
+from jaxreg.engine.penalties import penalty
 from jaxreg.engine.training import EpochLosses, Evaluation, Hyperparameters, Learner, chosen
 from jaxreg.spec.rules import EarlyStopping
 from jaxreg.spec.settings import Settings

@@ -18,6 +18,7 @@ from jaxreg.engine.networks import network
 from jaxreg.engine.optimizers import Optimizer, Schedule
 from jaxreg.engine.own_networks import known
 from jaxreg.engine.own_optimizers import known as known_optimizer
+from jaxreg.engine.penalties import ANY, Penalties
 from jaxreg.engine.tasks import Classification, Regression, Task
 from jaxreg.engine.training import Hyperparameters, Learner
 from jaxreg.spec.members import Member
@@ -67,17 +68,8 @@ class ProgramGroup:
         return self.validation_examples > 0
 
 
-def learner(
-    settings: Settings, signature: Signature, train_examples: int, among: Sequence[Settings] | None = None
-) -> Learner:
-    """What is static of how a cell's members learn from so many examples.
-
-    Args:
-        settings: the cell's.
-        signature: of the data set.
-        train_examples: in an epoch.
-        among: of all cells of the sweep, which share programs; a penalty that none has is not in these. None: of any.
-    """
+def learner(settings: Settings, signature: Signature, train_examples: int, penalties: Penalties = ANY) -> Learner:
+    """What is static of how a cell's members learn from so many examples, where somebody has these penalties."""
     task: Task = Regression(signature.quantities)
     if signature.classes:
         task = Classification(signature.classes, settings.loss, settings.label_smoothing > 0)
@@ -91,8 +83,7 @@ def learner(
         settings.l1_exact > 0,
         settings.max_norm is not None,
         own,
-        l1=among is None or any(one.l1 > 0 for one in among),
-        l2=among is None or any(one.l2 > 0 for one in among),
+        penalties,
     )
     return Learner(
         known(settings.network) if settings.network else network(settings, task.outputs),
@@ -110,7 +101,8 @@ def prepare(members: Sequence[Member], sweep: Sweep, dataset: Dataset) -> dict[P
     splits = splits_of(sweep, dataset)
     together = 1 if sweep.folded else sweep.splits  # splits of one size
     cells = {cell.name: cell for cell in sweep.cells}
-    among = [one.settings for one in (*sweep.cells, *members)]  # members of a second stage are of no cell of the sweep
+    every = [*sweep.cells, *{member.cell.name: member.cell for member in members}.values()]  # second stage
+    penalties = Penalties(*(any(getattr(one.settings, name) > 0 for one in every) for name in Penalties._fields))
     inputs = cache(lambda noise: corrupt(dataset, 0.0, noise, sweep.seed).train.inputs)
 
     @cache
@@ -153,7 +145,7 @@ def prepare(members: Sequence[Member], sweep: Sweep, dataset: Dataset) -> dict[P
             cell = cells[cell.after]
             stage, epochs_before = stage + 1, epochs_before + cell.settings.epochs
         group = ProgramGroup(
-            learner(settings, signature, sizes[0], among),
+            learner(settings, signature, sizes[0], penalties),
             settings.epochs,
             settings.batch_size,
             *sizes[:2],

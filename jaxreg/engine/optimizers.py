@@ -19,6 +19,7 @@ from jaxtyping import Array, Float, Int
 
 from jaxreg.engine.networks import Network, Params
 from jaxreg.engine.own_optimizers import OwnOptimizer
+from jaxreg.engine.penalties import ANY, Penalties, WeightNorms, weight_norms
 from jaxreg.spec.rules import OptimizerRule, ScheduleRule
 
 
@@ -163,8 +164,7 @@ class Optimizer:
     exact: bool = False  # l1_exact is above 0
     constrained: bool = False  # max_norm is not off
     own: OwnOptimizer | None = None  # in the place of the rule
-    l1: bool = True  # somebody's l1 is above 0, of all in the sweep: cells with and without it are one program
-    l2: bool = True  # somebody's l2 is
+    penalties: Penalties = ANY
 
     def transformation(self, hyper: Any, step: Int[Array, ""], network: Network) -> optax.GradientTransformation:
         """The chain of one step. Strengths are traced: a new value is not a new program.
@@ -178,8 +178,8 @@ class Optimizer:
         if self.schedule is not None:
             rate = rate * self.schedule(step)
         made = optax.chain(  # as long without a penalty, so that a saved state fits a sweep that got one since
-            optax.masked(add_l1(hyper.l1), acted_on) if self.l1 else optax.identity(),
-            optax.masked(add_l2(hyper.l2), acted_on) if self.l2 else optax.identity(),
+            optax.masked(add_l1(hyper.l1), acted_on) if self.penalties.l1 else optax.identity(),
+            optax.masked(add_l2(hyper.l2), acted_on) if self.penalties.l2 else optax.identity(),
             *self._step(hyper._replace(learning_rate=rate), step, acted_on),
         )
         if self.exact:
@@ -190,7 +190,7 @@ class Optimizer:
 
     def norms(self, network: Network, params: Params) -> WeightNorms:
         """What the penalty of a step is made of: 0 where nobody has one."""
-        return weight_norms(network, params, absolute=self.l1 or self.exact, square=self.l2)
+        return weight_norms(network, params, self.penalties.l1 or self.exact, self.penalties.l2)
 
     def _step(
         self, hyper: Any, step: Int[Array, ""], acted_on: Callable[[Params], Any]
@@ -217,31 +217,3 @@ class Optimizer:
             if isinstance(part, StepSize):
                 size = self.rule.momentum * part.sum + rate if self.rule.nesterov else part.sum
         return jax.tree.map(lambda _: size, updates)
-
-
-class WeightNorms(NamedTuple):
-    """Sums over the penalised kernels of one member."""
-
-    absolute: Any  # "" sum|w|
-    square: Any  # "" sum w^2
-
-
-def penalised_kernels(network: Network, params: Params) -> list[Any]:
-    """The arrays that penalties, decay and constraints act on, the first layer's first."""
-    marked = zip(*map(jax.tree.leaves, (params, network.penalised(params))), strict=True)
-    return [w for w, penalised in marked if penalised]
-
-
-def weight_norms(network: Network, params: Params, *, absolute: bool = True, square: bool = True) -> WeightNorms:
-    """``sum|w|`` and ``sum w^2`` over the penalised kernels of one member; 0 in the place of one that is not wanted."""
-    kernels = penalised_kernels(network, params)
-    zero = jnp.zeros([])
-    return WeightNorms(
-        sum((jnp.sum(jnp.abs(w)) for w in kernels), zero) if absolute else zero,
-        sum((jnp.sum(w * w) for w in kernels), zero) if square else zero,
-    )
-
-
-def penalty(strengths: Any, norms: WeightNorms) -> Any:
-    """What the penalties add to the loss; `strengths` are settings, or hyperparameters where they are traced."""
-    return (strengths.l1 + strengths.l1_exact) * norms.absolute + strengths.l2 * norms.square

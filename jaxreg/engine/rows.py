@@ -9,7 +9,7 @@ import numpy as np
 from jaxreg.data.dataset import Dataset
 from jaxreg.engine.grouping import MemberData
 from jaxreg.engine.networks import DenseNetwork, Network, Weights
-from jaxreg.engine.optimizers import penalised_kernels, penalty
+from jaxreg.engine.penalties import penalised_kernels, penalty
 from jaxreg.engine.training import EpochLosses, Evaluation
 from jaxreg.store.members import FEATURE_NORMS, SMALL_WEIGHT
 

@@ -13,7 +13,8 @@ from jaxtyping import Array, Bool, Float, Int
 from jaxreg.axes import AXES
 from jaxreg.data.dataset import Part
 from jaxreg.engine.networks import Network, Weights
-from jaxreg.engine.optimizers import Optimizer, WeightNorms, penalty, weight_norms
+from jaxreg.engine.optimizers import Optimizer
+from jaxreg.engine.penalties import WeightNorms, penalty, weight_norms
 from jaxreg.engine.products import PIECES, Levels
 from jaxreg.engine.tasks import Task
 from jaxreg.spec.settings import Precision
