@@ -8,7 +8,7 @@ from pathlib import Path
 from jaxreg.data.dataset import Dataset
 from jaxreg.data.load import signature
 from jaxreg.engine.forecast import forecast, foresight, plan
-from jaxreg.errors import UserError
+from jaxreg.errors import UserError, printed
 from jaxreg.measures import CLASSES
 from jaxreg.source import check_task
 from jaxreg.spec.sweep import Sweep
@@ -27,18 +27,18 @@ def dry_run(sweep: Sweep, like: str | None, dataset: Dataset | None) -> int:
         _like(Path(like))
     data = dataset.signature if dataset else signature(None, None)
     for note in dataset.notes if dataset else ():
-        print(note)
-    print(forecast(sweep, plan(sweep, data), data))
+        printed(note)
+    printed(forecast(sweep, plan(sweep, data), data))
     if dataset is not None:
         check_task(sweep, dataset)
     measures = dataset.measures if dataset else CLASSES
     if sweep.folded:  # no earlier run has the spreads of other folds, and the prior is of parts
-        print("what it could tell apart is not known beforehand: nested folds measure how far an error may be off")
+        printed("what it could tell apart is not known beforehand: nested folds measure how far an error may be off")
     elif sweep.splits * sweep.seeds > 1:
         size = sweep.splits, sweep.seeds, len(sweep.cells)
         found = outlook(*size, like, examples=data.test_examples, measures=measures)
         if len(found):
-            print(foresight(found))
+            printed(foresight(found))
     for warning in sweep.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     return 0

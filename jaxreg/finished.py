@@ -146,7 +146,7 @@ class Run:
         """
         from jaxreg.fitted import fit
         from jaxreg.own import with_own
-        from jaxreg.source import data_of_run
+        from jaxreg.run_data import data_of_run
 
         results = read_results(self.folder)
         if "recipe" not in results.sweep:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, TypeGuard
 
@@ -144,6 +145,12 @@ def printable(text: str) -> str:
     Control characters, line ends, marks of direction and halves of characters become U+FFFD.
     """
     return "".join("\ufffd" if unicodedata.category(sign) in UNPRINTABLE else sign for sign in text)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A question to append where a name is much like one that exists, or nothing."""
+    near = difflib.get_close_matches(name[:100], list(known), n=1)
+    return f" Did you mean `{near[0]}`?" if near else ""
 
 
 def brief(value: Any, most: int = 100) -> str:

@@ -15,7 +15,7 @@ from jaxreg.engine.trainer import Trainer
 from jaxreg.errors import UserError
 from jaxreg.formatting import listing, number
 from jaxreg.own import with_own
-from jaxreg.source import data_of_run
+from jaxreg.run_data import data_of_run
 from jaxreg.spec import second_stage
 from jaxreg.spec.checked import unknown
 from jaxreg.spec.load import read

@@ -8,10 +8,10 @@ from typing import Any
 
 from jaxreg.axes import AXES, OURS
 from jaxreg.data.dataset import Dataset, Reading, Signature
-from jaxreg.data.load import DIGEST
 from jaxreg.data.load import load as load_data
 from jaxreg.engine.progress import Progress, Silent
 from jaxreg.errors import UserError
+from jaxreg.spec.design import LEAST_FOLDS
 from jaxreg.spec.load import load
 from jaxreg.spec.settings import Settings
 from jaxreg.spec.sweep import Sweep
@@ -38,43 +38,6 @@ def dataset_of(sweep: Sweep, progress: Progress | None = None) -> Dataset:
     """The data that a sweep names, or Fashion-MNIST. Raises `UserError` where it can't be used."""
     progress = progress or Silent()
     return load_data(sweep.data, sweep.test, progress.announce, how(sweep), progress.read)
-
-
-def data_of_run(
-    folder: str | Path,
-    sweep: Sweep,
-    digest: str,
-    give: str,
-    data: Any = None,
-    dataset: Dataset | None = None,
-    test: Any = None,
-) -> Dataset:
-    """The data that a run was trained on.
-
-    Args:
-        folder, sweep, digest: of the run, and of its data.
-        give: how somebody gives data that no file names.
-        data, test: these, as arrays or DataFrames.
-        dataset: read already.
-
-    Raises:
-        UserError: they are others, or no file names them and nobody gives them.
-    """
-    if test is not None and data is None:
-        raise UserError("test: goes with data, and is the part that scores.")
-    if data is not None:
-        from jaxreg.data.in_memory import of_arrays  # pandas
-
-        dataset = of_arrays(data, how(sweep), test=test)
-    if dataset is None and sweep.data is None and sweep.test is None and digest != DIGEST:
-        raise UserError(f"{folder} was trained on data that no file names. Give them: {give}")
-    found = dataset or dataset_of(sweep)
-    if found.digest != digest:
-        raise UserError(
-            f"{folder} was trained on other data: their digest is {digest}, that of these is {found.digest}. "
-            f"Give the same: {give}"
-        )
-    return found
 
 
 def sweep_and_data(
@@ -123,6 +86,10 @@ def check_design(sweep: Sweep, dataset: Dataset) -> None:
             "all rows of these data are for a cross-validation, and the sweep has another design. Give the sweep "
             'design = "folds", or read the data with Reading(folds=False).'
         )
+    if sweep.folded and dataset.groups is not None and (there := len({*dataset.groups.tolist()})) < sweep.splits:
+        fewer = f"--splits {there}, or " if there >= LEAST_FOLDS else ""
+        wanted = f"{sweep.splits} folds take as many groups, and there are {there}"
+        raise UserError(f"{wanted}. Type {fewer}--design holdout.")
 
 
 def suited_to(dataset: Dataset, splits: int = 5, axes: Iterable[str] = ()) -> Mapping[str, Any]:
@@ -131,9 +98,10 @@ def suited_to(dataset: Dataset, splits: int = 5, axes: Iterable[str] = ()) -> Ma
     For a table, networks by the number of training rows (64-32 up to 20,000, 128-64 beyond; 32 where there are fewer
     than 1,000), batches of 32 (16 of fewer than 1,000), as many epochs as make `STEPS` steps on a split, from 15 to
     100; as many splits, up to 5, as leave four rows of the rarest class in each, or, where all rows score, a
-    cross-validation that deals them `DEALS` times; values of those `axes` whose best one falls as 1/n: ten times as
-    large for every power of ten that a split's rows are below `USUAL_ROWS`, up to two; and learning curves on a sixth
-    as many rows as a split has, as for images, from 500 to 2,000: on 2,000 rows for a split of 3,000 they took a fifth
+    cross-validation of 5 folds, or as many as there are groups, that deals them `DEALS` times; values of those `axes`
+    whose best one falls as 1/n: ten times as large for every power of ten that a split's rows are below `USUAL_ROWS`,
+    up to two; and learning curves on a sixth as many rows as a split has, as for images, from 500 to 2,000: on 2,000
+    rows for a split of 3,000 they took a fifth
     of the time.
     """
     loss = {} if dataset.quantities is None else {"loss": "squared"}
@@ -147,6 +115,8 @@ def suited_to(dataset: Dataset, splits: int = 5, axes: Iterable[str] = ()) -> Ma
     batch = 16 if rows < 1000 else 32
     if not dataset.folded:
         splits = max(2, min(splits, rarest // 4)) if rarest >= 2 else 1
+    elif dataset.groups is not None:  # none of which is in two folds
+        splits = max(LEAST_FOLDS, min(splits, np.unique(dataset.groups).size))
     own = rows * (splits - 1) / splits if dataset.folded else rows / splits
     epochs = int(np.clip(np.ceil(STEPS * batch / own), 15, 100))
     power = int(np.clip(np.floor(np.log10(USUAL_ROWS / own)), 0, 2))

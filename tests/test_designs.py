@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.datasets import load_wine
 
@@ -95,3 +96,14 @@ def test_few_pictures_are_cross_validated_and_flat_bytes_are_a_table():
     assert as_bytes is not None and as_numbers is not None and asked.folded
     np.testing.assert_array_equal(as_bytes.train.inputs, as_numbers.train.inputs)
     assert abs(as_bytes.train.inputs.mean()) < 1e-5 and "standardised by all rows" in as_bytes.notes[-1]
+
+
+def test_of_few_groups_each_is_a_fold():
+    """Nobody asked for five: with three hospitals it is three folds; who asks for more is told how many there are."""
+    rows = np.arange(120)
+    table = pd.DataFrame({"x": np.sin(rows), "y": np.where(rows % 2, "a", "b"), "hospital": rows // 40})
+    flags = {"grid": "l2", "label": "y", "group": "hospital"}
+    assert sweep_and_data(None, flags, data=table)[0].splits == 3
+    for few, said in ((table, "Type --splits 3, or --design holdout"), (table[rows < 80], "Type --design holdout")):
+        with pytest.raises(UserError, match=f"5 folds take as many groups, and there are .. {said}"):
+            sweep_and_data(None, {**flags, "design": "folds", "splits": 5}, data=few.reset_index(drop=True))

@@ -24,7 +24,7 @@ LAYERS = (
     {"store", "completion", "decomposition"},
     {"engine", "report", "coverage"},
     {"source", "saved", "noted"},
-    {"own"},
+    {"own", "run_data"},
     {"driver", "exports", "cluster"},
     {"settle", "conclude", "fitted"},
     {"finished", "saved_estimators"},

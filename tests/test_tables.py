@@ -128,7 +128,7 @@ def broken(change: Any) -> pd.DataFrame:
         (lambda f: f.loc.__setitem__((3, "outcome"), None), {}, "the label, lacks 1 value of 240"),
         (lambda f: f.loc.__setitem__((3, "who"), None), {"group": "who"}, "column who lacks a value"),
         (lambda f: None, {"drop": ("wards",)}, "patients has no column .wards.; its columns are age, dose"),
-        (lambda f: None, {"group": "wards"}, "patients has no column .wards."),
+        (lambda f: None, {"group": "wards"}, "patients has no column .wards..*Did you mean .ward.?"),
         (lambda f: None, {"drop": ("age", "dose", "ward", "smokes", "who")}, "nothing to learn from"),
         (lambda f: f.loc.__setitem__((3, "outcome"), "dead"), {}, "has too few rows"),
         (

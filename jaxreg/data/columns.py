@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from shlex import quote
 
 import numpy as np
 import pandas as pd
@@ -40,7 +41,7 @@ def encoded(
         said = "; ".join(f"{c} lacks {lacking(values)}" for c, values in [*empty.items()][:5])
         raise UserError(
             f"{name}: {count(len(empty), 'column')} with missing values: {said}.\n"
-            f"  Fill them in, as in table.fillna(table.median()), or leave them out: --drop {','.join(empty)}"
+            f"  Fill them in, as in table.fillna(table.median()), or leave them out: --drop {quote(','.join(empty))}"
         )
     texts = [feature for feature in features if not types.is_numeric_dtype(parts[0][feature])]
     encoding = Encoding(tuple((_texts if c in texts else _numbers)(parts, c, name) for c in features))
@@ -56,10 +57,10 @@ def encoded(
 def _numbers(parts: tuple[Rows, Rows], feature: str, name: str) -> Column:
     values = [part[feature].to_numpy(np.float64) for part in parts]
     if not all(np.isfinite(one).all() for one in values):
-        raise UserError(f"{name}: column {feature} has infinite numbers. Replace them, or type --drop {feature}")
+        raise UserError(f"{name}: column {feature} has infinite numbers. Replace them, or type --drop {quote(feature)}")
     if feature.lower() in ID and len(np.unique(values[0])) == len(values[0]) and (values[0] % 1 == 0).all():
         raise UserError(
-            f"{name}: column {feature} numbers the rows, which says nothing of others. Type --drop {feature}"
+            f"{name}: column {feature} numbers the rows, which says nothing of others. Type --drop {quote(feature)}"
         )
     mean, spread = float(values[0].mean()), float(values[0].std())
     return Column(feature, mean, spread if spread > 0 else 1.0)
@@ -71,12 +72,12 @@ def _texts(parts: tuple[Rows, Rows], feature: str, name: str) -> Column:
     if types.is_datetime64_any_dtype(train) or dates.mean() > 0.9:
         raise UserError(
             f"{name}: column {feature} is a time. Does the order of the rows matter? Then cut the table by time, give "
-            f"the later rows as --test, and type --drop {feature}; if it does not, --drop {feature} is enough."
+            f"the later rows as --test, and type --drop {quote(feature)}; if it does not, that alone is enough."
         )
     known = sorted(train.astype(str).unique())
     if len(known) > MOST_CATEGORIES:
         raise UserError(
             f"{name}: column {feature} has {len(known):,} different texts in {len(train):,} rows, more than "
-            f"{MOST_CATEGORIES}: names rather than kinds. Type --drop {feature}"
+            f"{MOST_CATEGORIES}: names rather than kinds. Type --drop {quote(feature)}"
         )
     return Column(feature, kinds=tuple(known))

@@ -14,7 +14,7 @@ from jaxreg.data.encoding import Rows
 from jaxreg.data.parting import parted
 from jaxreg.data.targets import MOST_QUANTITIES, targets_of
 from jaxreg.errors import UserError
-from jaxreg.formatting import brief, listing
+from jaxreg.formatting import brief, listing, nearest
 
 LABELS = ("label", "target", "class", "y")
 """Names of a column that is the label where nothing is said, in capitals too."""
@@ -30,7 +30,7 @@ def dataset(train: pd.DataFrame, test: pd.DataFrame | None, how: Reading, name: 
     labels = _labels(train, how)
     for column in (*how.drop, *([how.group] if how.group else [])):
         if column not in train:
-            raise UserError(f"{name} has no column {brief(column)}; {_columns(train)}.")
+            raise UserError(f"{name} has {_none_called(column, train)}")
     targets = targets_of(train[labels], how.task, name)
     groups = None if how.group is None else pd.factorize(train[how.group])[0]
     if groups is not None and (groups < 0).any():
@@ -62,13 +62,17 @@ def _columns(table: pd.DataFrame) -> str:
     return f"its columns are {', '.join(names if len(names) <= 16 else [*names[:10], '…', *names[-5:]])}"
 
 
+def _none_called(column: str, table: pd.DataFrame) -> str:
+    return f"no column {brief(column)}; {_columns(table)}.{nearest(column, map(str, table.columns))}"
+
+
 def _labels(table: pd.DataFrame, how: Reading) -> list[str]:
     """The columns to predict: the one that is named, or several with commas between them."""
     if how.label is not None:
         named = [how.label] if how.label in table else [one.strip() for one in how.label.split(",")]
         for one in named:
             if one not in table:
-                raise UserError(f"there is no column {brief(one)}; {_columns(table)}.")
+                raise UserError(f"there is {_none_called(one, table)}")
         if len(set(named)) < len(named) or len(named) > MOST_QUANTITIES:
             raise UserError(f"--label: takes different columns, {MOST_QUANTITIES} at most, got {brief(how.label)}.")
         return named

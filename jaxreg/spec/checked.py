@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, get_args
 
@@ -11,7 +10,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 from jaxreg.errors import UserError
-from jaxreg.formatting import brief, printable
+from jaxreg.formatting import brief, nearest, printable
 
 # Says where a key was written ("--l1", "quick.toml [recipe] l1"); of "", where its table is.
 Place = Callable[[str], str]
@@ -26,12 +25,6 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     plural = {"axis": "axes"}.get(kind, kind + "s")
     some = ", ".join(names[:MOST_NAMES]) + (f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else "")
     return f"unknown {kind} `{printable(name[:100])}`.{nearest(name, names)} Known {plural}: {some}."
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A question to append where a name is much like one that exists, or nothing."""
-    near = difflib.get_close_matches(name[:100], list(known), n=1)
-    return f" Did you mean `{near[0]}`?" if near else ""
 
 
 class Checked(BaseModel):

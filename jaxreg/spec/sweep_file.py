@@ -10,8 +10,7 @@ from typing import Any
 from jaxreg import reading
 from jaxreg.axes import AXES
 from jaxreg.errors import UserError
-from jaxreg.formatting import printable
-from jaxreg.spec.checked import nearest
+from jaxreg.formatting import nearest, printable
 from jaxreg.spec.limits import DEPTH, FILE_BYTES, KEY_PARTS, too_deep
 from jaxreg.spec.typed import axes_named
 
