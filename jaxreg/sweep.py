@@ -134,7 +134,9 @@ def _command(arguments: list[str], prog: str) -> int:
         )
         from jaxreg.report.page import headline
 
-        printed(f"{headline(result.folder)}\nwrote {folder / 'report.md'}")
+        fit = "python -m jaxreg.fit" if prog == PROG else f"{prog.removesuffix(' sweep')} fit"
+        fit += f" {shlex.quote(str(folder))} --save networks.safetensors"
+        printed(f"{headline(result.folder)}\nwrote {folder / 'report.md'}; to train what it says and keep it: {fit}")
     return 0
 
 

@@ -138,7 +138,9 @@ def test_flags_reach_the_sweep_and_the_engine(engine, capsys):
     assert engine.asked["command"] == f"python -m jaxreg.sweep {flags} {more}"
     assert (engine.asked["out"], engine.asked["block"], engine.asked["devices"]) == (folder, 4, 2)
     out, err = capsys.readouterr()
-    assert out == f"The verdict of {folder.name}.\nwrote {folder / 'report.md'}\n"
+    fit = f"python -m jaxreg.fit {folder} --save networks.safetensors"
+    said = f"wrote {folder / 'report.md'}; to train what it says and keep it: {fit}"
+    assert out == f"The verdict of {folder.name}.\n{said}\n"
     assert err == ""
 
 

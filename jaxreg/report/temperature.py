@@ -20,8 +20,9 @@ def calibration(results: Results, layout: Layout, scope: Scope) -> str:
     base, best = layout.base_in_words, raw.drop(labels=[layout.base]).min()
     if after >= before:
         return (
-            f"**Temperature scaling** does not help here: fitted on one half of the test {results.examples_are} and "
-            f"scored on the other, it gives {base} {number(after)} instead of {number(before)} in cross-entropy."
+            f"**Temperature scaling** does not help on {scope.examples}: fitted on one half of the test "
+            f"{results.examples_are} and scored on the other, it gives {base} {number(after)} instead of "
+            f"{number(before)} in cross-entropy."
         )
     lead = "Temperature scaling gains more than anything tried" if after < best else "Temperature scaling"
     text = (
