@@ -149,8 +149,9 @@ def section(found: dict[str, Any]) -> list[str]:
     return [
         "## On tables, next to scikit-learn",
         table(rows),
-        f"{found['rows']:,} made-up rows of {found['features']} features; {found['members']} networks 64-32 on fifths "
-        f"of three quarters of them, batches of 32; scikit-learn with a process a core, and without its last fit. "
+        f"{found['rows']:,} made-up rows of {found['features']} features; {found['members']} networks 64-32, "
+        f"{len(STRENGTHS)} strengths of L2 on fifths of three quarters of them, batches of 32; scikit-learn with a "
+        "process a core, and without its last fit. "
         f"{EPOCHS[0]} epochs are what scikit-learn trains by default, {EPOCHS[1]} what a sweep takes for such a table. "
         f"The sweep compiles, analyses and writes its report within its time ({found['rounds']} rounds in turn). "
         f"One of 178 rows (`--grid l1,l2 --data wine.csv`) takes {ranged(found['wine'], 1)} s from start to report.",
