@@ -101,8 +101,7 @@ def suited_to(dataset: Dataset, splits: int = 5, axes: Iterable[str] = ()) -> Ma
     cross-validation of 5 folds, or as many as there are groups, that deals them `DEALS` times; values of those `axes`
     whose best one falls as 1/n: ten times as large for every power of ten that a split's rows are below `USUAL_ROWS`,
     up to two; and learning curves on a sixth as many rows as a split has, as for images, from 500 to 2,000: on 2,000
-    rows for a split of 3,000 they took a fifth
-    of the time.
+    rows for a split of 3,000 they took a fifth of the time.
     """
     loss = {} if dataset.quantities is None else {"loss": "squared"}
     design = {"design": "folds", "deals": DEALS} if dataset.folded else {"design": "parts"}
