@@ -43,11 +43,11 @@ def test_lines_go_through_the_plain_cell_even_if_all_of_it_diverged(tmp_path: Pa
         ([("plain", {"label_noise": 0.2}), ("more", {"l2": 1e-2})], "plain", True),
     ],
 )
-def test_none_is_a_plain_cell_with_everything_off(tmp_path: Path, cells: list, base: str, nothing: bool) -> None:
+def test_no_regularisation_is_plain_with_everything_off(tmp_path: Path, cells: list, base: str, nothing: bool) -> None:
     results = read(write_run(tmp_path, cells=cells, grid=None))
     found = arrange(results)
     assert (found.base, found.base_is_none) == (base, nothing)
-    assert found.called(base) == ("none" if nothing else f"`{base}`")
+    assert found.introduced(base) == (f"no regularisation (`{base}`)" if nothing else f"`{base}`")
 
 
 def test_zero_stands_a_decade_left_of_the_least_strength(tmp_path: Path) -> None:

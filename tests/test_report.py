@@ -97,6 +97,12 @@ def test_the_answer_names_what_to_use_for_whom_at_what_price_and_what_to_avoid(p
     assert re.search(r"lowered variance by 0\.\d+ \(0\.\d+ to 0\.\d+\), raised bias by 0", page)
 
 
+def test_no_regularisation_has_one_name_which_the_answer_introduces(page: str) -> None:
+    told = [place.end() for place in re.finditer("no regularisation", page)]
+    assert told and all(page[end:].startswith(" (`plain`)") for end in told)
+    assert page.index("plain") == page.index("(`plain`)") + 2 and not re.search(r"\b(against|with|use) none\b", page)
+
+
 def test_the_headline_is_the_first_sentence_without_markup(page: str, folder: Path) -> None:
     first = section(page, "Answer").strip().splitlines()[0]
     assert report.headline(folder) == first.replace("*", "").replace("`", "")
@@ -295,7 +301,7 @@ def test_the_rise_from_wrong_labels_stands_beside_what_theory_says(tmp_path: Pat
     results = read(write_run(tmp_path, cells=[*L1_L2, *noise], grid="l1,l2,label_noise"))
     text = findings.wrong_labels(results, arrange(results))
     assert "by 0.0444 at 0.2 and 0.178 at 0.4" in text  # rate^2 K/(K - 1), K = 10
-    assert re.search(r"Measured, against none: \+0\.\d+ \(.* to .*\) at 0\.2 and \+0\.\d+ \(.*\) at 0\.4\. ", text)
+    assert re.search(r"Measured, against `plain`: \+0\.\d+ \(.* to .*\) at 0\.2 and \+0\.\d+ \(.*\) at 0\.4\. ", text)
     clean = read(write_run(tmp_path / "clean"))
     assert findings.wrong_labels(clean, arrange(clean)) == ""
 

@@ -60,7 +60,7 @@ def test_the_reference_in_ways_that_cost_nothing_are_rows_and_never_recommended(
     for cell in (stopped, averaged):
         assert cell.name in set(results.whole["cell"]) and cell.name not in set(results.recommendation["cell"])
     page = write(both["with"]).read_text(encoding="utf-8")
-    assert "no regularisation at its best epoch, chosen on a tenth of the training images" in page
+    assert "`plain` at its best epoch, chosen on a tenth of the training images" in page
     assert "the mean of the weights at the ends of its last epochs" in page
     assert re.search(r"\*\*Averag(e|ing) the weights of the last epochs\*\* \(`averaged_epochs=2`\)", page)
 

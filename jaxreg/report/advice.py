@@ -104,7 +104,7 @@ def why_both(results: Results, layout: Layout) -> str:
     said += (
         " Recommended for these is a cell that is significantly better on parts, itself or at another of its "
         "strengths, whose mean is better here and that is significantly worse here in nothing; of several, the lowest "
-        f"mean. Where there is none, {layout.base_in_words} stays, even if a cell is significantly better here: that "
+        f"mean. Where there is none, {code(layout.base)} stays, even if a cell is significantly better here: that "
         "speaks of this one training set."
     )
     if falls:
@@ -115,12 +115,12 @@ def why_both(results: Results, layout: Layout) -> str:
         )
     if (stopped := cell_at_best_epoch(results, layout)) is not None:
         said += (
-            f" {code(stopped)} is {layout.base_in_words} at its best epoch, chosen on a tenth of the training "
+            f" {code(stopped)} is {code(layout.base)} at its best epoch, chosen on a tenth of the training "
             f"{results.examples_are}: what early stopping does in the place of a penalty."
         )
     if (averaged := cell_of_averaged_weights(results, layout)) is not None:
         said += (
-            f" {code(averaged)} is {layout.base_in_words} with the mean of the weights at the ends of its last epochs, "
+            f" {code(averaged)} is {code(layout.base)} with the mean of the weights at the ends of its last epochs, "
             "which costs nothing to train."
         )
     return f"{said} Intervals cover other seeds and other test {results.examples_are}, of this one training set."

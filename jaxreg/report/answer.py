@@ -64,9 +64,9 @@ def _decision(results: Results, layout: Layout, scope: Scope) -> str:
     where = f"On {scope.examples}"
     if list(chosen) == [layout.base]:
         condition, why = _why_none(results, layout, scope, rows)
-        said = f"**{where}, use {layout.base_in_words}{condition}**: {why}"
+        said = f"**{where}, use {layout.introduced(layout.base)}{condition}**: {why}"
     else:
-        uses = [f"{layout.called(cell)} for {listing(wanted)}" for cell, wanted in chosen.items()]
+        uses = [f"{layout.introduced(cell)} for {listing(wanted)}" for cell, wanted in chosen.items()]
         said = f"**{where}, use {listing(uses)}.**"
     first = {row["cell"]: row for row in reversed(rows.values())}  # the rest is in the table
     told = " ".join(_details(results, scope, row) for cell, row in first.items() if cell != layout.base)
@@ -173,8 +173,7 @@ def table(results: Results, layout: Layout) -> Table:
             if found is None:
                 continue
             chosen = found["cell"] != layout.base
-            name = Entry(found["cell"], code=True) if chosen or not layout.base_is_none else Entry("none")
-            row[f"Use, on {scope.examples}"] = name
+            row[f"Use, on {scope.examples}"] = Entry(found["cell"], code=True)
             if scope.name == "parts":
                 row["Change"] = Entry(change_text(found, found["measure"]))
             if scope.name == "parts" and found["other"] != found["measure"]:

@@ -22,7 +22,7 @@ def averaging(results: Results, layout: Layout) -> str:
         better = listing([MEASURES[name].words for name, verdict in told.items() if verdict == "lower"])
         return (
             f"**Average the weights of the last epochs** ({code(cell)}), which costs nothing: on all "
-            f"{results.examples_are}, {layout.base_in_words} then changes by {changed}; significantly better in "
+            f"{results.examples_are}, {code(layout.base)} then changes by {changed}; significantly better in "
             f"{better}."
         )
     sure = "some of it significantly worse" if "higher" in told.values() else "which may be chance"

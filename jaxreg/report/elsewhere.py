@@ -88,8 +88,8 @@ def _by_brier(results: Results, layout: Layout) -> str:
         return 'The Brier score does not hang on it: `purpose="brier"`.'
     lead = "The Brier score does not hang on it: by that,"
     if row["cell"] == layout.base:
-        return f"{lead} nothing is significantly better than {layout.base_in_words}."
-    return f"{lead} {code(row['cell'])} is significantly better than {layout.base_in_words}."
+        return f"{lead} nothing is significantly better than {code(layout.base)}."
+    return f"{lead} {code(row['cell'])} is significantly better than {code(layout.base)}."
 
 
 def _some(cells: list[str]) -> str:

@@ -35,7 +35,7 @@ def changed(results: Results, layout: Layout) -> str:
             still.append(f"{name} {_difference(change, points)}")
         else:
             moved.append(_moved(change, name, points))
-    against = f"Against {layout.called(layout.base)}, {code(cell)}"
+    against = f"Against {code(layout.base)}, {code(cell)}"
     if moved:
         rest = f" Not significant: {listing(still)}." if still else ""
         return f"{against} {listing(moved)}.{rest}"
@@ -77,7 +77,7 @@ def wrong_labels(results: Results, layout: Layout) -> str:
     return (
         f"**Wrong labels**: in {results.models_are} that learn the share of wrong training labels exactly, the Brier "
         f"bias rises by {listing(expected)} where the {results.example_is} settles the class, and by less where it "
-        f"does not. Measured, against {layout.called(layout.base)}: {listing(found)}. Those that ignore wrong labels "
+        f"does not. Measured, against {code(layout.base)}: {listing(found)}. Those that ignore wrong labels "
         "rise less; those that also fit worse, for having fewer right labels, rise more."
     )
 
@@ -101,7 +101,7 @@ def sparsity(results: Results, layout: Layout, most: int = 6) -> str:
     if not found:
         return ""
     rest = f"\n- {count(len(found) - most, 'more cell')} in `members.csv`." if len(found) > most else ""
-    against = f", against {layout.called(layout.base)}" if layout.base else ""
+    against = f", against {code(layout.base)}" if layout.base else ""
     return f"What exact zeros cost{against}:\n\n" + "\n".join(found[:most]) + rest
 
 

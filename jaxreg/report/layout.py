@@ -75,14 +75,9 @@ class Layout(NamedTuple):
     products: tuple[Product, ...]
     lists: tuple[CellList, ...]
 
-    @property
-    def base_in_words(self) -> str:
-        """The base cell as what the others are set against: no regularisation, or its name as code."""
-        return "no regularisation" if self.base_is_none else code(self.base)
-
-    def called(self, cell: str | None) -> str:
-        """A cell in a sentence: `none` where it is no regularisation, else its name as code."""
-        return "none" if cell == self.base and self.base_is_none else code(cell)
+    def introduced(self, cell: str | None) -> str:
+        """A cell where it is first spoken of: its name as code, and what `plain` means."""
+        return f"no regularisation ({code(cell)})" if self.base_is_none and cell == self.base else code(cell)
 
 
 def arrange(results: Results) -> Layout:

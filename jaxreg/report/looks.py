@@ -40,10 +40,10 @@ def _words(measure: str) -> str:
 
 def _found(last: dict[str, Any], layout: Layout) -> str:
     if last["leader"] in listed(last, "better"):
-        return f"{code(last['leader'])} is significantly better than {layout.base_in_words}, and no other cell leads"
+        return f"{code(last['leader'])} is significantly better than {code(layout.base)}, and no other cell leads"
     least = last.get("least_difference")
     enough = f" by {number(least, 2)}" if known(least) and least > 0 else ""
-    return f"no cell is left that may well be better than {layout.base_in_words}{enough}"
+    return f"no cell is left that may well be better than {code(layout.base)}{enough}"
 
 
 def _open(last: dict[str, Any]) -> str:

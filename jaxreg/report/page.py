@@ -98,7 +98,7 @@ def content(results: Results, layout: Layout, pictures: dict[str, list[Picture]]
         changes=tables.changes_of_chosen(results, layout),
         whole=tables.whole(results, layout),
         scaling=advice.why_both(results, layout),
-        base=layout.called(layout.base),
+        base=code(layout.base),
         loss=MEASURES[results.measures.first].words,
         balanced="class-balanced " if results.measures.of_classes else "",
         score="Accuracy" if results.measures.of_classes else "R²",

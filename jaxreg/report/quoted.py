@@ -16,7 +16,8 @@ def quoted(results: Results, layout: Layout, scope: Scope, cells: Sequence[str])
     """The scores that one would quote: of the reference on the whole set; else of it and of what is to be used."""
     if scope.name == "parts":
         return _levels(results, layout, cells)
-    who = f"{layout.base_in_words[:1].upper()}{layout.base_in_words[1:]}, on all of them"
+    name = _named(layout, cells)
+    who = f"{name[:1].upper()}{name[1:]}, on all of them"
     if results.measures is not CLASSES:
         row = results.of_whole(layout.base, results.measures.first)
         return "" if row is None else f"{who}: {in_units(results, row['mean'])}; {count(int(row['seeds']), 'seed')}."
@@ -33,7 +34,7 @@ def quoted(results: Results, layout: Layout, scope: Scope, cells: Sequence[str])
 
 
 def _levels(results: Results, layout: Layout, cells: Sequence[str]) -> str:
-    """`Accuracy is 86.5 % (86.1 to 86.9) with none and 87.1 % (86.6 to 87.6) with …; cross-entropy 0.466 (…) and …`."""
+    """`Accuracy is 86.5 % (86.1 to 86.9) with … and 87.1 % (86.6 to 87.6) with …; cross-entropy 0.466 (…) and …`."""
     loss = results.measures.loss
     measured = results.loss(loss)["error"]
     kept = [cell for cell in dict.fromkeys([str(layout.base), *cells]) if known(measured.get(cell))]
@@ -56,9 +57,15 @@ def _levels(results: Results, layout: Layout, cells: Sequence[str]) -> str:
             found["R²"] = [fixed(results.predicted_share(square), 3) for square in squares]
     found[MEASURES[results.measures.first].words] = [estimate(*error(cell)) for cell in kept]
     (first, values), *rest = found.items()
-    named = [f"{value} with {layout.called(cell)}" for value, cell in zip(values, kept, strict=True)]
+    names = {cell: code(cell) for cell in kept} | {str(layout.base): _named(layout, cells)}
+    named = [f"{value} with {names[cell]}" for value, cell in zip(values, kept, strict=True)]
     said = "; ".join([f"{first} is {listing(named)}", *(f"{name} {listing(values)}" for name, values in rest)])
     return f"{said[:1].upper()}{said[1:]}."
+
+
+def _named(layout: Layout, cells: Sequence[str]) -> str:
+    """The reference, which is introduced already where it is among the cells to be used."""
+    return code(layout.base) if layout.base in cells else layout.introduced(layout.base)
 
 
 def _accuracy(wrong: float, low: float, high: float) -> str:

@@ -17,7 +17,7 @@ def calibration(results: Results, layout: Layout, scope: Scope) -> str:
         return ""
     if number(after) == number(before):
         return ""
-    base, best = layout.base_in_words, raw.drop(labels=[layout.base]).min()
+    base, best = code(layout.base), raw.drop(labels=[layout.base]).min()
     if after >= before:
         return (
             f"**Temperature scaling** does not help on {scope.examples}: fitted on one half of the test "

@@ -13,7 +13,7 @@ from jaxreg.report.advice import scopes
 from jaxreg.report.figures import style, tips
 from jaxreg.report.figures.painting import picture
 from jaxreg.report.layout import Layout
-from jaxreg.report.markdown import text
+from jaxreg.report.markdown import code, text
 from jaxreg.report.parts import Picture
 from jaxreg.statistics.comparisons import UNDECIDED
 from jaxreg.store.results import Results
@@ -39,15 +39,16 @@ def changes(results: Results, layout: Layout) -> list[Picture]:
         _tell(panel, heights, table.loc[cells], measure)
     axes[0, 0].set_yticks(heights, [style.label(cell) for cell in cells])
     axes[0, 0].set_ylim(heights[-1] - 0.6, 0.6)
-    base, (parts, _) = "no regularisation" if layout.base_is_none else text(layout.base), scopes(results, layout)
+    parts, _ = scopes(results, layout)
     most = f" The {MOST_ROWS} of most interest." if len(results.cells) - 1 > MOST_ROWS else ""
     return [
         picture(
             "answer",
-            f"The change of each cell against {base} in {', '.join(MEASURES[m].title.lower() for m in tables)}.",
-            f"Change against {base} on {parts.examples}, model paired with model, with 95 % intervals. **Filled: "
-            "significant** after correction for the number of cells; open: may be chance. The shaded side is better. "
-            f"Arrows: beyond the panel.{most}",
+            f"The change of each cell against {text(layout.base)} in "
+            f"{', '.join(MEASURES[measure].title.lower() for measure in tables)}.",
+            f"Change against {code(layout.base)} on {parts.examples}, model paired with model, with 95 % intervals. "
+            "**Filled: significant** after correction for the number of cells; open: may be chance. The shaded side is "
+            f"better. Arrows: beyond the panel.{most}",
             figure,
         )
     ]

@@ -1,4 +1,4 @@
-"""The figure that matters: error in its parts against strength, and what each part changed against none."""
+"""The figure that matters: error in its parts against strength, and what each part changed against the base cell."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _figure(results: Results, layout: Layout, lines: Sequence[Line], loss: str) 
             axes[1, column].set_ylim(low, high)
             errors = changes["error"].reindex(line.cells)["difference"]
             style.cap(axes[1, column], line.positions, errors, high)
-        axes[1, 0].set_ylabel(f"Change against {'none' if layout.base_is_none else style.label(str(layout.base))}")
+        axes[1, 0].set_ylabel(f"Change against {style.label(str(layout.base))}")
         style.legend(axes[1, 0], handles=change_key(changes), ncols=3, columnspacing=1.2)
     suffix = "-".join(line.axis for line in lines)
     names = " and ".join(AXES[line.axis].short for line in lines)
@@ -101,10 +101,9 @@ def _figure(results: Results, layout: Layout, lines: Sequence[Line], loss: str) 
         caption += " Cells off the scale have their error written at the top (\u2191)."
     if diverged(results).loc[cells, "diverged"].any():
         caption += " Crosses: diverged members, of how many."
-    base = "no regularisation" if layout.base_is_none else text(layout.base)
     what = "Mean" if results.folded else "Bias, variance and their sum, the"
     alt = f"{what} test {LOSS_NAMES[loss]}, against {names}" + (
-        f", with the paired change against {base} below." if paired else "."
+        f", with the paired change against {text(layout.base)} below." if paired else "."
     )
     return picture(
         f"bias-variance-{loss.replace('_', '-')}-{suffix}",
