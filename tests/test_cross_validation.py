@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import combinations
 from pathlib import Path
 
@@ -215,7 +216,10 @@ def test_the_page_speaks_of_folds_and_of_no_variance(run):
     assert "On 178 rows, cross-validated" in first
     assert "networks that have not seen it" in first and "nested" not in first
     table = page.split("## All cells")[1]
-    assert "| Bias" not in table and "nested cross-validation" in page and "`--design parts` has them" in page
+    assert "| Bias" not in table and "not a variance" not in table
+    assert "test row" not in page and "Paired by fold, seed and row" in page and "rows that a member has not" in page
+    assert re.search(r"the hardest is \w+\.\]", page)  # one of three classes, not all of them
+    assert "nested cross-validation" in page and "`--design parts` has them" in page
     results = read(run.folder, for_report=True)
     assert results.folded and results.record["nested_members"] == 2 * 2 * 6
     assert len(pd.read_csv(run.folder / "nested.csv")) == 24 and len(run.members) == 16
@@ -234,5 +238,7 @@ def test_a_run_of_quantities_by_folds(tmp_path):
     found = jaxreg.run("l2", data=frame, label="y", out=tmp_path / "run")
     results = read(found.folder, for_report=True)
     assert results.folded and "R²" in found.report.split("## Caveats")[0]
+    assert re.search("Against `plain`, .* squared error", found.report)  # which bias and variance would add up to
+    assert "| Chosen as |" in re.sub(" +", " ", found.report) and not re.search(r"\| +Bias", found.report)
     spread = frame["y"].var(ddof=0)
     assert 0 < results.loss("squared_error")["error"].min() < spread / 10

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jaxreg.axes import AXES
 from jaxreg.formatting import count, known, listing, number
 from jaxreg.measures import MEASURES, honest
-from jaxreg.report import elsewhere, replication
+from jaxreg.report import elsewhere, folds, replication
 from jaxreg.report.advice import cell_at_best_epoch, change_text
 from jaxreg.report.findings import SMOOTHED
 from jaxreg.report.layout import Layout
@@ -161,7 +161,7 @@ def _fewer_epochs(results: Results, layout: Layout) -> list[str]:
         return []
     base, other = curves[layout.base], curves[best["cell"]]
     curve_images = results.curve_examples
-    curve = f" (over {curve_images:,} test {results.examples_are})" if isinstance(curve_images, int) else ""
+    curve = f" (over {curve_images:,} {folds.scored(results)})" if isinstance(curve_images, int) else ""
     rise, gain = base.iloc[-1] - base.min(), base.iloc[-1] - other.iloc[-1]
     if not (gain > 0 and rise >= gain / 2):
         return []
@@ -190,7 +190,7 @@ def _flattery(results: Results) -> list[str]:
     if best is None or not known(best.get("flattery")) or not best["flattery"] > 0.005 * best[first]:
         return []
     return [
-        f"The lowest mean was found on the test {results.examples_are} themselves, and is too low by about "
+        f"The lowest mean was found on the {folds.scored(results)} themselves, and is too low by about "
         f"{number(best['flattery'], 2)} for that: cells chosen on one half of them score "
         f"{number(best[honest(first)], 4)} on the other."
     ]

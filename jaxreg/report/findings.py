@@ -24,8 +24,10 @@ def changed(results: Results, layout: Layout) -> str:
     if cell is None or layout.base is None:
         return ""
     moved, still = [], []
-    names = {measures.of(measures.loss, part): part for part in ("variance", "bias")}
-    for measure, name in [*names.items(), (measures.second, MEASURES[measures.second].words)]:
+    names: dict[str | None, str] = {measures.of(measures.loss, part): part for part in ("variance", "bias")}
+    if results.folded:  # which tell neither
+        names = {measures.first: MEASURES[measures.first].words}
+    for measure, name in (names | {measures.second: MEASURES[measures.second].words}).items():
         change = results.change(layout.base, cell, str(measure))
         if change is None:
             continue

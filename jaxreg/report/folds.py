@@ -10,6 +10,11 @@ from jaxreg.report.markdown import code
 from jaxreg.store.results import Results
 
 
+def scored(results: Results) -> str:
+    """The examples that score: test rows; of folds all rows, each by models that have not seen it."""
+    return results.examples_are if results.folded else f"test {results.examples_are}"
+
+
 def networks(results: Results) -> str:
     """Who scores, and how many more were trained for the intervals alone."""
     more = results.record.get("nested_members")

@@ -6,6 +6,7 @@ from typing import Any
 
 from jaxreg.formatting import count, duration, fixed, known, listing, number
 from jaxreg.measures import MEASURES
+from jaxreg.report import folds
 from jaxreg.report.advice import listed
 from jaxreg.report.layout import Layout
 from jaxreg.report.markdown import code
@@ -26,7 +27,7 @@ def settled(results: Results, layout: Layout) -> str:
         "budget": f"**Not settled in {measure}**: the budget is spent, and {_open(last)}. With a larger one the same "
         "command goes on from here",
     }
-    limits = {"test examples": f"test {results.examples_are}", "training data": f"training {results.examples_are}"}
+    limits = {"test examples": folds.scored(results), "training data": f"training {results.examples_are}"}
     no_more = (
         f"**Not settled in {measure}**: {_open(last)}, and no number of further runs on these data is likely to tell "
         f"it. What sets the limit is the number of {limits.get(ended, 'examples')}"

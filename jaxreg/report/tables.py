@@ -54,7 +54,8 @@ def changes_of_chosen(results: Results, layout: Layout) -> Table:
         for cell, words_of in rules.items():
             chosen.setdefault(cell, []).append(f"{_axis(axis)}: {listing(words_of)}")
     of = results.measures
-    measures = [of.first, of.second, *(name for part in ("bias", "variance") if (name := of.of(of.loss, part)))]
+    parts = () if results.folded else ("bias", "variance")
+    measures = [of.first, of.second, *(name for part in parts if (name := of.of(of.loss, part)))]
     return [
         {"Cell": _cell(cell), "Chosen as": Entry("; ".join(roles))} | changes(results, cell, layout.base, measures)
         for cell, roles in chosen.items()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jaxreg.formatting import known, number
+from jaxreg.report import folds
 from jaxreg.report.advice import Scope, purposes
 from jaxreg.report.layout import Layout
 from jaxreg.report.markdown import code
@@ -20,8 +21,8 @@ def calibration(results: Results, layout: Layout, scope: Scope) -> str:
     base, best = code(layout.base), raw.drop(labels=[layout.base]).min()
     if after >= before:
         return (
-            f"**Temperature scaling** does not help on {scope.examples}: fitted on one half of the test "
-            f"{results.examples_are} and scored on the other, it gives {base} {number(after)} instead of "
+            f"**Temperature scaling** does not help on {scope.examples}: fitted on one half of the "
+            f"{folds.scored(results)} and scored on the other, it gives {base} {number(after)} instead of "
             f"{number(before)} in cross-entropy."
         )
     lead = "Temperature scaling gains more than anything tried" if after < best else "Temperature scaling"

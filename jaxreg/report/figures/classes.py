@@ -61,12 +61,15 @@ def per_class(results: Results, layout: Layout, loss: str) -> list[Picture]:
     what, begin, end = "Bias and variance", "Each bar is a class's mean", " in its parts"
     if results.folded:
         what, begin, end = "Error", "The mean of each class's", ""
-    hardest = [names.get(int(k), str(k)) for k in order[::-1][:3]]
+    named = 3 if len(order) > 6 else 1  # of few classes most would be the hardest
+    hardest = [names.get(int(k), str(k)) for k in order[::-1][:named]]
+    which = "harder" if len(order) == 2 else "hardest"
+    hard = f"; the {which} {'is' if named == 1 else 'are'} {text(listing(hardest))}" if len(order) > 1 else ""
     return [
         picture(
             "classes",
-            f"{what} of each class in {text(listing(cells))}; the hardest are {text(listing(hardest))}.",
-            f"{begin} test {LOSS_NAMES[loss]}{end}, hardest on top.",
+            f"{what} of each class in {text(listing(cells))}{hard}.",
+            f"{begin} test {LOSS_NAMES[loss]}{end}, {which} on top.",
             figure,
         )
     ]

@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from jaxreg.axes import AXES
 from jaxreg.formatting import number
 from jaxreg.measures import MEASURES
+from jaxreg.report import folds
 from jaxreg.report.figures import style
 from jaxreg.report.figures.painting import picture
 from jaxreg.report.figures.tips import some, tell
@@ -41,7 +42,8 @@ def learning(results: Results, layout: Layout) -> list[Picture]:
             columns.append((listed.title, listed.cells, listed.labels))
     columns = [part for column in columns for part in _parts(column)]
     some = results.curve_examples
-    tested = f"{f'{some:,}' if some else 'the'} test {results.examples_are}"
+    tested = f"{f'{some:,}' if some else 'the'} {folds.scored(results)}"
+    tested = f"those of {tested} that a member has not seen" if results.folded else tested
     stopped = set(results.sound.loc[results.sound["stopped_at"].notna(), "cell"])
     words = MEASURES[results.measures.first].words
     return [_figure(means, words, columns[i : i + 2], tested, stopped) for i in range(0, len(columns), 2)]

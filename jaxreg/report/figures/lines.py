@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from jaxreg.axes import AXES
 from jaxreg.formatting import value_text
 from jaxreg.measures import MEASURES
+from jaxreg.report import folds
 from jaxreg.report.figures import style
 from jaxreg.report.figures.decomposition import mark_choices, pairs
 from jaxreg.report.figures.painting import picture
@@ -48,6 +49,11 @@ def generalisation(results: Results, layout: Layout) -> list[Picture]:
     pictures = []
     test, train = (f"{part}_{results.measures.loss}" for part in ("test", "train"))
     words, table = MEASURES[test].words, by_cell(results, [train, test])
+    beware = (
+        f" The shaded generalisation gap is not the variance: it compares two sets of {results.examples_are} under one "
+        "model, variance two models on one set."
+    )
+    beware = "" if results.folded else beware  # where no variance is spoken of
     for lines in pairs(layout.lines):
         figure, axes = style.canvas(3.4, 1, len(lines), sharey=True)
         top = style.ceiling(table[test])
@@ -77,9 +83,7 @@ def generalisation(results: Results, layout: Layout) -> list[Picture]:
             picture(
                 _name("train-test", lines),
                 f"Train and test {words} against {_axes(lines)}; the gap between them is shaded.",
-                f"{words[0].upper()}{words[1:]} without the penalty, weights frozen. The shaded generalisation gap is "
-                f"not the variance: it compares two sets of {results.examples_are} under one model, variance two "
-                "models on one set.",
+                f"{words[0].upper()}{words[1:]} without the penalty, weights frozen.{beware}",
                 figure,
             )
         )
@@ -173,7 +177,7 @@ def accuracy(results: Results, layout: Layout) -> list[Picture]:
             picture(
                 _name("accuracy" if results.measures.of_classes else "r2", lines),
                 f"Test {name} against {_axes(lines)}.",
-                f"Mean {name} on all test {results.examples_are}{band}. Cells off the scale have their value "
+                f"Mean {name} on all {folds.scored(results)}{band}. Cells off the scale have their value "
                 "at the foot (\u2193).",
                 figure,
             )

@@ -10,7 +10,7 @@ from matplotlib.colors import Normalize
 from matplotlib.patches import Rectangle
 
 from jaxreg.axes import AXES
-from jaxreg.formatting import number
+from jaxreg.formatting import listing, number
 from jaxreg.measures import MEASURES
 from jaxreg.report.figures import style
 from jaxreg.report.figures.painting import picture
@@ -23,7 +23,7 @@ from jaxreg.store.results import Results
 
 
 def heat_maps(results: Results, layout: Layout) -> list[Picture]:
-    """Four maps a product: error, bias, variance, and the share of wrong answers or the like."""
+    """Maps of a product: error, bias and variance if they are known, and the share of wrong answers or the like."""
     return [_figure(results, product) for product in layout.products]
 
 
@@ -33,25 +33,24 @@ def _figure(results: Results, product: Product) -> Picture:
     if results.measures.of_classes:
         title, beside = "Wrong answers, %", 100 * results.loss("zero_one")["error"]
     rows, columns = product.table.shape
-    figure, axes = style.canvas(2 * min(max(0.42 * rows + 1.0, 2.2), 4.5), 2, 2, sharex=True, sharey=True)
-    panels = [
-        (f"Error (test {words})", parts["error"]), ("Bias", parts["bias"]),
-        ("Variance", parts["variance"]), (title, beside),
-    ]  # fmt: skip
+    apart = [] if results.folded else [("Bias", parts["bias"]), ("Variance", parts["variance"])]
+    panels = [(f"Error (test {words})", parts["error"]), *apart, (title, beside)]
+    height, down = min(max(0.42 * rows + 1.0, 2.2), 4.5), len(panels) // 2
+    figure, axes = style.canvas(down * height, down, 2, sharex=True, sharey=True)
     lost = diverged(results)["diverged"] > 0
     best, tied = chosen(results)
     for panel, (title, values) in zip(axes.flat, panels, strict=True):
         _map(panel, product.table, values, lost, capped=title != "Variance")
         panel.set_title(title)
         _outline(panel, product.table, best, tied)
-    for panel in axes[1]:
+    for panel in axes[-1]:
         panel.set_xlabel(AXES[product.first].title)
     figure.supylabel(AXES[product.second].title, fontsize="medium")  # once: of few rows it is longer than a panel
-    beside_is = title.partition(",")[0].lower()
+    shown = listing(["error", *(name.lower() for name, _ in apart), title.partition(",")[0].lower()])
     held = f" The other axes are held at {text(product.held)}." if product.held else ""
     return picture(
         f"map-{product.first}-{product.second}",
-        f"Maps of error, bias, variance and {beside_is}: {AXES[product.first].short}, {AXES[product.second].short}.",
+        f"Maps of {shown}: {AXES[product.first].short}, {AXES[product.second].short}.",
         f"Darker is worse. Framed: the best cell by test {words}; dotted: the cells within one standard "
         f"error of it. A cross marks a cell with diverged members.{held}",
         figure,
