@@ -17,6 +17,7 @@ from jaxreg.statistics import analysis
 from jaxreg.statistics.analysis import Analysis
 from jaxreg.statistics.boundaries import Look
 from jaxreg.statistics.cross_validation import CrossValidated, Folds, cross_validated
+from jaxreg.statistics.groups import counted, grouped
 from jaxreg.statistics.predictions import Outputs, Predictions
 from jaxreg.statistics.whole import whole
 from jaxreg.store.predictions import scored
@@ -119,13 +120,16 @@ def _second_stage(driver: Driver, tables: Analysis, trainer: Callable[[], AnyTra
     driver.train(trainer)
     rows, predictions = _on_everything(driver)
     driver.progress.announce("writing the report")
-    found = whole(rows, predictions, list(rows["member"]), tables.candidates.reference)
+    ids = list(rows["member"])
+    parts = grouped(counted(rows, ids), predictions)
+    found = whole(rows, predictions, ids, tables.candidates.reference, parts)
     return tables.concluded(found, {name: [cell.name for cell in cells] for name, cells in kin.items()})
 
 
 def _on_everything(driver: Driver) -> tuple[pd.DataFrame, Predictions]:
-    """Rows and predictions of all members on the whole training set; writes those of the second stage."""
-    wanted = [member for member in driver.everybody if member.split == "all"]
+    """Rows and predictions of all members of cells on the whole training set; writes those of the second stage."""
+    cells = {member.cell.name for member in driver.everybody if member.split == "all"}
+    wanted = [member for member in driver.everybody if member.cell.name in cells]
     keys = [driver.keys[member.id] for member in wanted]
     rows, _ = rows_of(wanted, keys, driver.store, driver.dataset.signature)
     added = rows["member"].isin([member.id for member in driver.second_stage])

@@ -10,12 +10,14 @@ from jaxreg.report.advice import cell_at_best_epoch, change_text
 from jaxreg.report.findings import SMOOTHED
 from jaxreg.report.layout import Layout
 from jaxreg.report.markdown import code
+from jaxreg.report.on_all import worse_on_all
 from jaxreg.report.summaries import diverged, guessing, means
 from jaxreg.store.results import Results
 
 LOOKED_FOR = (
     "diverged members, members that only guess, a best cell on the edge of the grid, members still improving at the "
-    "last epoch, a gain that fewer epochs give as well, too few splits or seeds, luck in choosing"
+    "last epoch, a gain that fewer epochs give as well, a larger error with more data, too few splits or seeds, luck "
+    "in choosing"
 )
 LOOKED_FOR_ELSEWHERE = (
     "models that only guess, a best cell on the edge of what was tried, too few splits or seeds, luck in choosing"
@@ -40,6 +42,7 @@ def caveats(results: Results, layout: Layout) -> list[str]:
         *_edge(results, layout),
         *_unfinished(results, layout),
         *_fewer_epochs(results, layout),
+        *worse_on_all(results, layout),
         *replication.caveats(results),
         *_flattery(results),
     ]

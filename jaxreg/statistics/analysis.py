@@ -134,7 +134,7 @@ def analyse(
         calibrated, reliability = _calibration(groups, predictions)
         shown = examples(groups, references, predictions, test_inputs, picture)
         found = replace(found, calibration=calibrated, reliability=reliability, examples=shown)
-    return found.concluded(whole(members, predictions, member_ids, plain), {})
+    return found.concluded(whole(members, predictions, member_ids, plain, groups), {})
 
 
 def write(analysis: Analysis, folder: str | Path) -> None:
