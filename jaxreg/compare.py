@@ -29,6 +29,7 @@ from jaxreg.report import page
 from jaxreg.spec.limits import MOST_CELLS, MOST_MEMBERS
 from jaxreg.statistics.analysis import analyse, write
 from jaxreg.statistics.predictions import ClassPredictions, Predictions, QuantityPredictions, VotePredictions
+from jaxreg.statistics.recut import recut
 from jaxreg.store.folder import Folder
 from jaxreg.store.given import Kind, as_classes, as_log_probabilities
 from jaxreg.store.given_doubts import another_order, cut
@@ -121,6 +122,8 @@ def compare(
         folder.check_given(found.digest)
         folder.prepare()
         tables = analyse(models, found.predictions, ids, class_names=found.classes, plain=reference)
+        if isinstance(found.predictions, ClassPredictions) and (clip := found.about["cut"]) and clip["right"]:
+            clip["comparison"] = recut(tables, models, found.predictions, ids, clip["other"])
         write_csv(folder.path / "members.csv", models)
         history = ["member", "epoch", *(f"{part}_{measures.loss}" for part in ("train", "test"))]
         write_csv(folder.path / "history.csv", pd.DataFrame(columns=history))
@@ -161,10 +164,7 @@ def _of_classes(
         "test_accuracy": [float((one.argmax(-1) == labels).mean()) for one in made],
     }
     cells = models["cell"].to_list()
-    doubts = {
-        "another_order": another_order(cells, made.argmax(-1), labels, names),
-        "cut": cut(cells, made, labels),
-    }
+    doubts = {"another_order": another_order(cells, made.argmax(-1), labels, names), "cut": cut(cells, made, labels)}
     return Scored(ClassPredictions(made, labels), columns, digest(Part(made, labels)), names, doubts)
 
 

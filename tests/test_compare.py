@@ -127,8 +127,8 @@ def test_the_reference_is_the_one_that_was_named(names: dict[str, str], tmp_path
     given = made()
     given["cell"] = [names.get(cell, cell) for cell in given["cell"]]
     run = jaxreg.compare(**given, reference="other", out=tmp_path / "run")
-    assert "other" in set(run.comparisons["reference"]) and "Change against other" in run.report
-    assert main([str(run.folder)]) == 0 and "Change against other" in jaxreg.Run(run.folder).report
+    assert "other" in set(run.comparisons["reference"]) and "Change against `other`" in run.report
+    assert main([str(run.folder)]) == 0 and "Change against `other`" in jaxreg.Run(run.folder).report
 
 
 def test_without_splits_and_seeds_the_models_of_a_cell_are_seeds(tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def test_a_report_on_other_predictions_is_not_replaced(tmp_path: Path, monkeypat
     with pytest.raises(UserError, match=r"holds a report on other predictions.*\n.*or, .* type: rm -r reports/compare"):
         jaxreg.compare(**given | {"predictions": np.array(given["predictions"])[..., ::-1]})
     assert contents(place) == before
-    assert "Change against alpha=1" in jaxreg.compare(**given, reference="alpha=1").report
+    assert "Change against `alpha=1`" in jaxreg.compare(**given, reference="alpha=1").report
     (place / "run.json").unlink()  # as where somebody stopped it halfway
     assert jaxreg.compare(**given).folder == place
 

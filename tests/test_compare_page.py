@@ -123,6 +123,16 @@ def test_a_clip_that_decides_is_named(tmp_path: Path) -> None:
         caveat = next(line for line in runs[floor].report.splitlines() if "clipped there" in line)
         assert f"{number:,} of 9,600 probabilities are {floor:.0e}".replace("e-0", "e-") in caveat and right > 0
         assert f"the lowest is that of `{losses[other].idxmin()}`, not of `{losses[floor].idxmin()}`" in caveat
+        told = noted["comparison"]
+        there = runs[other].comparisons.query("measure == 'test_cross_entropy'").iloc[0]
+        sign = 1 if told["cell"] == there["cell"] else -1
+        assert told["difference"] == pytest.approx(sign * there["difference"], rel=1e-5)
+        assert [told["low"], told["high"]] == pytest.approx(sorted(sign * there[["low", "high"]]), rel=1e-5)
+        sure = "" if there["p_adjusted"] < 0.05 else "not "
+        assert (
+            f"With that, `{told['cell']}` against `{told['reference']}` is " in caveat
+            and f", {sure}significant" in caveat
+        )
         assert "The Brier score does not hang on it: by that, nothing is significantly better" in caveat
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from jaxreg.formatting import fixed, listing, number, shortest
+from jaxreg.formatting import difference, fixed, listing, number, shortest
 from jaxreg.measures import CLASSES, VOTES
 from jaxreg.report.layout import Layout
 from jaxreg.report.markdown import code
+from jaxreg.statistics.comparisons import UNDECIDED
 from jaxreg.store.results import Results
 
 SHOWN = 4  # classes or cells that are named
@@ -78,8 +79,20 @@ def cut(results: Results, layout: Layout) -> list[str]:
     return [
         f"{lead}, and {found['right']:,} of them are of the right class, where that number alone decides the "
         f"cross-entropy: {number(-math.log(float(found['at'])))} each. With {other} in its place, the cross-entropy "
-        f"is {listing(changes)}, and the lowest {lowest}. {_by_brier(results, layout)}"
+        f"is {listing(changes)}, and the lowest {lowest}. {_told(found)}{_by_brier(results, layout)}"
     ]
+
+
+def _told(found: dict[str, Any]) -> str:
+    """How sure the lowest one is, with the other number."""
+    row = found.get("comparison")
+    if not row:
+        return ""
+    sure = "not " if row["verdict"] == UNDECIDED else ""
+    return (
+        f"With that, {code(row['cell'])} against {code(row['reference'])} is {difference(row)}, {sure}significant "
+        "after correction for the number of cells. "
+    )
 
 
 def _by_brier(results: Results, layout: Layout) -> str:

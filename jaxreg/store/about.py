@@ -18,6 +18,7 @@ Text = Annotated[str, Field(strict=True)]
 Whole = Annotated[int, Field(strict=True, ge=0, le=MOST_WHOLE)]
 Amount = Annotated[float, Field(strict=True, ge=0, le=1e12)]
 Size = Annotated[float, Field(strict=True, ge=0, le=LARGEST)]
+Number = Annotated[float, Field(strict=True, ge=-LARGEST, le=LARGEST)]
 Share = Annotated[float, Field(strict=True, ge=0, le=1)]
 Word = Annotated[str, Field(strict=True, pattern=r"^[a-z][a-z -]{1,30}$")]
 
@@ -32,6 +33,18 @@ class AnotherOrder(BaseModel):
     would_be: Share
 
 
+class Recut(BaseModel):
+    """What run.json says of the cell that would be the lowest with another cut: how sure that is."""
+
+    cell: Text
+    reference: Text
+    difference: Number
+    low: Number
+    high: Number
+    p_adjusted: Share
+    verdict: Text
+
+
 class Cut(BaseModel):
     """What run.json says of probabilities that were cut from below."""
 
@@ -41,6 +54,7 @@ class Cut(BaseModel):
     among: Whole
     right: Whole
     loss: Annotated[dict[Text, Size], Field(min_length=1, max_length=MOST_CELLS)]
+    comparison: Recut | None = None
 
 
 class Data(BaseModel):
