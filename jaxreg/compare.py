@@ -23,7 +23,7 @@ from jaxreg.errors import UserError
 from jaxreg.files import write_csv
 from jaxreg.finished import Run
 from jaxreg.flags import check_purpose
-from jaxreg.formatting import brief, count, value_text
+from jaxreg.formatting import brief, count, nearest, value_text
 from jaxreg.measures import QUANTITIES, VOTES
 from jaxreg.report import page
 from jaxreg.spec.limits import MOST_CELLS, MOST_MEMBERS
@@ -208,7 +208,8 @@ def _models(
 ) -> pd.DataFrame:
     """A row a model: who it is."""
     if axis is not None and axis not in AXES:
-        raise UserError(f"axis: must be one of {', '.join(AXES)}, got {brief(axis)}.")
+        known = f"must be one of {', '.join(AXES)}, got {brief(axis)}.{nearest(axis, AXES)}"
+        raise UserError(f"axis: {known} Leave axis out: cells may then be called anything, and be of any setting.")
     asked = {"cell": cell, "split": split, "seed": seed}
     given = {key: list(values) for key, values in asked.items() if values is not None}
     lengths = {key: len(values) for key, values in given.items()}
@@ -244,5 +245,5 @@ def _called(axis: str, value: Any) -> str:
     try:
         number = float(value)
     except (TypeError, ValueError):
-        raise UserError(f"cell: with axis = {axis} a number is expected, got {brief(value)}.") from None
+        raise UserError(f"cell: axis = {axis} takes numbers, got {brief(value)}. Or leave axis out.") from None
     return "plain" if AXES[axis].neutral(number) else f"{axis}={value_text(number)}"
