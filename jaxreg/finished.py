@@ -131,6 +131,7 @@ class Run:
         progress: Progress | None = None,
         data: Any = None,
         test: Any = None,
+        label: str | None = None,
     ) -> Fitted:
         """The recommended setting, or another `cell`, trained on all of the training set from so many seeds.
 
@@ -139,7 +140,8 @@ class Run:
             cell: another one of the sweep, or of its second stage.
             dataset: the run's data, where no file names them and this is a later session.
             progress: told what happens; silent by default.
-            data, test: the same as arrays or DataFrames, as `jaxreg.run` takes them.
+            data, test: the same as arrays, DataFrames or paths, as `jaxreg.run` takes them.
+            label: the column to predict, which the run knows, unless it had arrays and is given a table now.
 
         Raises:
             UserError: there is no such cell, or the data are not those of the run.
@@ -154,7 +156,7 @@ class Run:
         sweep = self._sweep or read_sweep(results.sweep)
         digest, own = str(results.record["data"]["digest"]), None if data is not None else dataset or self.dataset
         give = f"jaxreg.Run({str(self.folder)!r}).fit(data=…)"
-        dataset = data_of_run(self.folder, sweep, digest, give, data, own, test)
+        dataset = data_of_run(self.folder, sweep, digest, give, data, own, test, label)
         sweep, _ = with_own(sweep, dataset.signature)
         cells = {one.name: one for one in sweep.cells} | second_stage.every(sweep)
         name = cell or self.best

@@ -8,6 +8,7 @@ from typing import Any
 from jaxreg.data.dataset import Dataset
 from jaxreg.data.load import DIGEST
 from jaxreg.errors import UserError
+from jaxreg.formatting import brief
 from jaxreg.source import dataset_of, how
 from jaxreg.spec.sweep import Sweep
 
@@ -20,21 +21,29 @@ def data_of_run(
     data: Any = None,
     dataset: Dataset | None = None,
     test: Any = None,
+    label: str | None = None,
 ) -> Dataset:
     """The data that a run was trained on.
 
     Args:
         folder, sweep, digest: of the run, and of its data.
         give: how somebody gives data that no file names.
-        data, test: these, as arrays or DataFrames.
+        data, test: these, as arrays or DataFrames, or paths.
         dataset: read already.
+        label: what is to be predicted, where the run knows no column's name, as of arrays.
 
     Raises:
-        UserError: they are others, or no file names them and nobody gives them.
+        UserError: they are others, or no file names them and nobody gives them; or another label is asked for.
     """
+    if label is not None and sweep.label not in (None, label):
+        raise UserError(f"label: {folder} predicts {brief(sweep.label)}, got {brief(label)}. Leave label out.")
     if test is not None and data is None:
         raise UserError("test: goes with data, and is the part that scores.")
-    if data is not None:
+    sweep = sweep.model_copy(update={"label": sweep.label or label})
+    if isinstance(data, str | Path):
+        paths = {name: None if one is None else str(one) for name, one in {"data": data, "test": test}.items()}
+        sweep = sweep.model_copy(update=paths)
+    elif data is not None:
         from jaxreg.data.in_memory import of_arrays  # pandas
 
         dataset = of_arrays(data, how(sweep), test=test)

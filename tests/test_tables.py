@@ -368,5 +368,20 @@ def test_a_later_session_gives_arrays_again(tmp_path: Path) -> None:
     ):
         with pytest.raises(UserError, match=said):
             later.fit(1, **more)
-    anew = later.fit(1, data=(x, labels))
-    np.testing.assert_array_equal(anew.predict_proba(x), run.fit(1).predict_proba(x))
+    here = run.fit(1).predict_proba(x)
+    frame = pd.DataFrame(x, columns=["x0", "x1"]).assign(target=labels)
+    for again in ({"data": (x, labels)}, {"data": frame, "label": "target"}):
+        np.testing.assert_array_equal(later.fit(1, **again).predict_proba(x), here)
+
+
+@pytest.mark.slow
+def test_a_later_session_gives_a_table_again_whose_label_the_run_knows(tmp_path: Path) -> None:
+    labels = np.resize(["a", "b"], 40)
+    frame = pd.DataFrame(np.random.default_rng(1).integers(9, size=(40, 2)), columns=["u", "v"]).assign(kind=labels)
+    run = jaxreg.run(_small(tmp_path), data=frame, label="kind", out=tmp_path / "run")
+    frame.to_csv(tmp_path / "table.csv", index=False)
+    later, here = jaxreg.Run(run.folder), run.fit(1).predict_proba(frame)
+    for again in ({"data": frame}, {"data": frame, "label": "kind"}, {"data": tmp_path / "table.csv"}):
+        np.testing.assert_array_equal(later.fit(1, **again).predict_proba(frame), here)
+    with pytest.raises(UserError, match=r"label: .*run predicts .kind., got .u.\. Leave label out"):
+        later.fit(1, data=frame, label="u")
