@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from jaxreg.errors import UserError
-from jaxreg.formatting import brief
+from jaxreg.formatting import brief, nearest
 from jaxreg.measures import CLASSES, QUANTITIES, VOTES, Measures
 
 NEAR = 0.8  # of two flags: the two dashes that all have in common make any two short ones half alike
@@ -63,7 +62,5 @@ class Parser(argparse.ArgumentParser):
                 raise UserError(f"{text}{already or ': there is no place for it'}. See --help.")
             flag = text.partition("=")[0]
             known = [option for option in self._option_string_actions if option.startswith("--")]
-            near = difflib.get_close_matches(flag, known, n=1, cutoff=NEAR)
-            meant = f" Did you mean `{near[0]}`?" if near else ""
-            raise UserError(f"unknown flag `{flag}`.{meant} --help lists all flags.")
+            raise UserError(f"unknown flag `{flag}`.{nearest(flag, known, NEAR)} --help lists all flags.")
         return given

@@ -147,9 +147,9 @@ def printable(text: str) -> str:
     return "".join("\ufffd" if unicodedata.category(sign) in UNPRINTABLE else sign for sign in text)
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A question to append where a name is much like one that exists, or nothing."""
-    near = difflib.get_close_matches(name[:100], list(known), n=1)
+def nearest(name: str, known: Iterable[str], alike: float = 0.6) -> str:
+    """A question to append where a name is `alike` one that exists, by difflib's ratio, or nothing."""
+    near = difflib.get_close_matches(name[:100], list(known), n=1, cutoff=alike)
     return f" Did you mean `{near[0]}`?" if near else ""
 
 

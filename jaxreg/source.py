@@ -76,7 +76,7 @@ def sweep_and_data(
 
 
 def check_design(sweep: Sweep, dataset: Dataset) -> None:
-    """Raises `UserError` where rows would score that were trained on, or folds are asked for beside a test part."""
+    """Raises `UserError` where rows would score that were trained on, folds have a test part, or parts lack a group."""
     if sweep.folded and not dataset.folded:
         raise UserError(
             'design = "folds" takes a table or arrays without a test part, and these have one. Leave it out.'
@@ -86,10 +86,14 @@ def check_design(sweep: Sweep, dataset: Dataset) -> None:
             "all rows of these data are for a cross-validation, and the sweep has another design. Give the sweep "
             'design = "folds", or read the data with Reading(folds=False).'
         )
-    if sweep.folded and dataset.groups is not None and (there := len({*dataset.groups.tolist()})) < sweep.splits:
-        fewer = f"--splits {there}, or " if there >= LEAST_FOLDS else ""
-        wanted = f"{sweep.splits} folds take as many groups, and there are {there}"
-        raise UserError(f"{wanted}. Type {fewer}--design holdout.")
+    there = sweep.splits if dataset.groups is None else len({*dataset.groups.tolist()})
+    if sweep.splits > max(there, 1):
+        what, least = ("folds", LEAST_FOLDS) if sweep.folded else ("splits", 2)
+        fewer = f"--splits {there}, or " if there >= least else ""
+        raise UserError(
+            f"{sweep.splits} {what} take as many groups, and there {'is' if there == 1 else 'are'} {there}. "
+            f"Type {fewer}--design holdout."
+        )
 
 
 def suited_to(dataset: Dataset, splits: int = 5, axes: Iterable[str] = ()) -> Mapping[str, Any]:
@@ -98,10 +102,10 @@ def suited_to(dataset: Dataset, splits: int = 5, axes: Iterable[str] = ()) -> Ma
     For a table, networks by the number of training rows (64-32 up to 20,000, 128-64 beyond; 32 where there are fewer
     than 1,000), batches of 32 (16 of fewer than 1,000), as many epochs as make `STEPS` steps on a split, from 15 to
     100; as many splits, up to 5, as leave four rows of the rarest class in each, or, where all rows score, a
-    cross-validation of 5 folds, or as many as there are groups, that deals them `DEALS` times; values of those `axes`
-    whose best one falls as 1/n: ten times as large for every power of ten that a split's rows are below `USUAL_ROWS`,
-    up to two; and learning curves on a sixth as many rows as a split has, as for images, from 500 to 2,000: on 2,000
-    rows for a split of 3,000 they took a fifth of the time.
+    cross-validation of 5 folds that deals them `DEALS` times, and no more of either than there are groups; values of
+    those `axes` whose best one falls as 1/n: ten times as large for every power of ten that a split's rows are below
+    `USUAL_ROWS`, up to two; and learning curves on a sixth as many rows as a split has, as for images, from 500 to
+    2,000: on 2,000 rows for a split of 3,000 they took a fifth of the time.
     """
     loss = {} if dataset.quantities is None else {"loss": "squared"}
     design = {"design": "folds", "deals": DEALS} if dataset.folded else {"design": "parts"}
@@ -114,8 +118,8 @@ def suited_to(dataset: Dataset, splits: int = 5, axes: Iterable[str] = ()) -> Ma
     batch = 16 if rows < 1000 else 32
     if not dataset.folded:
         splits = max(2, min(splits, rarest // 4)) if rarest >= 2 else 1
-    elif dataset.groups is not None:  # none of which is in two folds
-        splits = max(LEAST_FOLDS, min(splits, np.unique(dataset.groups).size))
+    if dataset.groups is not None:  # none of which is in two of them
+        splits = max(LEAST_FOLDS if dataset.folded else 1, min(splits, np.unique(dataset.groups).size))
     own = rows * (splits - 1) / splits if dataset.folded else rows / splits
     epochs = int(np.clip(np.ceil(STEPS * batch / own), 15, 100))
     power = int(np.clip(np.floor(np.log10(USUAL_ROWS / own)), 0, 2))

@@ -107,3 +107,7 @@ def test_of_few_groups_each_is_a_fold():
     for few, said in ((table, "Type --splits 3, or --design holdout"), (table[rows < 80], "Type --design holdout")):
         with pytest.raises(UserError, match=f"5 folds take as many groups, and there are .. {said}"):
             sweep_and_data(None, {**flags, "design": "folds", "splits": 5}, data=few.reset_index(drop=True))
+    parts = {**flags, "design": "parts", "holdout": 0.3}  # one hospital scores, two are trained on
+    assert sweep_and_data(None, parts, data=table)[0].splits == 2
+    with pytest.raises(UserError, match="5 splits take as many groups, and there are 2. Type --splits 2, or --design"):
+        sweep_and_data(None, {**parts, "splits": 5}, data=table)

@@ -23,7 +23,7 @@ def split_rows(
     labels as they are in the source, not corrupted ones, so that a cell's label noise does not move its
     splits. Another `deal` (0, 1, ...) cuts the same rows anew, independently. With `groups`, rows of one group are in
     one part, so that parts are balanced by size and not by class; what the largest have more than the smallest is left
-    out.
+    out; there must be as many groups as parts.
 
     Raises:
         UserError: there are more splits than images of some class.
@@ -60,8 +60,7 @@ def _whole_groups(groups: Integer[np.ndarray, " example"], splits: int, key: lis
 def _hands(groups: Integer[np.ndarray, " example"], splits: int, key: list[int]) -> list[np.ndarray]:
     """Disjoint parts of about equal size, each row in one, none of which shares a group with another."""
     numbers, sizes = np.unique(groups, return_counts=True)
-    if splits > numbers.size:
-        raise UserError(f"{splits} splits were asked for, and there are {numbers.size} groups. Type --splits 2 or so.")
+    assert splits <= numbers.size  # as `jaxreg.source.check_design` has seen to
     order, cards = np.random.PCG64([*key, GROUPS]).random_raw(2 * groups.size).reshape(2, -1)
     mixed = np.argsort(order[: numbers.size], kind="stable")
     hands: list[list[int]] = [[] for _ in range(splits)]
@@ -83,17 +82,14 @@ def fold_numbers(
 ) -> Int64[np.ndarray, " example"]:
     """The fold of each row. Sizes differ by one at most, and so do the rows of each class; another deal deals anew.
 
-    With `groups`, rows of one group are in one fold, and the folds are as even as whole groups can be.
+    With `groups`, of which there must be as many as folds, rows of one group are in one fold, and the folds are as even
+    as whole groups can be.
 
     Raises:
-        UserError: a class has too few rows, or there are too few groups, to leave two folds out.
+        UserError: a class has too few rows to leave two folds out.
     """
     numbers = np.empty(labels.size, np.int64)
     if groups is not None:
-        if (there := np.unique(groups).size) < folds:
-            raise UserError(
-                f"{folds} folds were asked for, and there are {there} groups. Type --design holdout, or fewer --splits."
-            )
         for fold, part in enumerate(_hands(groups, folds, [seed, folds, deal])):
             numbers[part] = fold
         return numbers
