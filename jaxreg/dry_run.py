@@ -15,6 +15,7 @@ from jaxreg.spec.sweep import Sweep
 from jaxreg.statistics.power import outlook
 from jaxreg.store import checks
 from jaxreg.store.reading_tables import read_table
+from jaxreg.store.record import read_record
 
 
 def dry_run(sweep: Sweep, like: str | None, dataset: Dataset | None) -> int:
@@ -24,7 +25,7 @@ def dry_run(sweep: Sweep, like: str | None, dataset: Dataset | None) -> int:
         UserError: the earlier run can't be read, or the sweep does not fit the data.
     """
     if like is not None:
-        _like(Path(like))
+        _like(Path(like), sweep)
     data = dataset.signature if dataset else signature(None, None)
     for note in dataset.notes if dataset else ():
         printed(note)
@@ -32,7 +33,10 @@ def dry_run(sweep: Sweep, like: str | None, dataset: Dataset | None) -> int:
     if dataset is not None:
         check_task(sweep, dataset)
     measures = dataset.measures if dataset else CLASSES
-    if sweep.folded:  # no earlier run has the spreads of other folds, and the prior is of parts
+    if sweep.folded:
+        # The prior is of parts, and no study speaks for another: in cross-validations of seven tables of 150 to 4,000
+        # rows, the median half-width of cross-entropy times the root of the rows varied by a factor of 5, and from cell
+        # to cell of one table half-widths did by a factor of 40 to 400.
         printed("what it could tell apart is not known beforehand: nested folds measure how far an error may be off")
     elif sweep.splits * sweep.seeds > 1:
         size = sweep.splits, sweep.seeds, len(sweep.cells)
@@ -44,8 +48,12 @@ def dry_run(sweep: Sweep, like: str | None, dataset: Dataset | None) -> int:
     return 0
 
 
-def _like(folder: Path) -> None:
-    """Finds out whether an earlier run's spreads can be read."""
+def _like(folder: Path, sweep: Sweep) -> None:
+    """Finds out whether an earlier run's spreads can be read, and are any for this sweep."""
+    if sweep.folded:
+        raise UserError("--like: no earlier run says what a cross-validation can tell apart. Leave it out.")
+    if (read_record(folder / "run.json").get("sweep") or {}).get("design") == "folds":
+        raise UserError(f"--like {folder}: a cross-validation has no spreads of parts. Name a run with disjoint parts.")
     try:
         checks.table("power", read_table(folder / "power.csv", ["cell", "sd_split", "sd_seed", "sd_example"]))
     except ValueError as error:

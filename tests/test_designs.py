@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.datasets import load_wine
+from written_runs import L1_L2, write_run
 
 import jaxreg
 from jaxreg import sweep
@@ -48,6 +50,15 @@ def test_a_dry_run_says_that_it_does_not_know_what_folds_can_tell(wine, capsys):
         said = capsys.readouterr().out
         assert ("a true difference from the plain cell is found in 80 %" in said) is known
         assert ("what it could tell apart is not known beforehand" in said) is not known
+
+
+def test_no_run_tells_what_folds_will_tell_and_folds_tell_nothing_of_parts(wine, tmp_path, capsys):
+    folded = write_run(tmp_path / "folded", cells=L1_L2[:2])
+    record = json.loads((folded / "run.json").read_text())
+    (folded / "run.json").write_text(json.dumps(record | {"sweep": record["sweep"] | {"design": "folds"}}))
+    for design, said in (("folds", "--like: no earlier run says"), ("parts", "Name a run with disjoint parts")):
+        asked = f"--grid l2 --data {wine} --design {design} --dry-run --like {folded}"
+        assert sweep.main(asked.split()) == 2 and said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
