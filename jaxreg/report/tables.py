@@ -54,12 +54,19 @@ def changes_of_chosen(results: Results, layout: Layout) -> Table:
         for cell, words_of in rules.items():
             chosen.setdefault(cell, []).append(f"{_axis(axis)}: {listing(words_of)}")
     of = results.measures
-    parts = () if results.folded else ("bias", "variance")
-    measures = [of.first, of.second, *(name for part in parts if (name := of.of(of.loss, part)))]
+    wanted = [of.first, of.second, *(name for part in ("bias", "variance") if (name := of.of(of.loss, part)))]
+    measures = _compared(results, layout.base, wanted)
     return [
         {"Cell": _cell(cell), "Chosen as": Entry("; ".join(roles))} | changes(results, cell, layout.base, measures)
         for cell, roles in chosen.items()
     ]
+
+
+def _compared(results: Results, reference: str | None, measures: Iterable[str]) -> list[str]:
+    """Those in which a difference is known: from folds, or single models, none in bias and in variance is."""
+    rows = results.comparisons
+    rows = rows[(rows["reference"] == reference) & rows["difference"].notna()]
+    return [measure for measure in measures if measure in set(rows["measure"])]
 
 
 def whole(results: Results, layout: Layout) -> Table:
@@ -134,11 +141,7 @@ def _there(value: float | None, measure: str) -> Entry:
 
 def comparisons(results: Results, reference: str) -> Table:
     """Every cell against one reference, in all measures."""
-    rows = results.comparisons[results.comparisons["reference"] == reference]
-    made = set(rows["measure"])
-    if results.folded:  # of bias and variance nothing is known
-        made &= set(rows.loc[rows["difference"].notna(), "measure"])
-    measures = [measure for measure in results.measures.tabled if measure in made]
+    measures = _compared(results, reference, results.measures.tabled)
     cells = [cell for cell in results.cells if cell != reference] if measures else []
     return [{"Cell": _cell(cell)} | changes(results, cell, reference, measures) for cell in cells]
 

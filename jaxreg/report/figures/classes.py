@@ -69,7 +69,7 @@ def per_class(results: Results, layout: Layout, loss: str) -> list[Picture]:
         picture(
             "classes",
             f"{what} of each class in {text(listing(cells))}{hard}.",
-            f"{begin} test {LOSS_NAMES[loss]}{end}, {which} on top.",
+            f"{begin} test {LOSS_NAMES[loss]}{end}, {'the harder' if len(order) == 2 else 'hardest'} on top.",
             figure,
         )
     ]
