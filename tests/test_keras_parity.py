@@ -28,6 +28,7 @@ from one_member import evaluated, hyper
 from jaxreg.data.dataset import Part
 from jaxreg.engine import optimizers, training
 from jaxreg.engine.grouping import in_batches
+from jaxreg.engine.sizes import EVALUATION_BATCH
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +113,7 @@ def test_evaluate_of_keras_is_our_cross_entropy_and_penalty(whole, rows):
     reference = keras_model(l1=1e-4, l2=1e-3, batch_norm=True)
     reference.set_weights(to_keras(state.weights))
     images, labels = whole.test.inputs[:1123], whole.test.targets[:1123]
-    batches = jnp.asarray(in_batches(np.arange(1123), training.EVALUATION_BATCH))
+    batches = jnp.asarray(in_batches(np.arange(1123), EVALUATION_BATCH))
     data = Part(jnp.asarray(images), jnp.asarray(labels))
     found, predictions = evaluated(model, chosen, state.weights, batches, data)
     scaled = images.astype(np.float32) / 255

@@ -40,6 +40,10 @@ class Network(Protocol):
     def side_by_side(self) -> bool:
         """Whether this JAX can train several members of it in one program of a device."""
 
+    @property
+    def convolves(self) -> bool:
+        """Whether it has convolutions."""
+
     def parameters(self, inputs: int) -> int:
         """How many there are, for so many numbers in an example."""
 
@@ -150,6 +154,7 @@ class DenseNetwork:
 
     masks_padding = True
     side_by_side = True
+    convolves = False
 
     @property
     def layers(self) -> tuple[int, ...]:

@@ -19,6 +19,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxreg.engine.convolutions import as_products, convolves
 from jaxreg.engine.flax_modules import found_at, functions_of
 from jaxreg.engine.networks import Params, Weights
 from jaxreg.engine.registry import MARK, Registry
@@ -38,6 +39,7 @@ class OwnNetwork:
     width: int  # numbers that are on their way for one example
     penalised_paths: tuple[str, ...]
     side_by_side: bool
+    convolves: bool
     _init: Callable[..., Any] = field(compare=False, repr=False)
     _apply: Callable[..., Any] = field(compare=False, repr=False)
 
@@ -122,13 +124,16 @@ def register(
             f"network {called}: is another program each time that JAX traces it, so that each member would be compiled "
             "anew, and none be known again. Keep np.random, counters and clocks out of it; chance is from JAX's keys."
         )
+    size = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(one.params))
+    if convolving := convolves(one.programs[2]):
+        apply = as_products(apply)
+        one = traced(called, init, apply, inputs, 2)
     tested = one.programs[1].jaxpr
     units = sum(math.prod(v.aval.shape) for e in tested.eqns for v in e.outvars if hasattr(v.aval, "shape")) // 2
-    size = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(one.params))
-    # Its gradient can't be batched inside a shard_map: NotImplementedError in 0.7.2, none in 0.10.
-    batches = "conv_general_dilated" not in str(one.programs[2]) or jax.__version_info__ >= (0, 10)
+    # Of a convolution that stays, the gradient can't be batched inside a shard_map: NotImplementedError in 0.7.2.
+    batches = not convolves(one.programs[2]) or jax.__version_info__ >= (0, 10)
     where = called if ":" in called else found_at(network)
-    own = OwnNetwork(f"{called}{MARK}{digest[:16]}", size, units, paths, batches, init, apply)
+    own = OwnNetwork(f"{called}{MARK}{digest[:16]}", size, units, paths, batches, convolving, init, apply)
     _FOUND_AT[own.name] = where  # two that are one may be found in two places: the last counts
     return _REGISTRY.add(own)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from jaxreg.data.dataset import Dataset, Part
 from jaxreg.engine import training
 from jaxreg.engine.grouping import in_batches
 from jaxreg.engine.programs import Programs
+from jaxreg.engine.sizes import evaluated_at_once
 from jaxreg.engine.training import Evaluation, Hyperparameters, Learner
 
 
@@ -56,7 +58,8 @@ class Scoring:
 
     def __init__(self, learner: Learner, data: PlacedData, programs: Programs):
         self._learner, self._data, self._programs = learner._replace(precision="float32"), data, programs
-        self._size = training.EVALUATION_BATCH
+        inputs = math.prod(learner.inputs)
+        self._size = evaluated_at_once(learner.network.units(inputs))
         if programs.mesh.devices.flat[0].platform == "cpu":
             self._size = min(self._size, max(1, CPU_EXAMPLES // programs.block))
         everything = np.arange(len(data.host.test.targets))

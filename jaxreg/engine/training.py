@@ -19,7 +19,6 @@ from jaxreg.engine.products import PIECES, Levels
 from jaxreg.engine.tasks import Task
 from jaxreg.spec.settings import Precision
 
-EVALUATION_BATCH = 1000
 INPUT_STREAM = 2**32 - 1  # of a step's key, for noise on the inputs; layers take 0, 1, 2 … for dropout
 
 traces: Counter[str] = Counter()
