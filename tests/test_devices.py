@@ -13,6 +13,7 @@ import pytest
 from one_member import learner
 
 from jaxreg.data.dataset import Signature
+from jaxreg.engine import blocks
 from jaxreg.engine import devices as hardware
 
 ASK = """
@@ -80,11 +81,14 @@ NOTEBOOK, TABLE = learner(), learner(Signature((30,), 2, 1000, 100), hidden=[16]
         (mesh("tpu", "TPU v5 lite", GIB // 16), NOTEBOOK, 2),
         (mesh("tpu", "TPU v99", 32 * GIB), NOTEBOOK, 32),
         (mesh("gpu", "NVIDIA H100 80GB HBM3", 80 * GIB), NOTEBOOK, 32),
-        (mesh("gpu", "NVIDIA H100 80GB HBM3", GIB // 4), NOTEBOOK, 9),
+        (mesh("gpu", "NVIDIA H100 80GB HBM3", GIB // 4), NOTEBOOK, 8),
+        (mesh("gpu", "NVIDIA H100 80GB HBM3", 80 * GIB), TABLE, 64),
+        (mesh("gpu", "NVIDIA H100 80GB HBM3", 80 * GIB), learner(hidden=[1024, 1024]), 8),
+        (mesh("gpu", "NVIDIA H100 80GB HBM3", GIB // 16), learner(hidden=[1024, 1024]), 1),
     ],
 )
 def test_the_block_follows_from_device_and_network(where, whom, expected):
-    chosen = hardware.block(where, whom)
+    chosen = blocks.block(where, whom)
     assert chosen.members == expected and chosen.why
 
 

@@ -100,7 +100,7 @@ def compiled(
         counted.
     """
     from jaxreg.bench.engine import chunk
-    from jaxreg.engine import devices
+    from jaxreg.engine import blocks
     from jaxreg.engine.programs import Ahead
 
     class Described(Ahead):
@@ -127,7 +127,7 @@ def compiled(
         at_work.close()
     programs = [(name, program.result()) for name, program in made.values()]
     seconds = time.perf_counter() - started
-    chosen = devices.block(at_work.programs.mesh, at_work.learner)
+    chosen = blocks.block(at_work.programs.mesh, at_work.learner)
     width = at_work.programs.width
     found: dict[str, Any] = {
         "block": width,

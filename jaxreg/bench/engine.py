@@ -11,7 +11,7 @@ import numpy as np
 from jaxreg.bench import job
 from jaxreg.data import fashion
 from jaxreg.data.dataset import Dataset
-from jaxreg.engine import devices, grouping
+from jaxreg.engine import blocks, devices, grouping
 from jaxreg.engine.chunk import Chunk
 from jaxreg.engine.programs import Programs
 from jaxreg.engine.progress import Silent
@@ -43,7 +43,7 @@ def chunk(
     flags = {"grid": "l1", "l1": [job.L1], "l2": [job.L2], "hidden": list(job.HIDDEN), "splits": 1, "epochs": 10**6}
     flags |= more
     learner = grouping.learner(load(flags=flags).cells[0].settings, dataset.signature, steps * job.BATCH)
-    programs.block = block or devices.block(mesh, learner).members
+    programs.block = block or blocks.block(mesh, learner).members
     sweep = load(flags={**flags, "seeds": programs.width})
     ((group, everybody),) = grouping.prepare(members(sweep), sweep, dataset).items()
     examples = min(steps * job.BATCH, group.train_examples)

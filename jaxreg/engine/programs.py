@@ -25,7 +25,7 @@ class Programs:
 
     A call trains ``block`` members side by side (vmap) on each device. On a CPU, one device per core and block 1 keep
     a member's weights and moments in its core's cache: three times the speed of one vmap over all members
-    (``python -m jaxreg.bench``). `jaxreg.engine.devices.block` has the rule for every device.
+    (``python -m jaxreg.bench``). `jaxreg.engine.blocks.block` has the rule for every device.
     """
 
     _compiled: dict[_Key, Begun] = {}  # shared by all instances: a second sweep in the same process compiles nothing

@@ -12,8 +12,8 @@ from jaxreg.circumstances import circumstances
 from jaxreg.data.corruption import corrupt
 from jaxreg.data.dataset import Dataset
 from jaxreg.data.splits import balanced_rows
+from jaxreg.engine import blocks, training
 from jaxreg.engine import devices as hardware
-from jaxreg.engine import training
 from jaxreg.engine.chunk import Chunk
 from jaxreg.engine.grouping import MemberData, Noise, ProgramGroup, prepare
 from jaxreg.engine.programs import Ahead, Programs
@@ -107,9 +107,9 @@ class Trainer:
         self.progress.start(total, done_before)
         for group, waiting in groups.items():
             data = self._data(group.noise)
-            chosen = hardware.block(self.programs.mesh, group.learner)
+            chosen = blocks.block(self.programs.mesh, group.learner)
             if self._block:
-                chosen = hardware.Block(self._block, "as asked for")
+                chosen = blocks.Block(self._block, "as asked for")
             self.programs.block = chosen.members
             self._note_block(group, chosen)
             self._compile(group, waiting, data, weights)
@@ -126,7 +126,7 @@ class Trainer:
                     self.programs.block //= 2
                     words = f"{self.programs.block} members at a time from here on"
                     self.progress.warn(f"the device is out of memory: {words}")
-                    self._note_block(group, hardware.Block(self.programs.block, "out of memory with more"))
+                    self._note_block(group, blocks.Block(self.programs.block, "out of memory with more"))
                 finally:
                     chunk.close()
                 if enough():
@@ -148,7 +148,7 @@ class Trainer:
         self.programs.compile_seconds += ahead.compile_seconds
         self.progress.resume_clock()
 
-    def _note_block(self, group: ProgramGroup, block: hardware.Block) -> None:
+    def _note_block(self, group: ProgramGroup, block: blocks.Block) -> None:
         self._blocks[str(group.learner.network)] = f"{block.members} side by side: {block.why}"
 
     def _until_ended(
