@@ -228,4 +228,4 @@ def test_a_fold_replayed_alone_is_the_same_bit_for_bit_and_the_page_says_how_it_
         found = replay(run.folder, name, devices=2, dataset=run.dataset)
         assert found.same, found.text
     assert "inputs and targets were standardised by the rows that a network was trained on" in run.report
-    assert "standardised by all rows" not in run.report
+    assert "kind one-hot, by the values in all rows: 6 features in all, of which a network sees those" in run.report

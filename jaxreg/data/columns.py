@@ -48,13 +48,14 @@ def encoded(
     encoding = Encoding(tuple((_texts if c in texts else _numbers)(parts, c, name) for c in features))
     made = [encoding.encode(part) for part in parts]
     notes = []
-    by, values = ("the training rows",) * 2
+    first, own, seen = "the training rows", "the training rows", ""
     if folded:
-        by, values = "the rows that a network is trained on", "all rows (0 of those not trained on)"
+        first, own = "all rows", "the rows that a network is trained on"
+        seen = ", of which a network sees those that its rows have"
     if len(texts) < len(features):
-        notes.append(f"{count(len(features) - len(texts), 'column')} of numbers, standardised by {by}")
+        notes.append(f"{count(len(features) - len(texts), 'column')} of numbers, standardised by {own}")
     if texts:
-        notes.append(f"{listing(texts)} one-hot, by the values in {values}: {made[0].shape[1]} features in all")
+        notes.append(f"{listing(texts)} one-hot, by the values in {first}: {made[0].shape[1]} features in all{seen}")
     return made, encoding, notes
 
 
