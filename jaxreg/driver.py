@@ -76,7 +76,7 @@ class Driver:
         self._may_be = members(sweep)
         self.members = [member for member in self._may_be if first_look(member, sweep) == 1]
         self.second_stage: list[Member] = []  # besides those of the sweep
-        self._trained_on = dataset.digest, dataset.draws_watched
+        self._trained_on = dataset.digest, dataset.draws_watched, dataset.standardised
         self.keys = {member.id: key(member, sweep, *self._trained_on) for member in self._may_be}
         self._followed = {member.predecessor for member in self._may_be}
         self._kinds: dict[str, str] = {}  # of machine and versions, by member

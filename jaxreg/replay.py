@@ -62,7 +62,7 @@ def replay(
         raise UserError(f"--replay: {unknown('member', name, by_id) if len(by_id) < 200 else f'there is no {name}.'}")
     give = f"jaxreg.replay.replay({str(folder)!r}, {name!r}, dataset=…)"
     dataset = data_of_run(folder, sweep, digest, give, dataset=dataset)
-    wanted = key(by_id[name], sweep, digest, dataset.draws_watched)
+    wanted = key(by_id[name], sweep, digest, dataset.draws_watched, dataset.standardised)
     try:
         content = place.members.check(wanted, with_weights=False)
     except (FileNotFoundError, Damaged) as error:

@@ -106,7 +106,7 @@ def test_few_pictures_are_cross_validated_and_flat_bytes_are_a_table():
     _, as_numbers = sweep_and_data(None, {"grid": "l2"}, data=(flat.astype(float), y))
     assert as_bytes is not None and as_numbers is not None and asked.folded
     np.testing.assert_array_equal(as_bytes.train.inputs, as_numbers.train.inputs)
-    assert abs(as_bytes.train.inputs.mean()) < 1e-5 and "standardised by all rows" in as_bytes.notes[-1]
+    assert abs(as_bytes.train.inputs.mean()) < 1e-5 and "by the rows that a network" in as_bytes.notes[-1]
 
 
 def test_of_few_groups_each_is_a_fold():

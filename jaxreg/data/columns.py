@@ -23,11 +23,12 @@ def lacking(values: pd.Series) -> str:
 
 
 def encoded(
-    parts: tuple[Rows, Rows], features: Sequence[str], name: str, first: str
+    parts: tuple[Rows, Rows], features: Sequence[str], name: str, folded: bool
 ) -> tuple[list[np.ndarray], Encoding, list[str]]:
     """Both parts as float32 [row, feature], how other rows become such, and what was done.
 
-    All is decided by the first part, which notes call as `first` says.
+    All is decided by the first part. Where the two are one, `folded`, members of a cross-validation see numbers that
+    are standardised anew, each by its own rows, and so say the notes.
 
     Raises:
         UserError: a column lacks values, has infinite ones, numbers the rows, is a time, or has too many texts.
@@ -47,10 +48,14 @@ def encoded(
     encoding = Encoding(tuple((_texts if c in texts else _numbers)(parts, c, name) for c in features))
     made = [encoding.encode(part) for part in parts]
     notes = []
+    first, own, seen = "the training rows", "the training rows", ""
+    if folded:
+        first, own = "all rows", "the rows that a network is trained on"
+        seen = ", of which a network sees those that its rows have"
     if len(texts) < len(features):
-        notes.append(f"{count(len(features) - len(texts), 'column')} of numbers, standardised by {first}")
+        notes.append(f"{count(len(features) - len(texts), 'column')} of numbers, standardised by {own}")
     if texts:
-        notes.append(f"{listing(texts)} one-hot, by the values in {first}: {made[0].shape[1]} features in all")
+        notes.append(f"{listing(texts)} one-hot, by the values in {first}: {made[0].shape[1]} features in all{seen}")
     return made, encoding, notes
 
 

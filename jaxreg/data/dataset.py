@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxreg.errors import UserError
+from jaxreg.formatting import listing
 from jaxreg.measures import CLASSES, QUANTITIES, Measures
 
 
@@ -38,7 +39,10 @@ Label = bool | int | float | str
 
 
 class Quantities(NamedTuple):
-    """What is predicted where that are no classes: a number each, standardised by the training part."""
+    """What is predicted where that are no classes: a number each, standardised by the training part.
+
+    In a cross-validation that is a common unit alone: members learn what their own rows standardise.
+    """
 
     names: tuple[str, ...]
     means: tuple[float, ...]
@@ -125,6 +129,12 @@ class Dataset(NamedTuple):
         return self.examples_are != "images" and self.groups is None
 
     @property
+    def standardised(self) -> tuple[str, ...]:
+        """What was standardised when it was read: inputs, but those of 8 bits, and targets that are quantities."""
+        found = {"inputs": self.train.inputs.dtype != np.uint8, "targets": self.quantities is not None}
+        return tuple(name for name, is_so in found.items() if is_so)
+
+    @property
     def described(self) -> dict[str, Any]:
         """What run.json says of it beside name and digest."""
         words: dict[str, Any] = {"examples_are": self.examples_are, "inputs_are": self.inputs_are}
@@ -133,6 +143,8 @@ class Dataset(NamedTuple):
             words |= {"task": self.measures.task, "quantities": dict(spreads)}
             words["test_variance"] = self.test_variance
         words["test_examples"] = len(self.test.targets)
+        if self.folded and self.standardised:
+            words["standardised"] = listing([*self.standardised])  # by the rows that a member trains on
         return words | ({"notes": list(self.notes)} if self.notes else {})
 
     @property

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Bool
 from pandas.api import types
 
 from jaxreg.errors import UserError
@@ -48,6 +49,11 @@ class Encoding(NamedTuple):
     def features(self) -> tuple[str, ...]:
         """Names of the features."""
         return tuple(feature for column in self.columns for feature in column.features)
+
+    @property
+    def numbers(self) -> Bool[np.ndarray, " feature"]:
+        """Which features are numbers, and not kinds of a text."""
+        return np.array([column.kinds is None for column in self.columns for _ in column.features])
 
     def encode(self, table: pd.DataFrame | Rows) -> np.ndarray:
         """float32 [row, feature]. A text that is none of the kinds is none of them; numbers are taken to be there."""

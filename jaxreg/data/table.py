@@ -1,7 +1,8 @@
 """Anybody's table as a data set: which column is what, and how each becomes numbers.
 
-Numbers are standardised, and texts one-hot encoded, by the training part alone; what can't be used is named, with what
-to type. Nothing is dropped, filled or guessed in silence: `Dataset.notes` says what was done.
+Numbers are standardised, and texts one-hot encoded, by the training part alone, in a cross-validation by each member's
+own (`jaxreg.data.scaling.of_features`); what can't be used is named, with what to type. Nothing is dropped, filled or
+guessed in silence: `Dataset.notes` says what was done.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def dataset(train: pd.DataFrame, test: pd.DataFrame | None, how: Reading, name: 
     else:
         assert test is not None
         parts = Rows(train), Rows(test)
-    arrays, encoding, more = encoded(parts, features, name, "all rows" if found.folded else "the training rows")
+    arrays, encoding, more = encoded(parts, features, name, found.folded)
     made = [Part(x, y) for x, y in zip(arrays, found.targets, strict=True)]
     words = ("rows", "features", (*found.notes, *more), found.quantities, found.folded, encoding, targets.labels)
     return Dataset(name, made[0], made[1], targets.classes, None, digest(*made), groups, *words)

@@ -11,7 +11,7 @@ import numpy as np
 
 from jaxreg.data.corruption import corrupt
 from jaxreg.data.dataset import Dataset, Signature
-from jaxreg.data.scaling import Scaling, scaling
+from jaxreg.data.scaling import Scaling, of_features, of_quantities, scaling
 from jaxreg.data.splits import WATCHED, dealt_folds, nested_rows, split_rows
 from jaxreg.data.validation import Sides, fewer, validation_groups, validation_share
 from jaxreg.engine.networks import network
@@ -129,6 +129,13 @@ def prepare(members: Sequence[Member], sweep: Sweep, dataset: Dataset) -> dict[P
         unseen = max(one.unseen.size for one in splits)
         return max(one.train.size for one in of), max(one.watched.size for one in of), unseen
 
+    @cache
+    def standards(split: int, share: float) -> dict[str, Scaling | None]:
+        """How members of a cross-validation see what the data set has standardised by all rows: by their own alone."""
+        (own, _), (inputs, targets) = sides(split, None, share)[0], dataset.train
+        quantities = None if dataset.quantities is None else of_quantities(targets[own])
+        return {"features": of_features(inputs[own], dataset.encoding), "quantities": quantities}
+
     groups: dict[ProgramGroup, list[MemberData]] = {}
     for member in members:
         settings, stopping = member.settings, member.settings.early_stopping
@@ -157,6 +164,8 @@ def prepare(members: Sequence[Member], sweep: Sweep, dataset: Dataset) -> dict[P
         split = ALL if member.split == "all" else member.split
         identity = np.asarray([sweep.seed, split, member.seed, stage], np.uint32)
         hyper = hyperparameters(settings, seen, identity)
+        if member.left_out:
+            hyper = hyper._replace(**standards(split, share))
         data = MemberData(member, rows, held_back, sizes[0], hyper, epochs_before, unseen)
         groups.setdefault(group, []).append(data)
     return dict(sorted(groups.items(), key=lambda item: item[0].stage))
@@ -185,7 +194,7 @@ def hyperparameters(settings: Settings, scaling: Scaling, identity: np.ndarray) 
     # Under their own names in the settings, but for these.
     own = {"dropout": settings.dropout_rates, "max_norm": settings.max_norm or np.inf}
     values: dict[str, Any] = dict(settings) | own | scaling._asdict()
-    traced = {name: np.float32(values[name]) for name in Hyperparameters._fields if name != "identity"}
+    traced = {name: np.float32(values[name]) for name in Hyperparameters._fields if name in values}
     return Hyperparameters(**traced, identity=identity)
 
 

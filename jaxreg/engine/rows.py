@@ -56,6 +56,8 @@ def member_row(
     small = [np.abs(kernel) < SMALL_WEIGHT for kernel in kernels]
     # An input that is always 0 teaches its weights nothing: under a penalty they shrink whatever its strength.
     dead = ~dataset.train.inputs[data.rows].any(axis=0).reshape(-1)
+    if data.hyper.features is not None:
+        dead |= np.isinf(data.hyper.features.scale).reshape(-1)
     by_input = bool(small) and len(small[0]) == len(dead)  # a row of weights an input
     among = [small[0][~dead], *small[1:]] if by_input else small
     live = np.concatenate([layer.reshape(-1) for layer in among]) if small else np.zeros(1)

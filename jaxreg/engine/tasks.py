@@ -67,7 +67,7 @@ class Classification:
 class Regression:
     """Some quantities an example. Outputs and targets are standardised, and the loss is their squared difference.
 
-    As Keras's `mean_squared_error`: the mean over the quantities.
+    As Keras's `mean_squared_error`: the mean over the quantities. What is kept, and scored, is in the data set's unit.
     """
 
     quantities: int

@@ -53,6 +53,10 @@ class Hyperparameters(NamedTuple):
     shift: Any  # "" subtracted from raw inputs
     scale: Any  # "" what the difference is divided by
     identity: Any  # "4" uint32: sweep seed, split, seed, runs before this one. All randomness of a member is from it.
+    # `Scaling` of "feature" and of "quantity" by the rows that the member trains on, where these are not all that the
+    # data set was standardised by: in a cross-validation. None of others, whose programs have no such step.
+    features: Any = None
+    quantities: Any = None
 
 
 # What an axis calls traced is: scaling by what it subtracts and divides by, the number of examples by their rows, and
@@ -108,12 +112,24 @@ def restart(learner: Learner, hyper: Hyperparameters, weights: Weights) -> State
 
 def scaled(learner: Learner, hyper: Hyperparameters, inputs: Array) -> Any:
     """Inputs for the network, "batch *feature", converted a batch at a time: 8-bit images stay 8-bit on the device."""
+    if hyper.features is not None:
+        return hyper.features.of(inputs)
     if learner.raw:
         return inputs
     if learner.levels:
         pieces = PIECES[learner.precision] if learner.levels == "pieces" else None
         return Levels(inputs, hyper.shift, hyper.scale, pieces)
     return (inputs - hyper.shift) / hyper.scale
+
+
+def own_unit(hyper: Hyperparameters, quantities: Array) -> Array:
+    """Targets as the member learns them, from the data set's."""
+    return quantities if hyper.quantities is None else hyper.quantities.of(quantities)
+
+
+def common_unit(hyper: Hyperparameters, outputs: Array) -> Array:
+    """What the member says of targets, as those of the data set: all members are scored in one unit."""
+    return outputs if hyper.quantities is None else hyper.quantities.undone(outputs)
 
 
 def train_epoch(
@@ -140,8 +156,10 @@ def train_epoch(
         def loss(params: Any) -> tuple[Array, Any]:
             moved = weights._replace(params=params)
             outputs, statistics = network.apply(moved, inputs, valid=valid, rates=hyper.dropout, key=key)
-            errors = task.errors(outputs, targets)
+            errors = task.errors(outputs, own_unit(hyper, targets))
             losses = task.losses(errors, task.predictions(outputs), targets, hyper.label_smoothing)
+            if hyper.quantities is not None:
+                errors = task.errors(common_unit(hyper, outputs), targets)
             return mean(losses), (mean(errors), statistics)
 
         (own, (error, statistics)), gradient = jax.value_and_grad(loss, has_aux=True)(weights.params)
@@ -178,7 +196,7 @@ def predict(
 
     def one(step: Int[Array, ""], kept: Float[Array, "step batch output"]) -> Float[Array, "step batch output"]:
         outputs, _ = learner.network.apply(weights, scaled(learner, hyper, data.inputs[batches[step]]))
-        return kept.at[step].set(learner.task.predictions(outputs))
+        return kept.at[step].set(learner.task.predictions(common_unit(hyper, outputs)))
 
     nothing = jnp.zeros((*batches.shape, learner.task.outputs), hyper.l1.dtype)
     return jax.lax.fori_loop(0, steps, one, nothing).reshape(batches.size, -1)
@@ -197,7 +215,10 @@ def score(
     kept, valid, count = predictions[: rows.size], rows >= 0, jnp.sum(rows >= 0)
     targets = learner.task.targets(data.targets[rows])
     errors, beside = learner.task.scores(kept, targets)
-    losses = learner.task.losses(errors, kept, targets, hyper.label_smoothing)
+    trained = errors
+    if hyper.quantities is not None:
+        trained = learner.task.errors(own_unit(hyper, kept), own_unit(hyper, targets))
+    losses = learner.task.losses(trained, kept, targets, hyper.label_smoothing)
     loss, error, score = (jnp.sum(jnp.where(valid, values, 0.0)) / count for values in (losses, errors, beside))
     return Evaluation(loss, error, score, weight_norms(learner.network, weights.params))
 

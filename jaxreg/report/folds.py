@@ -6,7 +6,7 @@ from jaxreg.formatting import count, number
 from jaxreg.measures import MEASURES
 from jaxreg.report.advice import change_text, purposes
 from jaxreg.report.layout import Layout
-from jaxreg.report.markdown import code
+from jaxreg.report.markdown import code, text
 from jaxreg.store.results import Results
 
 
@@ -29,10 +29,12 @@ def reading(results: Results) -> str:
     are, models = results.examples_are, results.models_are
     folds, deals = results.sweep.get("splits"), results.deals
     often = f" {deals} times" if deals > 1 else ""
+    what = (results.record.get("data") or {}).get("standardised")
+    how = f"; {text(what)} were standardised by the {are} that a {results.model_is} was trained on" if what else ""
     return (
         f"The {are} were dealt{often} into {folds} folds, and each is scored by {models} that were trained on the "
-        f"other folds; inputs were standardised by all {are}. The error is that of {models} of this size, as a rule a "
-        f"little above that of one on all {are}. "
+        f"other folds{how}. The error is that of {models} of this size, as a rule a little above that of one on all "
+        f"{are}. "
         f"These {models} share {are}, so that the spread between folds would make intervals too narrow: they are those "
         "of nested cross-validation (Bates, Hastie and Tibshirani 2023), which trains without each pair of folds too."
         "\n\n"

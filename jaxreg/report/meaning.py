@@ -44,7 +44,8 @@ def _units(results: Results) -> str:
     if results.unit:
         parts = "" if results.folded else ", their bias and their variance"
         return f" Squared errors{parts} are in squared units of {text(results.unit)}."
-    return " Errors are means over the quantities, each in standard deviations of its training values."
+    values = f"its values in all {results.examples_are}" if results.folded else "its training values"
+    return f" Errors are means over the quantities, each in standard deviations of {values}."
 
 
 def _dealt(results: Results) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from jaxreg.spec.members import Member
@@ -40,8 +40,10 @@ class Key(NamedTuple):
         return digest_of({**self.identity, "settings": settings})
 
 
-def key(member: Member, sweep: Sweep, digest: str, draws_watched: bool = False) -> Key:
-    """The key of a member of a sweep over the data with this digest, which are as `Dataset.draws_watched` says.
+def key(
+    member: Member, sweep: Sweep, digest: str, draws_watched: bool = False, standardised: Sequence[str] = ()
+) -> Key:
+    """The key of a member of a sweep over the data with this digest, which are as these properties of `Dataset` say.
 
     Devices and versions of other libraries are not in it: they are kept beside the numbers.
     """
@@ -53,9 +55,11 @@ def key(member: Member, sweep: Sweep, digest: str, draws_watched: bool = False) 
         stopping = cell.settings.early_stopping
         watches = stopping is not None and stopping.validation_share > 0
         drawn = {"watched": "drawn"} if draws_watched and watches and not sweep.shuffled(member.split) else {}
+        anew = {"standardised_by_own_rows": list(standardised)} if standardised and member.left_out else {}
         return {
             **grouped,
             **drawn,
+            **anew,
             "numerics": NUMERICS,
             "data": digest,
             "curve_images": sweep.curve_images,

@@ -85,7 +85,7 @@ def write_predictions(path: Path, members: Sequence[Member], dataset: Dataset, p
     """Writes predictions.npz into the folder `path`: `members`, `labels`, `log_probabilities` "member example class".
 
     Log-probabilities: a float32 probability rounds to 0 or 1 where its logarithm is still exact. Of quantities:
-    `members`, `targets`, `quantities` "member example quantity", standardised as they were trained on, and `means` and
+    `members`, `targets`, `quantities` "member example quantity", standardised as the targets are, and `means` and
     `spreads` to undo that.
     """
     targets, quantities = dataset.test.targets, dataset.quantities
