@@ -72,7 +72,7 @@ def bench(options: argparse.Namespace, command: str) -> None:
 
     def peers() -> None:
         python = dict(text.split("=", 1) for text in options.python)
-        result["peers"] = rounds.compare(options.rounds, options.steps, python, options.peers, _say)
+        result["peers"] = rounds.compare(options.rounds, options.steps, python, options.peers, _say, on_cpu)
 
     def where() -> None:
         from jaxreg.spec.load import load

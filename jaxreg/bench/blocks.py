@@ -19,11 +19,16 @@ NETWORKS = (
     (784, 512, 512, 10),
 )  # tables of 30 and 64 columns, and pictures
 CPU_BLOCKS = (1, 2, 4, 8, 15)
-ACCELERATOR_BLOCKS = (1, 8, 16, 32, 64, 128)
+ACCELERATOR_NETWORKS = ((64, 64, 32, 10), (784, 128, 64, 10), (784, 1024, 1024, 10), (784, 225, 256, 128, 10))
+ACCELERATOR_BLOCKS = (1, 8, 32, 64, 128)
 
 
-def measure(networks: Sequence[Sequence[int]], blocks: Sequence[int], rounds: int, steps: int) -> list[dict[str, Any]]:
+def measure(
+    networks: Sequence[Sequence[int]], blocks: Sequence[int], rounds: int, steps: int, each: bool = False
+) -> list[dict[str, Any]]:
     """Member-steps a second by network and block, rounds interleaved over the blocks of a network.
+
+    A round has about as many member-steps for each block, or as many steps, which an accelerator takes as long for.
 
     A process for each block: after a program with several members side by side, one for a single member ran at 40 to
     70 % of its speed in the same process (two cores, JAX 0.10), which no sweep ever does.
@@ -31,8 +36,9 @@ def measure(networks: Sequence[Sequence[int]], blocks: Sequence[int], rounds: in
     rows = []
     for network in networks:
         shape = "-".join(map(str, network))
-        # About as many member-steps a round for each block; block 0 is the engine's own choice.
-        workers = {block: Worker(f"block:{shape}:{block}", max(8, steps // max(1, block))) for block in (0, *blocks)}
+        # Block 0 is the engine's own choice.
+        batches = {block: steps if each else max(8, steps // max(1, block)) for block in (0, *blocks)}
+        workers = {block: Worker(f"block:{shape}:{block}", count) for block, count in batches.items()}
         try:
             chosen = workers[0].answer()["block"]
             if chosen in blocks:
@@ -84,7 +90,8 @@ def accelerator(rounds: int, steps: int) -> dict[str, Any]:
     import jax
     import jax.numpy as jnp
 
-    (row,) = measure([(job.INPUTS, *job.HIDDEN, job.CLASSES)], ACCELERATOR_BLOCKS, rounds, steps)
+    rows = measure(ACCELERATOR_NETWORKS, ACCELERATOR_BLOCKS, rounds, steps, each=True)
+    row = rows[-1]
     best = max(row["rates"], key=lambda block: row["rates"][block]["median"])
     rate = row["rates"][best]["median"]
 
@@ -104,7 +111,7 @@ def accelerator(rounds: int, steps: int) -> dict[str, Any]:
     devices = jax.local_device_count()
     return {
         "device": jax.devices()[0].device_kind,
-        "blocks": row,
+        "blocks": rows,
         "best_block": int(best),
         "bandwidth": bandwidth,
         "matmul": matmul,

@@ -195,6 +195,20 @@ def _torch_network() -> Any:
     return network
 
 
+def _torch_device() -> str:
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _torch_done(device: str) -> None:
+    """Waits for what was asked of a GPU."""
+    import torch
+
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
 def torch(job: Job) -> Epoch:
     """PyTorch, eager, Adam with `fused=True`, batches taken by index from tensors in memory."""
     return _torch_loop(job, compiled=False)
@@ -208,10 +222,11 @@ def torch_compiled(job: Job) -> Epoch:
 def _torch_loop(job: Job, compiled: bool) -> Epoch:
     import torch
 
-    network = _torch_network()
+    device = _torch_device()
+    network = _torch_network().to(device)
     optimizer = torch.optim.Adam(network.parameters(), lr=LEARNING_RATE, fused=True)
     kernels = [layer.weight for layer in network if isinstance(layer, torch.nn.Linear)][:-1]
-    images, labels = torch.from_numpy(job.images), torch.from_numpy(job.labels).long()
+    images, labels = torch.from_numpy(job.images).to(device), torch.from_numpy(job.labels).long().to(device)
 
     def loss(x: Any, y: Any) -> Any:
         penalty = sum(L1 * w.abs().sum() + L2 * w.square().sum() for w in kernels)
@@ -221,10 +236,11 @@ def _torch_loop(job: Job, compiled: bool) -> Epoch:
         loss = torch.compile(loss)
 
     def epoch() -> int:
-        for rows in torch.randperm(labels.numel()).split(BATCH):
+        for rows in torch.randperm(labels.numel(), device=device).split(BATCH):
             optimizer.zero_grad()
             loss(images[rows], labels[rows]).backward()
             optimizer.step()
+        _torch_done(device)
         return job.steps
 
     return epoch
@@ -236,12 +252,13 @@ def torch_vmap(job: Job) -> Epoch:
     from torch.func import functional_call, grad, stack_module_state, vmap
 
     job = job.first(max(1, job.steps // 4))
-    networks = [_torch_network() for _ in range(ENSEMBLE)]
+    device = _torch_device()
+    networks = [_torch_network().to(device) for _ in range(ENSEMBLE)]
     params, buffers = stack_module_state(networks)
     base = networks[0].to("meta")
     optimizer = torch.optim.Adam(list(params.values()), lr=LEARNING_RATE, fused=True)
     kernels = [name for name in params if name.endswith("weight")][:-1]
-    images, labels = torch.from_numpy(job.images), torch.from_numpy(job.labels).long()
+    images, labels = torch.from_numpy(job.images).to(device), torch.from_numpy(job.labels).long().to(device)
 
     def loss(params: Any, buffers: Any, x: Any, y: Any) -> Any:
         penalty = sum(L1 * params[name].abs().sum() + L2 * params[name].square().sum() for name in kernels)
@@ -250,12 +267,13 @@ def torch_vmap(job: Job) -> Epoch:
     gradients = vmap(grad(loss))
 
     def epoch() -> int:
-        orders = torch.stack([torch.randperm(labels.numel()) for _ in range(ENSEMBLE)])
+        orders = torch.stack([torch.randperm(labels.numel(), device=device) for _ in range(ENSEMBLE)])
         for rows in orders.split(BATCH, dim=1):
             detached = {name: weight.detach() for name, weight in params.items()}
             for name, gradient in gradients(detached, buffers, images[rows], labels[rows]).items():
                 params[name].grad = gradient
             optimizer.step()
+        _torch_done(device)
         return job.steps * ENSEMBLE
 
     return epoch

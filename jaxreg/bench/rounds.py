@@ -25,14 +25,18 @@ def ranged(value: Mapping[str, float], places: int = 2, factor: float = 1.0) -> 
     return f"{median} ({low} to {high})"
 
 
-def compare(rounds: int, steps: int, python: Mapping[str, str], names: list[str], say: Say) -> dict[str, Any]:
-    """Member-steps a second of every peer that is installed, alone and one process per core, and the limit.
+def compare(
+    rounds: int, steps: int, python: Mapping[str, str], names: list[str], say: Say, on_cpu: bool = True
+) -> dict[str, Any]:
+    """Member-steps a second of every peer that is installed; on a CPU also one process per core, and the limit.
 
     Args:
         rounds: how often everyone has a turn.
         steps: batches a round.
         python: interpreters of peers that live in another environment, by name.
         names: which peers; the engine comes along anyway.
+        say: told who is at work.
+        on_cpu: or on an accelerator, which no processes share.
     """
     cpus = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     teams: dict[str, list[Worker]] = {}
@@ -49,7 +53,7 @@ def compare(rounds: int, steps: int, python: Mapping[str, str], names: list[str]
                 words = about.pop(name)
                 missing[name] = f"not installed: {peer.install}" if "missing" in words else words["failed"]
                 say(f"  {missing[name]}")
-            elif peer.single and len(cpus) > 1:
+            elif peer.single and len(cpus) > 1 and on_cpu:
                 pair = f"{name} per core"
                 teams[pair] = [Worker(name, steps, (cpu,), interpreter) for cpu in cpus]
                 answers = [worker.answer() for worker in teams[pair]]
@@ -60,8 +64,9 @@ def compare(rounds: int, steps: int, python: Mapping[str, str], names: list[str]
                         worker.close()
                 else:
                     about[pair] = answers[0]
-        teams["limits"] = [Worker("limits", steps)]
-        teams["limits"][0].answer()
+        if on_cpu:
+            teams["limits"] = [Worker("limits", steps)]
+            teams["limits"][0].answer()
         rates: dict[str, list[float]] = {name: [] for name in teams if name != "limits"}
         machine: dict[str, list[float]] = {"matmul": [], "copy": [], "cached_copy": []}
         for turn in range(rounds):
@@ -83,12 +88,15 @@ def compare(rounds: int, steps: int, python: Mapping[str, str], names: list[str]
         for team in teams.values():
             for worker in team:
                 worker.close()
+    limit: dict[str, Any] = {}
+    if on_cpu:
+        limit["limits"] = {key: spread(values) for key, values in machine.items()}
+        limit["share_of_limit"] = {key: _shares(rates["engine"], machine, key) for key in ("copy", "cached_copy")}
     return {
         "rounds": rounds,
         "steps": steps,
         "missing": missing,
-        "limits": {key: spread(values) for key, values in machine.items()},
-        "share_of_limit": {key: _shares(rates["engine"], machine, key) for key in ("copy", "cached_copy")},
+        **limit,
         "peers": {
             name: {
                 "title": PEERS[name.split()[0]].title + (", a process per core" if " " in name else ""),

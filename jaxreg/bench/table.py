@@ -62,7 +62,6 @@ def _peers(peers: dict[str, Any]) -> list[str]:
         }
         for name, row in peers["peers"].items()
     ]
-    machine, share = peers["limits"], peers["share_of_limit"]
     absent = [f"- {name}: {why}" for name, why in peers["missing"].items()]
     return [
         "## Next to what a user would take instead",
@@ -71,13 +70,19 @@ def _peers(peers: dict[str, Any]) -> list[str]:
         "16 members go side by side), with the lowest and the highest; ratios are of rounds next to each other. "
         "To prepare: imports, data, compilation and the first epoch beyond an ordinary one.",
         "Not measured:\n\n" + "\n".join(absent) if absent else "",
+        *([_limit(peers["limits"], peers["share_of_limit"])] if "limits" in peers else []),
+    ]
+
+
+def _limit(machine: dict[str, Any], share: dict[str, Any]) -> str:
+    return (
         f"The machine's limit: {_range(machine['matmul'], 0, 1e-9)} GF/s in large products, "
         f"{_range(machine['copy'], 0, 1e-9)} GB/s in copies from memory and "
         f"{_range(machine['cached_copy'], 0, 1e-9)} in copies as large as a member's weights. A step's products at "
         "that rate, one after the other with Adam's seven streams of the weights at that bandwidth, are a limit of "
         f"which jaxreg reaches {_range(share['copy'], 0, 100.0)} % with copies from memory and "
-        f"{_range(share['cached_copy'], 0, 100.0)} % with copies in cache.",
-    ]
+        f"{_range(share['cached_copy'], 0, 100.0)} % with copies in cache."
+    )
 
 
 def _job(job: dict[str, Any]) -> list[str]:
@@ -184,10 +189,10 @@ def _accelerator(result: dict[str, Any]) -> list[str]:
     ]
     return [
         f"## On {result['device']}",
-        *_blocks([result["blocks"]])[1:],
-        f"At block {result['best_block']}: {100 * result['share_of_bandwidth']:.0f} % of the memory roofline (seven "
-        f"streams at {result['bandwidth'] / 1e9:.0f} GB/s), {100 * result['share_of_matmul']:.0f} % of the rate of "
-        f"large products ({result['matmul'] / 1e12:.1f} TF/s).",
+        *_blocks(result["blocks"])[1:],
+        f"The last network at block {result['best_block']}: {100 * result['share_of_bandwidth']:.0f} % of the memory "
+        f"roofline (seven streams at {result['bandwidth'] / 1e9:.0f} GB/s), {100 * result['share_of_matmul']:.0f} % of "
+        f"the rate of large products ({result['matmul'] / 1e12:.1f} TF/s). Products:",
         markdown(rows),
     ]
 
