@@ -53,7 +53,7 @@ TINY_STATE = 16_000  # from there on 15 at most
 # and 2 of 784-128-64-10, 27 and 0.6 of 64-64-32-10 (80 KB). More members are always faster, 128 of the notebook's 1.4
 # times as fast as 32, where there are so many. But a place that nobody is in takes as long as one with a member. The
 # default sweep has 55 members, and 24 on all images: these blocks are the fastest, or nearly, for 27 and for 82.
-GPU_STATE, GPU_BLOCKS = 110_000_000, (64, 32, 16, 8, 4, 2, 1)
+GPU_STATE, GPU_BLOCKS = 110_000_000, (128, 64, 32, 16, 8, 4, 2, 1)
 GPU_LEAST = 8  # of large networks too: eight of 784-1024-1024-10 (22 MB) train 1.24 times as fast as four
 
 
@@ -79,7 +79,9 @@ def block(mesh: Mesh, learner: Learner) -> Block:
         return Block(
             members, f"{members} times {state / MIB:.1f} MiB of weights and moments in {fast // MIB} MiB of VMEM"
         )
-    wanted = max(GPU_LEAST, GPU_STATE // state) if device.platform == "gpu" else OTHER_MOST
+    wanted = OTHER_MOST
+    if device.platform == "gpu":
+        wanted = min(GPU_BLOCKS[0], max(GPU_LEAST, GPU_STATE // state))
     members = next(some for some in GPU_BLOCKS if some <= min(wanted, most))
     if most < wanted:
         return Block(members, f"half of {limit / 2**30:.1f} GiB of memory")

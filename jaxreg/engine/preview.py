@@ -52,7 +52,7 @@ def preview(sweep: Sweep | str | Path, dataset: Dataset | None = None) -> str:
     elif about["platform"] == "tpu":
         lines.append(f"  {duration(seconds)} with compiling, by its compiler's estimate for a v5e: nobody has timed it")
     elif about["platform"] == "gpu":
-        lines.append(f"  {duration(seconds)} with compiling, by what an H100 takes")
+        lines.append(f"  {duration(seconds)} with compiling on an H100; no other GPU was timed")
     else:
         lines.append("  how long is not known for such a device; the bar says so after the first epoch")
     return "\n".join(lines)
