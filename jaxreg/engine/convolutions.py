@@ -1,9 +1,11 @@
 """Convolutions as products of matrices: their patches, side by side, times the kernel.
 
-XLA makes one grouped convolution of the convolutions of several members, each with a kernel of its own, and no device
-is fast at these; in a loop on a CPU, one alone is slow. A product is what devices are made for, its gradients are
-products too, and those of several members are one batch of products. Training two convolutions and a dense layer on a
-core is 4 to 19 times as fast by products, the more features the more.
+XLA makes one grouped convolution of the convolutions of several members, each with a kernel of its own, at which GPUs
+are slow; in a loop on a CPU, one alone is slow. A product is what devices are made for, its gradients are products too,
+and those of several members are one batch of products. Training two convolutions and a dense layer on a core is 4 to 19
+times as fast by products, the more features the more, and a sweep of such networks on an H100 took 15 s in the place of
+99. A TPU v5e would take 2.2 times as many cycles a step, by its compiler's estimate; but that is done with products in
+33 s in the place of 128, which is more than the sweep takes.
 """
 
 from __future__ import annotations
