@@ -16,6 +16,8 @@ from jaxreg.engine.progress import Silent
 from jaxreg.spec.load import read
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
+# Where there is a GPU too: it is one device, and rounds the products of whoever does not ask for float32.
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
 settings.register_profile("untimed", deadline=None)  # no test asserts a time
 settings.load_profile("untimed")
 jaxreg.configure(2)  # two CPU devices on any machine; must come before JAX starts
