@@ -24,7 +24,7 @@ def noted(name: str, called: Callable[..., Any], first: Any, given: Mapping[str,
         given: the others, by name.
     """
     usual = {one.name: one.default for one in signature(called).parameters.values()}
-    told = [f"{key}={_told(one)}" for key, one in given.items() if key not in UNTOLD and one is not usual[key]]
+    told = [f"{key}={_told(one)}" for key, one in given.items() if key not in UNTOLD and one is not usual.get(key)]
     return f"{name}({', '.join([_told(first), *told])})"
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from jaxreg.axes import STRENGTHS
 from jaxreg.data.dataset import Signature
 from jaxreg.errors import UserError
+from jaxreg.formatting import listing
 from jaxreg.source import networks_of, with_network
 from jaxreg.spec.rules import OptimizerRule
 from jaxreg.spec.settings import Settings
@@ -31,14 +33,31 @@ def with_own(
         devices: how many to use, which JAX must know before it starts.
 
     Raises:
-        UserError: there is no such thing, it can't be traced, or is another than before.
+        UserError: there is no such thing, it can't be traced, or is another than before; or a penalty acts on nothing.
     """
     about: dict[str, Any] = {}
     if network is not None or networks_of(sweep):
         sweep, about["networks"] = with_network(sweep, data, network, penalised, devices)
+        _check_penalties(sweep)
     if optimizer is not None or not sweep.recipe.optimizer.ours:
         sweep, about["optimizer"] = _with_optimizer(sweep, data, optimizer, devices)
     return sweep, about
+
+
+def _check_penalties(sweep: Sweep) -> None:
+    """A strength that acts on no parameter would be judged to be of no use."""
+    from jaxreg.engine.own_networks import known
+
+    for cell in sweep.cells:
+        settings = cell.settings
+        if settings.network is None or (own := known(settings.network)).penalised_paths:
+            continue
+        acting = [name for name in STRENGTHS if name != "learning_rate" and getattr(settings, name, False)]
+        if acting := [*acting, *(["max_norm"] if settings.max_norm else [])]:
+            raise UserError(
+                f"{listing(acting)}: no parameter of network {own} is penalised; by default every kernel but the last "
+                "is. Say which from Python, as in penalised=lambda path: True, or leave that out of the sweep."
+            )
 
 
 def _with_optimizer(sweep: Sweep, data: Signature, optimizer: Any, devices: int | None) -> tuple[Sweep, dict[str, Any]]:

@@ -58,6 +58,7 @@ def run(
     difference: float = 0.0,
     budget: float = math.inf,
     report: bool = True,
+    **settings: Any,
 ) -> Run:
     """Trains what a sweep asks for and writes its report.
 
@@ -97,6 +98,8 @@ def run(
         difference: with `settle`, the smallest gain that is worth a run: nats, a share of the labels, a squared error.
         budget: with `settle`, seconds from now after which no further round begins.
         report: write report.md, report.html and the figures too, and not only the tables.
+        settings: any other key of a sweep file's top or recipe, and lists of values of axes, over what a grid or file
+            says: ``epochs=30, splits=5, l2=[0, 1e-3]``.
 
     Returns:
         The folder with its tables, report and figures.
@@ -106,11 +109,12 @@ def run(
         Interrupted: stopped by Ctrl-C; what was finished is on disk.
         Failure: disk, memory or devices failed; what was finished is on disk.
     """
-    given = {name: value for name, value in locals().items() if name != "sweep"}  # before there are others
+    given = {name: value for name, value in locals().items() if name not in ("sweep", "settings")}  # before others
     check_purpose(purpose)
     typed = command is not None
-    command = command or noted("jaxreg.run", run, sweep, given)
+    command = command or noted("jaxreg.run", run, sweep, given | settings)
     reading = {"label": label, "task": task, "group": group, "drop": drop, "holdout": holdout, "design": design}
+    reading |= settings
     if not isinstance(sweep, Sweep):
         if isinstance(network, Mapping):
             network = {str(name): one for name, one in network.items()}

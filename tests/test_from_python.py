@@ -31,6 +31,9 @@ def command(out: Path) -> str:
     ("typed", "given"),
     [
         ("--drop who --design folds", {"drop": ["who"], "design": "folds"}),
+        ("--drop who --design parts --splits 2 --epochs 2 --l2 0,0.01 --learning-rate 0.01", {
+            "drop": ["who"], "design": "parts", "splits": 2, "epochs": 2, "l2": [0, 0.01], "learning_rate": [0.01],
+        }),
         ("--drop who --design holdout --group ward", {"drop": ["who"], "design": "holdout", "group": "ward"}),
         ("--label who --task regression --drop outcome,dose --holdout 0.4 --design parts", {
             "label": "who", "task": "regression", "drop": ("outcome", "dose"), "holdout": 0.4, "design": "parts",
@@ -56,8 +59,12 @@ def test_keywords_are_the_flags(
     names, numbers = zip(*(made(tmp_path / place) for place in ("typed", "given")), strict=True)
     assert names[0] == names[1] and len(names[0]) >= len(run.members)
     assert numbers[0] == numbers[1]
-    same = {**given, "drop": list(given["drop"])}
-    assert {key: value for key, value in asked(tmp_path / "given").items() if key in same} == same
+    sweep = asked(tmp_path / "given")
+    kept = {**sweep["recipe"], **sweep, "l2": sweep["axes"]["l2"]}
+    expected = {**given, "drop": list(given["drop"])}
+    if "learning_rate" in given:  # one value of an axis outside the grid is of the recipe
+        (expected["learning_rate"],) = given["learning_rate"]
+    assert {key: kept[key] for key in expected} == expected
     assert {**asked(tmp_path / "typed"), "data": None, "name": "dataframe-small"} == asked(tmp_path / "given")
     assert command(tmp_path / "given").startswith(
         f"jaxreg.run('{tmp_path}/small.toml', data=<DataFrame 240 × 6>, label="

@@ -80,12 +80,14 @@ def test_our_own_mlp_as_a_module_of_others_comes_out_bit_for_bit(dataset: Datase
     [
         (Linen(), ["Conv_0/kernel"]),
         (Nnx, ["first/kernel"]),
-        ((pair_init, pair_apply), []),
+        ((pair_init, pair_apply), ["w"]),
     ],
     ids=["Linen", "NNX", "pair"],
 )
 def test_they_train_and_go_on(network: Any, penalised: list[str], dataset: Dataset, tmp_path: Path) -> None:
-    run = jaxreg.run(sweep(), network=network, dataset=dataset, out=tmp_path / "run")
+    how = {"network": network, "dataset": dataset, "out": tmp_path / "run"}
+    how |= {"penalised": lambda path: path == "w"} if penalised == ["w"] else {}  # a layer that is the last one
+    run = jaxreg.run(sweep(), **how)
     results, about = read(run.folder, for_report=True), json.loads((run.folder / "run.json").read_text())
     assert len(results.members) == 4 and results.members["diverged_at"].isna().all()
     assert [one["penalised"] for one in about["networks"]] == [penalised]
@@ -93,10 +95,20 @@ def test_they_train_and_go_on(network: Any, penalised: list[str], dataset: Datas
     history = results.history.groupby("epoch")["train_cross_entropy"].mean()
     assert history.loc[2] < history.loc[1]
     losses = results.members.groupby("cell", sort=False)["penalty"].mean()
-    assert (losses["l2=0.01"] > 0) == bool(penalised)
+    assert losses["l2=0.01"] > 0
     before = {path.name: path.read_bytes() for path in (run.folder / "members").iterdir()}
-    jaxreg.run(sweep(), network=network, dataset=dataset, out=run.folder)
+    jaxreg.run(sweep(), **how)
     assert {path.name: path.read_bytes() for path in (run.folder / "members").iterdir()} == before
+
+
+def test_a_penalty_that_acts_on_nothing_is_refused(dataset: Dataset, tmp_path: Path) -> None:
+    pair = pair_init, pair_apply
+    norms = jaxreg.load(flags={"grid": "max_norm", "max_norm": ["off", 2.0], "splits": 2, "epochs": 1})
+    for swept, named in ((sweep(), "l2: "), (norms, "max_norm: ")):
+        with pytest.raises(UserError, match=rf"{named}no parameter of network \w+ is penalised.*penalised=lambda"):
+            jaxreg.run(swept, network=pair, dataset=dataset, out=tmp_path / "run")
+    rates = jaxreg.load(flags={"grid": "learning_rate", "learning_rate": [1e-3, 1e-2], "splits": 2, "epochs": 1})
+    assert len(jaxreg.run(rates, network=pair, dataset=dataset, out=tmp_path / "run", report=False).members) == 4
 
 
 def test_a_strength_and_a_rate_compile_nothing(dataset: Dataset, tmp_path: Path) -> None:

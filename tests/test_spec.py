@@ -295,3 +295,10 @@ def test_files_that_cannot_be_read(tmp_path):
 def test_shortest_reads_back_and_is_not_longer_than_repr(number):
     assert float(shortest(number)) == number
     assert len(shortest(number)) <= len(repr(number))
+
+
+def test_a_table_without_a_grid_is_asked_the_question_of_the_first_command():
+    named = load(flags={"data": "theirs.csv"})
+    assert named == load(flags={"data": "theirs.csv", "grid": "l1,l2"}) and named.name == "theirs-l1-l2"
+    with pytest.raises(UserError, match="nothing to train"):
+        load(flags={"data": "theirs.csv", "l1": [1e-5]})  # of which it is not said whether it is to be swept

@@ -35,6 +35,7 @@ from jaxreg.spec.sweep import Cell, Run, Sweep, SweepFile, spelled_path
 from jaxreg.spec.sweep_file import tables_of
 from jaxreg.spec.typed import axes_named, with_values_of_grid
 
+USUAL_GRID = "l1,l2"
 SHARED = ("network", "widths", "batch_norm", "biases")  # by a run with the one that it starts from
 
 __all__ = ["Cell", "EarlyStopping", "Settings", "Sweep", "load", "read"]
@@ -66,6 +67,8 @@ def load(
         return inside if file is None else f"{file} {inside}" if path else str(file)
 
     tables = tables_of(Path(file)) if file is not None else {}
+    if file is None and flags and "data" in flags and not {"grid", *AXES} & {*flags}:
+        flags = {"grid": USUAL_GRID, **flags}  # whoever names a table alone has the question of the first command
     asked = {**tables, **(flags or {})}
     if asked.get("design") == "holdout":
         tables = {"splits": 1, "seeds": USUAL_REPEATS, **tables}
