@@ -61,7 +61,7 @@ def parted(
             f"not seen it, {why}"
         )
     elif tested is None:
-        scores = held_out(targets.strata, how.holdout, how.seed, groups)
+        scores = held_out(targets.strata, how.holdout, how.seed, groups, targets.classes)
         rows = np.setdiff1d(np.arange(len(targets.values)), scores), scores
         drawn = f", whole groups of {how.group}" if groups is not None else " by class" if targets.classes else ""
         instead = f", and no cross-validation, {why}" if why else ""
