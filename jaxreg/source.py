@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from jaxreg import sweep_notes
 from jaxreg.axes import AXES, OURS
 from jaxreg.data.dataset import Dataset, Reading, Signature
 from jaxreg.data.load import load as load_data
@@ -15,6 +16,7 @@ from jaxreg.spec.design import LEAST_FOLDS
 from jaxreg.spec.load import load
 from jaxreg.spec.settings import Settings
 from jaxreg.spec.sweep import Sweep
+from jaxreg.spec.sweep_file import tables_of
 
 STEPS = 600
 """Of Adam at 1e-3, at least: with fewer, small tables are left unfitted, and every penalty looks useless."""
@@ -57,6 +59,8 @@ def sweep_and_data(
         dataset: read already.
         progress: told how far a table is read.
         test: beside `data`, arrays or a DataFrame that score.
+
+    What of the design and the recipe nobody has typed is in the notes of the data.
     """
     made = load(file, flags, mark, by_size=True)
     if data is not None:
@@ -70,9 +74,13 @@ def sweep_and_data(
         raise UserError(f'{mark}design: "folds" takes a table or arrays without a test part: give {mark}data.')
     if dataset is None:
         return made.model_copy(update={"design": made.design or "parts"}), None
-    sweep = load(file, flags, mark, suited_to(dataset, made.splits, made.axes))
+    suited = suited_to(dataset, made.splits, made.axes)
+    sweep = load(file, flags, mark, suited)
     check_design(sweep, dataset)
-    return sweep, dataset
+    given = {*flags, *({} if file is None else tables_of(Path(file)).get("recipe", {}))}
+    by_size = {*suited.get("recipe", {})} - given
+    more = sweep_notes.design(sweep, dataset, made.design is not None), sweep_notes.recipe(sweep, by_size, mark)
+    return sweep, dataset._replace(notes=(*dataset.notes, *filter(None, more)))
 
 
 def check_design(sweep: Sweep, dataset: Dataset) -> None:

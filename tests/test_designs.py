@@ -106,7 +106,7 @@ def test_few_pictures_are_cross_validated_and_flat_bytes_are_a_table():
     _, as_numbers = sweep_and_data(None, {"grid": "l2"}, data=(flat.astype(float), y))
     assert as_bytes is not None and as_numbers is not None and asked.folded
     np.testing.assert_array_equal(as_bytes.train.inputs, as_numbers.train.inputs)
-    assert abs(as_bytes.train.inputs.mean()) < 1e-5 and "by the rows that a network" in as_bytes.notes[-1]
+    assert abs(as_bytes.train.inputs.mean()) < 1e-5 and "by the rows that a network" in "".join(as_bytes.notes)
 
 
 def test_of_few_groups_each_is_a_fold():
@@ -122,3 +122,55 @@ def test_of_few_groups_each_is_a_fold():
     assert sweep_and_data(None, parts, data=table)[0].splits == 2
     with pytest.raises(UserError, match="5 splits take as many groups, and there are 2. Type --splits 2, or --design"):
         sweep_and_data(None, {**parts, "splits": 5}, data=table)
+
+
+def notes_of(table: object, **flags: object) -> str:
+    found = sweep_and_data(None, {"grid": "l2", **flags}, "--", data=table)[1]
+    assert found is not None
+    return "; ".join(found.notes)
+
+
+def test_the_notes_name_the_design_and_why():
+    """By size, for want of a class's rows, or as asked: exactly one of the designs is named."""
+    random = np.random.default_rng(0)
+    few, many = ((random.standard_normal((rows, 2)), np.arange(rows) % 2) for rows in (FEW - 1, FEW))
+    rare = few[0], np.where(np.arange(FEW - 1) < 2, 2, few[1])
+    for data, flags, said in (
+        (few, {}, "have not seen it|since fewer than 1,000 rows are few"),
+        (many, {}, "no cross-validation, since 1,000 rows or more|design: parts, 5 disjoint ones of the 750 "),
+        (rare, {}, 'no cross-validation, since class "2" has 2 rows|design: holdout, '),
+        (many, {"design": "folds"}, "cross-validation, each of 1,000 rows|as asked for"),
+        (few, {"design": "parts"}, "design: parts, 5 disjoint ones of the 749 training rows, as asked for"),
+        (few, {"splits": 2}, "design: parts, 2 disjoint ones of the 749 training rows, as asked for"),
+        (few, {"design": "holdout"}, "design: holdout, all 749 training rows, as asked for"),
+        ((*many, *few), {}, "999 rows of a test table score|design: parts, 5 disjoint ones of the 1,000 training rows"),
+    ):  # fmt: skip
+        notes = notes_of(data, **flags)
+        assert all(part in notes for part in said.split("|")), notes
+        assert ("as asked for" in notes) is bool(flags)
+        assert ("design: " in notes) is not ("table: cross-validation, " in notes)
+
+
+@pytest.mark.parametrize("flags", [{"design": "folds"}, {"design": "parts"}, {"design": "holdout"}])
+def test_the_notes_say_that_groups_stay_together(flags):
+    rows = np.arange(120)
+    table = pd.DataFrame({"x": np.sin(rows), "y": np.where(rows % 2, "a", "b"), "who": rows // 6})
+    said = "rows with the same who stay together in every split and fold: 20 groups"
+    assert said in notes_of(table, label="y", group="who", **flags)
+    assert "together" not in notes_of(table, label="y", **flags)
+
+
+def test_the_notes_say_what_of_the_recipe_the_size_chose(tmp_path):
+    x, y = np.random.default_rng(0).standard_normal((300, 2)), np.arange(300) % 2
+    both = notes_of((x, y))
+    assert "chosen by the number of rows: hidden layers of 32 units and 40 epochs" in both
+    assert "--hidden and --epochs change it" in both
+    assert "rows: 40 epochs; --epochs changes it" in notes_of((x, y), hidden=[32])
+    assert "chosen" not in notes_of((x, y), hidden=[32], epochs=40)
+    file = tmp_path / "own.toml"
+    file.write_text('grid = "l2"\n[recipe]\nepochs = 3\n')
+    asked, data = sweep_and_data(file, {}, "--", data=(x, y))
+    assert data is not None and asked.recipe.epochs == 3
+    assert [note for note in data.notes if "chosen" in note] == [
+        "chosen by the number of rows: hidden layers of 32 units; --hidden changes it"
+    ]

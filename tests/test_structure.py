@@ -21,7 +21,7 @@ LAYERS = (
     {"interrupts"},
     {"errors", "formatting", "files", "reading", "axes", "measures", "circumstances"},
     {"flags", "spec", "data", "statistics"},
-    {"store", "completion", "decomposition"},
+    {"store", "completion", "decomposition", "sweep_notes"},
     {"engine", "report", "coverage"},
     {"source", "saved", "noted"},
     {"own", "run_data"},

@@ -124,13 +124,13 @@ def broken(change: Any) -> pd.DataFrame:
             "180 different texts.*--drop name",
         ),
         (lambda f: f.__setitem__("outcome", "a" + f.age.astype(str)), {"task": "regression"}, "takes numbers"),
-        (lambda f: f.__setitem__("outcome", "well"), {}, "column outcome has 1 classes, expected 2"),
+        (lambda f: f.__setitem__("outcome", "well"), {}, 'column outcome is "well" in all rows, and 2'),
         (lambda f: f.loc.__setitem__((3, "outcome"), None), {}, "the label, lacks 1 value of 240"),
         (lambda f: f.loc.__setitem__((3, "who"), None), {"group": "who"}, "column who lacks a value"),
         (lambda f: None, {"drop": ("wards",)}, "patients has no column .wards.; its columns are age, dose"),
         (lambda f: None, {"group": "wards"}, "patients has no column .wards..*Did you mean .ward.?"),
         (lambda f: None, {"drop": ("age", "dose", "ward", "smokes", "who")}, "nothing to learn from"),
-        (lambda f: f.loc.__setitem__((3, "outcome"), "dead"), {}, "has too few rows"),
+        (lambda f: f.loc.__setitem__((3, "outcome"), "dead"), {}, 'class "dead" has too few rows'),
         (
             lambda f: f.loc.__setitem__((3, "outcome"), "dead"),
             {"folds": True},
@@ -159,7 +159,7 @@ def test_the_label_is_said_or_called_like_one() -> None:
 
 def test_the_test_table_fits_or_is_refused() -> None:
     frame = table()
-    with pytest.raises(UserError, match="the test table has no column .ward."):
+    with pytest.raises(UserError, match="patients: the test table has no column .ward., .*--drop ward"):
         made(frame.iloc[:200], frame.iloc[200:].drop(columns="ward"))
     other = frame.iloc[200:].copy()
     other.iloc[0, other.columns.get_loc("outcome")] = "dead"

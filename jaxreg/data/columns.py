@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from shlex import quote
 
@@ -15,6 +16,8 @@ from jaxreg.formatting import count, listing
 
 MOST_CATEGORIES = 100  # of a column of texts; more are names or numbers of rows
 ID = ("id", "index", "unnamed: 0", "row", "rowid")  # columns that number the rows, in capitals too
+
+TIME = re.compile("year|date|time|month|week|day", re.IGNORECASE)  # in the name of a column
 
 
 def lacking(values: pd.Series) -> str:
@@ -42,7 +45,8 @@ def encoded(
         said = "; ".join(f"{c} lacks {lacking(values)}" for c, values in [*empty.items()][:5])
         raise UserError(
             f"{name}: {count(len(empty), 'column')} with missing values: {said}.\n"
-            f"  Fill them in, as in table.fillna(table.median()), or leave them out: --drop {quote(','.join(empty))}"
+            f"  Fill them in, {_filled(empty)}; leave the rows out, table.dropna(); or leave the columns out: "
+            f"--drop {quote(','.join(empty))}"
         )
     texts = [feature for feature in features if not types.is_numeric_dtype(parts[0][feature])]
     encoding = Encoding(tuple((_texts if c in texts else _numbers)(parts, c, name) for c in features))
@@ -57,6 +61,38 @@ def encoded(
     if texts:
         notes.append(f"{listing(texts)} one-hot, by the values in {first}: {made[0].shape[1]} features in all{seen}")
     return made, encoding, notes
+
+
+def _filled(empty: dict[str, pd.Series]) -> str:
+    """What to type for a table in which these columns lack nothing."""
+    numbers = [c for c, values in empty.items() if types.is_numeric_dtype(values)]
+    closed = [c for c, values in empty.items() if isinstance(values.dtype, pd.CategoricalDtype)]  # take no new kind
+    steps = [
+        f".astype({dict.fromkeys(closed, 'object')})" if closed else "",
+        ".fillna(table.median(numeric_only=True))" if numbers else "",
+        '.fillna("none")' if len(numbers) < len(empty) else "",
+    ]
+    return f"table{''.join(steps)}"
+
+
+def in_order(table: pd.DataFrame, features: Sequence[str]) -> list[str]:
+    """A note where columns of numbers that may be times rise or fall from row to row: a guess, which refuses nothing.
+
+    Those may be times of which few values repeat, and those that are called so.
+    """
+    found = []
+    for feature in features:
+        values = table[feature]
+        if not types.is_numeric_dtype(values) or not (values.is_monotonic_increasing or values.is_monotonic_decreasing):
+            continue
+        if values.nunique() >= max(2, 0 if TIME.search(feature) else len(table) / 2):
+            found.append(feature)
+    if not found:
+        return []
+    return [
+        f"rows are in the order of {listing(found)}: if that is a time, rows that score may be earlier than those that "
+        "were learned from; cut the table by it, and give the later rows as --test"
+    ]
 
 
 def _numbers(parts: tuple[Rows, Rows], feature: str, name: str) -> Column:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -46,8 +47,9 @@ def load(
     path = Path(data)
     if path.suffix == ".npz":
         return _arrays(path, how)
-    from jaxreg.data import table, table_files  # pandas
+    from jaxreg.data import foreign_files, table, table_files  # pandas
 
+    foreign_files.refuse(path)
     if not path.name.endswith(table_files.SUFFIXES):
         if test is not None:
             raise UserError(
@@ -67,6 +69,20 @@ def signature(data: str | None, test: str | None, how: Reading = AS_IT_SAYS) -> 
     return fashion.SIGNATURE if data is None and test is None else load(data, test, how=how).signature
 
 
+def _numbers_or_texts(found: Any, name: str, path: Path) -> np.ndarray:
+    """One array of an .npz file, where it has numbers or texts."""
+    try:
+        return found[name]
+    except ValueError as error:
+        if "Object arrays" not in str(error):
+            raise
+        kind = "str" if name.startswith("y") else "float"
+        raise UserError(
+            f"{path}: array {name} is of Python objects, as pandas keeps texts; expected numbers or texts of NumPy. "
+            f"Save it as {name}.astype({kind})."
+        ) from None
+
+
 def _arrays(path: Path, how: Reading) -> Dataset:
     from jaxreg.data import in_memory
 
@@ -77,7 +93,7 @@ def _arrays(path: Path, how: Reading) -> Dataset:
                 raise UserError(
                     f"{path} has the arrays {', '.join(found.files)}; expected {' or '.join(map(str, NPZ))}."
                 )
-            arrays = tuple(found[name] for name in names if name in found.files)
+            arrays = tuple(_numbers_or_texts(found, name, path) for name in names if name in found.files)
     except (OSError, ValueError, EOFError) as error:
         said = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise UserError(f"{path} can't be read as .npz: {said}.") from None

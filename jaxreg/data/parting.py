@@ -52,27 +52,31 @@ def parted(
         UserError: targets of the two do not fit each other, or a class has too few rows.
     """
     rows, notes, part, examples = None, [targets.note], *words
-    folded = tested is None and _folded(targets, how, name)
+    folded, why = (False, "") if tested is not None else _folded(targets, how, name, examples)
     if folded:
         everything = np.arange(len(targets.values))
         rows, wanted = (everything, everything), [targets.values] * 2
-        why = f", since fewer than {FEW:,} {examples} are few for disjoint parts" if how.folds is None else ""
         notes.append(
             f"no test {part}: cross-validation, each of {len(everything):,} {examples} is scored by networks that have "
-            f"not seen it{why}"
+            f"not seen it, {why}"
         )
     elif tested is None:
-        scores = held_out(targets.strata, how.holdout, how.seed, groups)
+        scores = held_out(targets.strata, how.holdout, how.seed, groups, targets.classes)
         rows = np.setdiff1d(np.arange(len(targets.values)), scores), scores
         drawn = f", whole groups of {how.group}" if groups is not None else " by class" if targets.classes else ""
+        instead = f", and no cross-validation, {why}" if why else ""
         notes.append(
             f"no test {part}: {len(scores):,} of {len(targets.values):,} {examples} score, drawn at random{drawn}"
+            f"{instead}"
         )
         wanted = [targets.values[own] for own in rows]
-    elif targets.classes:
-        wanted = [targets.values, numbered(tested[names[0]], targets.classes, names[0])]
     else:
-        wanted = [targets.values, targets_of(tested, "regression", "the test table").values]
+        notes.append(f"{len(tested):,} {examples} of a test {part} score")
+        own = numbered(tested[names[0]], targets.classes, names[0]) if targets.classes else None
+        wanted = [targets.values, targets_of(tested, "regression", "the test table").values if own is None else own]
+    if groups is not None:
+        together = count(np.unique(groups).size, "group")
+        notes.append(f"{examples} with the same {how.group} stay together in every split and fold: {together}")
     if not targets.classes:
         return Parted(folded, rows, *quantities(wanted[0], wanted[1], names), tuple(notes))
     if len(missing := np.setdiff1d(np.arange(len(targets.classes)), wanted[0])):
@@ -80,17 +84,20 @@ def parted(
     return Parted(folded, rows, wanted, None, tuple(notes))
 
 
-def _folded(targets: Targets, how: Reading, name: str) -> bool:
-    """Whether all rows score: as asked, or else where there are few of them and enough of each class."""
+def _folded(targets: Targets, how: Reading, name: str, examples: str) -> tuple[bool, str]:
+    """Whether all rows score, as asked, or else where there are few of them and enough of each class; and why."""
     if how.folds is False:
-        return False
+        return False, ""
+    if how.folds is None and len(targets.values) >= FEW:
+        return False, f"since {FEW:,} {examples} or more are enough for disjoint parts"
     rarest = int(np.bincount(targets.strata).argmin())
     there = int((targets.strata == rarest).sum())
+    if there >= LEAST_OF_CLASS:
+        why = f"since fewer than {FEW:,} {examples} are few for disjoint parts" if how.folds is None else "as asked for"
+        return True, why
+    few = f"{f'class {brief(targets.classes[rarest])} has' if targets.classes else 'there is'} {count(there, 'row')}"
     if how.folds is None:
-        return len(targets.values) < FEW and there >= LEAST_OF_CLASS
-    if there < LEAST_OF_CLASS:
-        raise UserError(
-            f"{name}: class {brief(targets.classes[rarest])} has {count(there, 'row')}, and cross-validation needs "
-            f"{LEAST_OF_CLASS} of each. Leave it out, or type --design parts."
-        )
-    return True
+        return False, f"since {few}"
+    raise UserError(
+        f"{name}: {few}, and cross-validation needs {LEAST_OF_CLASS} of each. Leave it out, or type --design parts."
+    )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Int64, Integer
 
 from jaxreg.errors import UserError
+from jaxreg.formatting import brief
 
 
 def split_rows(
@@ -124,8 +127,11 @@ def held_out(
     share: float,
     seed: int,
     groups: Integer[np.ndarray, " example"] | None = None,
+    names: Sequence[str] = (),
 ) -> Int64[np.ndarray, " row"]:
     """Rows that score and are not trained on: this share of each class, or whole groups with about that of all rows.
+
+    `names` are what messages call the classes, in the place of their numbers.
 
     Raises:
         UserError: a class would have no row on one of the two sides.
@@ -147,9 +153,12 @@ def held_out(
     classes = np.unique(labels)
     for side in (rows, np.setdiff1d(np.arange(labels.size), rows)):
         if (lost := np.setdiff1d(classes, labels[side])).size:
+            called = brief(names[lost[0]]) if len(names) else f"number {lost[0]}"
+            if len(classes) == 1:
+                raise UserError("the rows are too few, or all of one group: none are left to score. Give a test table.")
             raise UserError(
-                f"class number {lost[0]} has too few rows, or groups, to be both trained on and scored. Leave it out, "
-                "or give a test table."
+                f"class {called} has too few rows, or groups, to be both trained on and scored. Leave it out, or give "
+                "a test table."
             )
     return rows
 

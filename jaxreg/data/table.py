@@ -7,9 +7,11 @@ guessed in silence: `Dataset.notes` says what was done.
 
 from __future__ import annotations
 
+from shlex import quote
+
 import pandas as pd
 
-from jaxreg.data.columns import encoded
+from jaxreg.data.columns import encoded, in_order
 from jaxreg.data.dataset import Dataset, Part, Reading, digest
 from jaxreg.data.encoding import Rows
 from jaxreg.data.parting import parted
@@ -40,7 +42,12 @@ def dataset(train: pd.DataFrame, test: pd.DataFrame | None, how: Reading, name: 
     if not features:
         raise UserError(f"{name} has no column besides the label, and nothing to learn from.")
     if test is not None and (absent := [c for c in (*labels, *features) if c not in test]):
-        raise UserError(f"the test table has no column {brief(absent[0])}, which {name} has.")
+        out = (
+            f", or leave it out: --drop {quote(absent[0])}" if absent[0] in features else ": without it nothing scores"
+        )
+        raise UserError(
+            f"{name}: the test table has no column {brief(absent[0])}, which the table to train on has. Add it{out}"
+        )
     found = parted(targets, labels, None if test is None else test[labels], how, name, groups)
     if found.rows is not None:
         parts = Rows(train, found.rows[0]), Rows(train, found.rows[1])
@@ -50,6 +57,8 @@ def dataset(train: pd.DataFrame, test: pd.DataFrame | None, how: Reading, name: 
         parts = Rows(train), Rows(test)
     arrays, encoding, more = encoded(parts, features, name, found.folded)
     made = [Part(x, y) for x, y in zip(arrays, found.targets, strict=True)]
+    if test is None:
+        more += in_order(train, features)
     words = ("rows", "features", (*found.notes, *more), found.quantities, found.folded, encoding, targets.labels)
     return Dataset(name, made[0], made[1], targets.classes, None, digest(*made), groups, *words)
 

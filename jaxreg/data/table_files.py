@@ -19,6 +19,7 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 import pandas as pd
 
+from jaxreg.data import foreign_files
 from jaxreg.errors import UserError
 from jaxreg.formatting import printable
 
@@ -39,9 +40,12 @@ def read(path: Path, watch: Watch | None = None) -> pd.DataFrame:
             watch(f"reading {path}", min(share, 1.0))
 
     parquet = path.name.endswith((".parquet", ".pq"))
+    foreign_files.refuse(path)
     try:
         far(0.0)
         found = None
+        if path.is_file() and not parquet:
+            foreign_files.refuse_other_separators(path, _sample(path))
         if path.is_file() and path.stat().st_size > LARGE:
             found = _parquet(path, far) if parquet else _csv(path, far)
         if found is None:
@@ -60,8 +64,7 @@ def read(path: Path, watch: Watch | None = None) -> pd.DataFrame:
 def _csv(path: Path, far: Callable[[float], None]) -> pd.DataFrame | None:
     """In pieces; None where the rows have names, which is left to one reading."""
     size, packed = path.stat().st_size, path.name.endswith(".gz")
-    with (gzip.open if packed else open)(path, "rb") as start:  # type: ignore[operator]
-        sample = cast(BinaryIO, start).read(SAMPLE)
+    sample = _sample(path)
     head, first = _fields(sample)
     if first > head:
         return None
@@ -80,6 +83,12 @@ def _csv(path: Path, far: Callable[[float], None]) -> pd.DataFrame | None:
     made = {name: column.whole for name, column in columns.items() if not column.mixed}
     made |= {name: whole.iloc[:, again.index(place)] for place, name in enumerate(columns) if place in again}
     return pd.DataFrame({name: made[name] for name in columns}, copy=False)
+
+
+def _sample(path: Path) -> bytes:
+    """The beginning of a CSV file, unpacked."""
+    with (gzip.open if path.name.endswith(".gz") else open)(path, "rb") as start:  # type: ignore[operator]
+        return cast(BinaryIO, start).read(SAMPLE)
 
 
 def _fields(sample: bytes) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from shlex import quote
 from typing import NamedTuple
 
 import numpy as np
@@ -48,11 +49,14 @@ def targets_of(columns: pd.DataFrame, task: str | None, name: str) -> Targets:
     for label in labels:
         if columns[label].isna().any():
             missing = lacking(columns[label])
-            raise UserError(f"{name}: column {label}, the label, lacks {missing}. Leave these rows out.")
+            raise UserError(
+                f"{name}: column {label}, the label, lacks {missing}. Leave these rows out, "
+                f"table.dropna(subset={[label]}){_filled(columns[label], label, task)}"
+            )
     looks = TASKS[len(labels) > 1 or _quantity(columns[labels[0]])]
     if (task or looks) == "regression":
         other = "; --task classification, if its values are classes" if task is None and len(labels) == 1 else ""
-        values = np.column_stack([_numbers(columns[label], label, name) for label in labels])
+        values = np.column_stack([_numbers(columns[label], label, name, len(labels) > 1) for label in labels])
         kind = "a quantity" if len(labels) == 1 else "quantities"
         return Targets(values, (), f"label: {listing(labels)}, {kind}{other}")
     if len(labels) > 1:
@@ -63,18 +67,29 @@ def targets_of(columns: pd.DataFrame, task: str | None, name: str) -> Targets:
     return Targets(values, classes, f"label: column {labels[0]}, {len(classes)} classes{other}", known)
 
 
+def _filled(values: pd.Series, label: str, task: str | None) -> str:
+    """What to type where rows that lack it may be a class of their own."""
+    known = values.dropna()
+    if (task or TASKS[_quantity(known)]) == "regression":
+        return ", or predict another column: --label COLUMN"
+    own = int(min(known, default=0)) - 1 if types.is_numeric_dtype(values) else "unknown"
+    return f", or make them a class of their own, table.fillna({dict([(label, own)])})"
+
+
 def _quantity(values: pd.Series) -> bool:
     if not types.is_numeric_dtype(values) or types.is_bool_dtype(values):
         return False
     return values.nunique() > MOST_WHOLE or not bool((values % 1 == 0).all())
 
 
-def _numbers(values: pd.Series, label: str, name: str) -> np.ndarray:
+def _numbers(values: pd.Series, label: str, name: str, several: bool) -> np.ndarray:
     try:
         found = values.to_numpy(np.float64)
     except (TypeError, ValueError):
+        why = "several columns are predicted as quantities" if several else "regression takes numbers"
+        instead = f"Leave it out, or predict it alone: --label {quote(label)}" if several else "Leave --task out."
         raise UserError(
-            f"{name}: column {label} has {brief(str(values.iloc[0]))}, and regression takes numbers. Leave --task out."
+            f"{name}: {why}, and column {label} has texts, as {brief(str(values.iloc[0]))}. {instead}"
         ) from None
     if not (np.abs(found) < LARGEST).all():
         raise UserError(f"{name}: column {label} has numbers of {LARGEST:g} or more. Give it in a larger unit.")
@@ -96,6 +111,8 @@ def classes_of(values: pd.Series, label: str, name: str) -> tuple[np.ndarray, tu
     if types.is_numeric_dtype(values) and not types.is_bool_dtype(values) and bool((values % 1 == 0).all()):
         values = values.astype(np.int64)
     known = sorted(values.unique())
+    if len(known) == 1:
+        raise UserError(f"{name}: column {label} is {brief(str(known[0]))} in all rows, and 2 classes are the fewest.")
     if not 2 <= len(known) <= MOST_CLASSES:
         raise UserError(f"{name}: column {label} has {len(known)} classes, expected 2 to {MOST_CLASSES}.")
     names = tuple(str(value) for value in known)

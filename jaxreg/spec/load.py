@@ -85,7 +85,8 @@ def load(
         kept = axes_named(flags["grid"])
         tables["axes"] = {axis: v for axis, v in tables.get("axes", {}).items() if axis in kept}
     design = flags.get("design", tables.get("design"))
-    if file is None and "grid" in flags and flags.get("splits") != 1 and design not in ("folds", "holdout"):
+    splits = flags.get("splits", tables.get("splits"))
+    if file is None and "grid" in flags and splits != 1 and design not in ("folds", "holdout"):
         flags.setdefault("second_stage", USUAL_SEEDS)
     usual_name = Path(file).stem if file is not None else flags.get("grid", "sweep")
     if file is None and isinstance(flags.get("data"), str):

@@ -58,6 +58,8 @@ def _array(content: bytes) -> np.ndarray:
             shape, by_columns, kind = _header(file)
     except NO_HEADER as error:
         raise ValueError(f"an array's header: {str(error).splitlines()[0][:100] if str(error) else error!r}") from None
+    if kind.hasobject:
+        raise ValueError("an array is of Python objects, as pandas keeps texts. Save it as texts: array.astype(str)")
     size = math.prod(shape) * kind.itemsize
     if kind.kind not in KINDS or min(shape, default=0) < 0 or size != len(content) - file.tell():
         raise ValueError(f"an array that is none: of {str(kind)[:30]}, {len(content) - file.tell()} bytes of {size}")
