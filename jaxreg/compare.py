@@ -67,8 +67,8 @@ def compare(
         axis: an axis of `jaxreg.axes` on which the cells are numbers, such as "l2": figures are lines along it then.
         classes: names of the classes in the order of the predictions; by default the sorted targets.
         kind: "probabilities", "log_probabilities", "votes" or "quantities". By default quantities where targets have
-            fractions or are several an example; votes where predictions are [model, example] whole numbers or names;
-            else logarithms where nothing is above 0.
+            fractions, are several an example, or are numbers of more than 50 values, as predictions [model, example]
+            then are; votes where these are whole numbers or names; else logarithms where nothing is above 0.
         purpose: what counts, as of `jaxreg.run`.
         name: of the study, on the page.
         out: the folder to write; ``reports/<name>`` by default. A report on other predictions is not replaced.

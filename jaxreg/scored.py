@@ -38,8 +38,13 @@ def scored(
     Raises:
         UserError: predictions are not of the kind, or do not fit targets or models.
     """
-    if kind == "quantities" or (kind is None and are_quantities(targets)):
-        return _of_quantities(predictions, targets, models["member"].to_list())
+    if kind == "quantities" or (kind is None and are_quantities(predictions, targets)):
+        found = _of_quantities(predictions, targets, models["member"].to_list())
+        values = np.unique(np.asarray(targets))
+        if kind is None and (values == np.round(values)).all():
+            other = "kind='votes', if they are classes"
+            found.about["notes"] = [f"targets: quantities, of {len(values)} different whole numbers; {other}"]
+        return found
     if kind == "votes" or (kind is None and are_votes(predictions)):
         return _of_votes(predictions, targets, classes, models)
     return _of_classes(predictions, targets, classes, kind, models)

@@ -150,18 +150,3 @@ def test_a_clip_of_wrong_classes_alone_changes_no_error(tmp_path: Path) -> None:
     predictions /= predictions.sum(-1, keepdims=True)
     run = jaxreg.compare(**given | {"predictions": predictions}, out=tmp_path / "run")
     assert "None is of the right class" in run.report
-
-
-@pytest.mark.parametrize("scales", [(1.0,), (50.0,), (1.0, 100.0)])
-def test_errors_of_quantities_are_in_the_units_that_they_were_given_in(
-    scales: tuple[float, ...], tmp_path: Path
-) -> None:
-    """What the page says of units is how the error follows them."""
-    given = of_kind("quantities", splits=3, seeds=1)
-    p, y = (np.stack([scale * np.array(given[key]) for scale in scales], -1) for key in ("predictions", "targets"))
-    run = jaxreg.compare(**given | {"predictions": p, "targets": y}, kind="quantities", out=tmp_path / "run")
-    alone = np.square(np.array(given["predictions"]) - given["targets"]).mean(1)
-    np.testing.assert_allclose(run.members["test_squared_error"], alone * np.mean(np.square(scales)))
-    assert "standard deviations" not in run.report
-    several = "means over the 2 quantities, each in its own units" in run.report
-    assert several == (len(scales) > 1) == ("in the units of the targets" not in run.report)

@@ -49,7 +49,7 @@ def targets_of(columns: pd.DataFrame, task: str | None, name: str) -> Targets:
         if columns[label].isna().any():
             missing = lacking(columns[label])
             raise UserError(f"{name}: column {label}, the label, lacks {missing}. Leave these rows out.")
-    looks = TASKS[len(labels) > 1 or _quantity(columns[labels[0]])]
+    looks = TASKS[len(labels) > 1 or is_quantity(columns[labels[0]])]
     if (task or looks) == "regression":
         other = "; --task classification, if its values are classes" if task is None and len(labels) == 1 else ""
         values = np.column_stack([_numbers(columns[label], label, name) for label in labels])
@@ -63,7 +63,8 @@ def targets_of(columns: pd.DataFrame, task: str | None, name: str) -> Targets:
     return Targets(values, classes, f"label: column {labels[0]}, {len(classes)} classes{other}", known)
 
 
-def _quantity(values: pd.Series) -> bool:
+def is_quantity(values: pd.Series) -> bool:
+    """Whether a column looks like one: numbers with fractions, or more than `MOST_WHOLE` different whole ones."""
     if not types.is_numeric_dtype(values) or types.is_bool_dtype(values):
         return False
     return values.nunique() > MOST_WHOLE or not bool((values % 1 == 0).all())
