@@ -19,7 +19,7 @@ from jaxreg.report.advice import (
     scopes,
 )
 from jaxreg.report.averaging import averaging
-from jaxreg.report.avoid import avoid
+from jaxreg.report.avoid import avoid, learned_nothing
 from jaxreg.report.layout import Layout
 from jaxreg.report.markdown import code
 from jaxreg.report.parts import Entry, Table
@@ -38,6 +38,7 @@ def answer(results: Results, layout: Layout) -> list[str]:
         sentences.append(_decision(results, layout, whole))
     sentences.append(_decision(results, layout, parts))
     sentences += [
+        learned_nothing(results, layout),
         averaging(results, layout),
         temperature.calibration(results, layout, parts),
         avoid(results, layout),
