@@ -13,10 +13,11 @@ from test_compare import made
 
 import jaxreg
 from jaxreg.measures import MEASURES
-from jaxreg.report.advice import listed, purposes
+from jaxreg.report.advice import listed, purposes, scopes
 from jaxreg.report.answer import answer
 from jaxreg.report.avoid import LITTLE, avoid, learned_nothing, matters
 from jaxreg.report.layout import arrange
+from jaxreg.report.temperature import calibration
 from jaxreg.store.results import Results, read
 
 
@@ -80,3 +81,16 @@ def test_what_is_to_be_used_is_not_to_be_avoided(dull: tuple[str, ...], models: 
         assert f"`{cell}`" in said and f"`{cell}`" not in told
     assert ("`alpha=0`" in told) == ("changes are from the reference" in told) == ("alpha=0" in dull)
     assert told == "" or told in answer(results, layout)
+
+
+@pytest.mark.parametrize("share", [0.2, 0.02])
+def test_a_temperature_that_gains_little_is_not_said_to_gain_more_than_all(share: float) -> None:
+    results = kept()
+    layout, found = arrange(results), results.decomposition.copy()
+    before = float(results.loss("cross_entropy")["error"][layout.base])
+    found.loc[found["loss"] == "cross_entropy", "error"] = before  # so that nothing tried gains anything
+    found.loc[found["loss"] == "scaled_cross_entropy", "error"] = (1 - share) * before
+    said = calibration(replace(results, decomposition=found), layout, scopes(results, layout)[0])
+    matter = share >= 1 / LITTLE
+    assert said.startswith("**Temperature scaling gains more than anything tried**") == matter
+    assert said.startswith("Temperature scaling changes little") == (not matter)
