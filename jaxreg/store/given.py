@@ -100,7 +100,7 @@ def as_log_probabilities(
             raise UserError(
                 f"predictions of {name}, example {example}: class {of} has a probability of exactly 0, whose "
                 f"cross-entropy would be infinite. Give logarithms, which do not round to it, or clip: {CLIP}; "
-                "the page then says what hangs on that number."
+                "the page then says what hangs on that number. The Brier score does not: clip, with purpose='brier'."
             )
         made[model] = logs
     return made
