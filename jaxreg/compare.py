@@ -9,44 +9,28 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from jaxreg import __version__
 from jaxreg.axes import AXES
 from jaxreg.circumstances import now, versions
-from jaxreg.data.dataset import Part, digest
 from jaxreg.engine.progress import Silent
 from jaxreg.errors import UserError
 from jaxreg.files import write_csv
 from jaxreg.finished import Run
 from jaxreg.flags import check_purpose
-from jaxreg.formatting import brief, count, nearest, value_text
-from jaxreg.measures import QUANTITIES, VOTES
+from jaxreg.formatting import brief, nearest, value_text
 from jaxreg.report import page
+from jaxreg.scored import scored
 from jaxreg.spec.limits import MOST_CELLS, MOST_MEMBERS
 from jaxreg.statistics.analysis import analyse, write
-from jaxreg.statistics.predictions import ClassPredictions, Predictions, QuantityPredictions, VotePredictions
+from jaxreg.statistics.predictions import ClassPredictions
 from jaxreg.statistics.recut import recut
 from jaxreg.store.folder import Folder
-from jaxreg.store.given import Kind, as_classes, as_log_probabilities
-from jaxreg.store.given_doubts import another_order, cut
 from jaxreg.store.given_files import known_kind
-from jaxreg.store.given_quantities import are_quantities, as_quantities
-from jaxreg.store.given_votes import are_votes, as_votes
 from jaxreg.store.lock import locked
-
-
-class Scored(NamedTuple):
-    """Somebody's predictions, and what is known of them."""
-
-    predictions: Predictions
-    columns: dict[str, list[float]]  # of members.csv
-    digest: str
-    classes: tuple[str, ...] | None
-    about: dict[str, Any]  # what run.json says of the data besides
 
 
 def compare(
@@ -83,8 +67,8 @@ def compare(
         axis: an axis of `jaxreg.axes` on which the cells are numbers, such as "l2": figures are lines along it then.
         classes: names of the classes in the order of the predictions; by default the sorted targets.
         kind: "probabilities", "log_probabilities", "votes" or "quantities". By default quantities where targets have
-            fractions or are several an example; votes where predictions are [model, example] whole numbers or names;
-            else logarithms where nothing is above 0.
+            fractions, are several an example, or are numbers of more than 50 values, as predictions [model, example]
+            then are; votes where these are whole numbers or names; else logarithms where nothing is above 0.
         purpose: what counts, as of `jaxreg.run`.
         name: of the study, on the page.
         out: the folder to write; ``reports/<name>`` by default. A report on other predictions is not replaced.
@@ -100,12 +84,7 @@ def compare(
     given_as = known_kind(kind)
     models = _models(cell, split, seed, axis, reference)
     ids = list(models["member"])
-    if given_as == "quantities" or (given_as is None and are_quantities(targets)):
-        found = _of_quantities(predictions, targets, ids)
-    elif given_as == "votes" or (given_as is None and are_votes(predictions)):
-        found = _of_votes(predictions, targets, classes, models)
-    else:
-        found = _of_classes(predictions, targets, classes, given_as, models)
+    found = scored(predictions, targets, classes, given_as, models)
     measures = found.predictions.measures
     check_purpose(purpose, measures)
     models = models.assign(**found.columns)
@@ -151,52 +130,6 @@ def compare(
     for warning in page.warnings(folder.path):
         Silent().warn(warning)
     return Run(folder.path)
-
-
-def _of_classes(
-    predictions: Any, targets: Any, classes: Iterable[Any] | None, kind: Kind | None, models: pd.DataFrame
-) -> Scored:
-    made = as_log_probabilities(predictions, kind, models["member"].to_list())
-    labels, names = as_classes(targets, classes, made.shape[2])
-    _check_sizes(len(made), made.shape[1], len(models), len(labels))
-    columns = {
-        "test_cross_entropy": [-float(one[np.arange(len(labels)), labels].mean()) for one in made.astype(float)],
-        "test_accuracy": [float((one.argmax(-1) == labels).mean()) for one in made],
-    }
-    cells = models["cell"].to_list()
-    doubts = {"another_order": another_order(cells, made.argmax(-1), labels, names), "cut": cut(cells, made, labels)}
-    return Scored(ClassPredictions(made, labels), columns, digest(Part(made, labels)), names, doubts)
-
-
-def _of_votes(predictions: Any, targets: Any, classes: Iterable[Any] | None, models: pd.DataFrame) -> Scored:
-    answers, labels, names = as_votes(predictions, targets, classes, models["member"].to_list())
-    _check_sizes(len(answers), answers.shape[1], len(models), len(labels))
-    right = (answers == labels).mean(1)
-    columns = {"test_zero_one": (1 - right).tolist(), "test_accuracy": right.tolist()}
-    predicted = VotePredictions(answers, labels, len(names))
-    doubts = {"another_order": another_order(models["cell"].to_list(), answers, labels, names)}
-    return Scored(predicted, columns, digest(Part(answers, labels)), names, {"task": VOTES.task} | doubts)
-
-
-def _of_quantities(predictions: Any, targets: Any, ids: list[str]) -> Scored:
-    values, wanted = as_quantities(predictions, targets, ids)
-    _check_sizes(len(values), values.shape[1], len(ids), len(wanted))
-    variance = float(wanted.var(0).mean())
-    squares = np.square(values - wanted).mean((1, 2))
-    columns = {
-        "test_squared_error": squares.tolist(),
-        "test_absolute_error": np.abs(values - wanted).mean((1, 2)).tolist(),
-        "test_r2": (1 - squares / variance if variance > 0 else np.full(len(squares), np.nan)).tolist(),
-    }
-    about: dict[str, Any] = {"task": QUANTITIES.task, "test_variance": variance}
-    return Scored(QuantityPredictions(values, wanted), columns, digest(Part(values, wanted)), None, about)
-
-
-def _check_sizes(models: int, examples: int, cells: int, targets: int) -> None:
-    if models != cells:
-        raise UserError(f"predictions: of {count(models, 'model')}, and cell names {cells}.")
-    if targets != examples:
-        raise UserError(f"targets: {targets}, and predictions of {count(examples, 'example')}.")
 
 
 def _models(

@@ -43,6 +43,10 @@ def dry_run(sweep: Sweep, like: str | None, dataset: Dataset | None) -> int:
         found = outlook(*size, like, examples=data.test_examples, measures=measures)
         if len(found):
             printed(foresight(found))
+            if dataset is not None and like is None:
+                printed(
+                    "that is a guess from images: of these data nothing is known before an earlier run (--like DIR)"
+                )
     for warning in sweep.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     return 0

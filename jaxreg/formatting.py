@@ -59,7 +59,8 @@ def estimate(
 ) -> str:
     """A value with its interval, `0.412 (0.404 to 0.420)`, all to the decimals that the interval supports.
 
-    A value that is no difference (not `signed`) keeps at least three significant digits. `percent` multiplies
+    A value that is no difference (not `signed`) keeps at least three significant digits, a difference one of its own,
+    and so its sign, where four decimals have it. `percent` multiplies
     by 100. Without an interval the value stands alone, to three significant digits; where nothing varied, as among
     models that are all right on every example, that is said: their interval would be of width 0, which nobody believes.
     """
@@ -80,9 +81,11 @@ def estimate(
     places = decimals(low, high)
     if any(end and not round(end, places) for end in (low, high)):
         places += 1  # an end that is not 0 does not read as 0
+    exponent = math.floor(math.log10(abs(value))) if value else 0
     if not signed and value:
-        places = max(places, min(2 - math.floor(math.log10(abs(value))), 4))
-    return f"{fixed(value, places, signed)} ({fixed(low, places, signed)} to {fixed(high, places, signed)})"
+        places = max(places, min(2 - exponent, 4))
+    own = max(places, min(-exponent, 4))  # a difference keeps a digit, and so its sign
+    return f"{fixed(value, own, signed)} ({fixed(low, places, signed)} to {fixed(high, places, signed)})"
 
 
 def difference(change: Mapping[str, Any], points: bool = False) -> str:

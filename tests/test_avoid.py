@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from committed_runs import REPORTS, kept
+from test_compare import made
 
+import jaxreg
 from jaxreg.measures import MEASURES
-from jaxreg.report.advice import listed, purposes
+from jaxreg.report.advice import listed, purposes, scopes
 from jaxreg.report.answer import answer
-from jaxreg.report.avoid import LITTLE, avoid, matters
+from jaxreg.report.avoid import LITTLE, avoid, learned_nothing, matters
 from jaxreg.report.layout import arrange
+from jaxreg.report.temperature import calibration
 from jaxreg.store.results import Results, read
 
 
@@ -55,3 +60,37 @@ def test_what_was_asked_for_decides_what_is_little() -> None:
         looks = pd.DataFrame([{"measure": measure, "least_difference": least}])
         assert matters(replace(results, looks=looks), layout, cell, measure) == matter
         assert not matters(replace(results, looks=looks), layout, cell, "test_error")
+
+
+@pytest.mark.parametrize("dull", [(), ("alpha=2",), ("alpha=0",), ("alpha=0", "alpha=1", "alpha=2")])
+@pytest.mark.parametrize("models", [1, 4])
+def test_what_is_to_be_used_is_not_to_be_avoided(dull: tuple[str, ...], models: int, tmp_path: Path) -> None:
+    """Where models of some cells, all or one of four, answer the same everywhere."""
+    given = made(cells=3, splits=4, seeds=1)
+    guess = np.full((90, 3), [0.4, 0.3, 0.3])
+    lost = [cell in dull and split < models for cell, split in zip(given["cell"], [0, 1, 2, 3] * 3, strict=True)]
+    p = [guess if out else own for out, own in zip(lost, given["predictions"], strict=True)]
+    results = read(jaxreg.compare(**given | {"predictions": p}, reference="alpha=0", out=tmp_path / "run").folder)
+    layout = arrange(results)
+    used = {layout.base, *(row["cell"] for one in purposes(results) if (row := results.advice("parts", one)))}
+    said, told = avoid(results, layout), learned_nothing(results, layout)
+    for cell in used:
+        assert f"`{cell}`" not in said.partition("Significantly")[0]
+        assert (f"{models} of 4 models of `{cell}`" in told) == (cell in dull)
+    for cell in {*dull} - used:
+        assert f"`{cell}`" in said and f"`{cell}`" not in told
+    assert ("`alpha=0`" in told) == ("changes are from the reference" in told) == ("alpha=0" in dull)
+    assert told == "" or told in answer(results, layout)
+
+
+@pytest.mark.parametrize("share", [0.2, 0.02])
+def test_a_temperature_that_gains_little_is_not_said_to_gain_more_than_all(share: float) -> None:
+    results = kept()
+    layout, found = arrange(results), results.decomposition.copy()
+    before = float(results.loss("cross_entropy")["error"][layout.base])
+    found.loc[found["loss"] == "cross_entropy", "error"] = before  # so that nothing tried gains anything
+    found.loc[found["loss"] == "scaled_cross_entropy", "error"] = (1 - share) * before
+    said = calibration(replace(results, decomposition=found), layout, scopes(results, layout)[0])
+    matter = share >= 1 / LITTLE
+    assert said.startswith("**Temperature scaling gains more than anything tried**") == matter
+    assert said.startswith("Temperature scaling changes little") == (not matter)

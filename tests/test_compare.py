@@ -155,6 +155,7 @@ def zeroed(given: dict[str, Any]) -> dict[str, Any]:
     ("change", "said"),
     [
         (zeroed, r"predictions of alpha=0/splitpart 2/seed1, example 7: class 0 has a probability of exactly 0"),
+        (zeroed, "The Brier score does not: clip, with purpose='brier'"),
         (lambda g: g | {"predictions": np.array(g["predictions"]) * 2}, "make 2 together, expected 1"),
         (lambda g: g | {"predictions": -np.array(g["predictions"])}, "make 2.1.* together|no probability|together"),
         (

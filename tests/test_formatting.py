@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaxreg.formatting import MINUS, estimate, fixed, listing, number, value_text
+from jaxreg.formatting import LARGE, MINUS, estimate, fixed, listing, number, value_text
 
 FINITE = st.floats(-1e6, 1e6, allow_nan=False)
 
@@ -68,3 +68,13 @@ def test_large_numbers_share_an_exponent():
     assert estimate(-3246389131661.0, -4275211521619.0, -2217566741703.0, signed=True) == "−3.2e12 (−4.3e12 to −2.2e12)"
     assert estimate(7.325e12, 7.1e12, 7.5e12) == "7.33e12 (7.10e12 to 7.50e12)"
     assert estimate(3060.0, 2629.0, 3491.0) == "3060 (2629 to 3491)"
+
+
+@given(st.floats(1e-3, 1e12), st.floats(1.0, 1e5), st.booleans(), st.booleans())
+def test_a_difference_keeps_its_sign_and_a_digit(size: float, wider: float, negative: bool, percent: bool) -> None:
+    value, half = (-size if negative else size), size * wider
+    text = estimate(value, value - half, value + half, signed=True, percent=percent).split(" (")[0]
+    scale = 100 if percent else 1
+    if scale * (half + size) < LARGE or wider < 1e3:  # an exponent leaves four decimals
+        assert math.isclose(back(text), scale * value, rel_tol=0.51), text
+        assert text[0] == (MINUS if negative else "+")

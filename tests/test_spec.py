@@ -289,6 +289,9 @@ def test_files_that_cannot_be_read(tmp_path):
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(UserError, match="is not valid TOML"):
         load(tmp_path / "binary.toml")
+    (tmp_path / "wine.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(UserError, match=r"sweep file ends in .toml, .* a table is given as data: --data .*wine.csv"):
+        load(tmp_path / "wine.csv")
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))

@@ -23,7 +23,7 @@ LAYERS = (
     {"flags", "spec", "data", "statistics"},
     {"store", "completion", "decomposition", "sweep_notes"},
     {"engine", "report", "coverage"},
-    {"source", "saved", "noted"},
+    {"source", "saved", "noted", "scored"},
     {"own", "run_data"},
     {"driver", "exports", "cluster"},
     {"settle", "conclude", "fitted"},

@@ -53,7 +53,7 @@ def targets_of(columns: pd.DataFrame, task: str | None, name: str) -> Targets:
                 f"{name}: column {label}, the label, lacks {missing}. Leave these rows out, "
                 f"table.dropna(subset={[label]}){_filled(columns[label], label, task)}"
             )
-    looks = TASKS[len(labels) > 1 or _quantity(columns[labels[0]])]
+    looks = TASKS[len(labels) > 1 or is_quantity(columns[labels[0]])]
     if (task or looks) == "regression":
         other = "; --task classification, if its values are classes" if task is None and len(labels) == 1 else ""
         values = np.column_stack([_numbers(columns[label], label, name, len(labels) > 1) for label in labels])
@@ -70,13 +70,14 @@ def targets_of(columns: pd.DataFrame, task: str | None, name: str) -> Targets:
 def _filled(values: pd.Series, label: str, task: str | None) -> str:
     """What to type where rows that lack it may be a class of their own."""
     known = values.dropna()
-    if (task or TASKS[_quantity(known)]) == "regression":
+    if (task or TASKS[is_quantity(known)]) == "regression":
         return ", or predict another column: --label COLUMN"
     own = int(min(known, default=0)) - 1 if types.is_numeric_dtype(values) else "unknown"
     return f", or make them a class of their own, table.fillna({dict([(label, own)])})"
 
 
-def _quantity(values: pd.Series) -> bool:
+def is_quantity(values: pd.Series) -> bool:
+    """Whether a column looks like one: numbers with fractions, or more than `MOST_WHOLE` different whole ones."""
     if not types.is_numeric_dtype(values) or types.is_bool_dtype(values):
         return False
     return values.nunique() > MOST_WHOLE or not bool((values % 1 == 0).all())

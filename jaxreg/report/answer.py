@@ -19,7 +19,7 @@ from jaxreg.report.advice import (
     scopes,
 )
 from jaxreg.report.averaging import averaging
-from jaxreg.report.avoid import avoid
+from jaxreg.report.avoid import avoid, learned_nothing
 from jaxreg.report.layout import Layout
 from jaxreg.report.markdown import code
 from jaxreg.report.parts import Entry, Table
@@ -38,6 +38,7 @@ def answer(results: Results, layout: Layout) -> list[str]:
         sentences.append(_decision(results, layout, whole))
     sentences.append(_decision(results, layout, parts))
     sentences += [
+        learned_nothing(results, layout),
         averaging(results, layout),
         temperature.calibration(results, layout, parts),
         avoid(results, layout),
@@ -63,8 +64,7 @@ def _decision(results: Results, layout: Layout, scope: Scope) -> str:
         chosen.setdefault(row["cell"], []).append(results.measures.purposes[purpose].words)
     where = f"On {scope.examples}"
     if list(chosen) == [layout.base]:
-        condition, why = _why_none(results, layout, scope, rows)
-        said = f"**{where}, use {layout.introduced(layout.base)}{condition}**: {why}"
+        said = f"**{where}, use {layout.introduced(layout.base)}**: {_why_none(results, layout, scope, rows)}"
     else:
         uses = [f"{layout.introduced(cell)} for {listing(wanted)}" for cell, wanted in chosen.items()]
         said = f"**{where}, use {listing(uses)}.**"
@@ -73,17 +73,17 @@ def _decision(results: Results, layout: Layout, scope: Scope) -> str:
     return " ".join(part for part in [said, told, quoted(results, layout, scope, [*chosen])] if part)
 
 
-def _why_none(results: Results, layout: Layout, scope: Scope, rows: dict[str, Row]) -> tuple[str, str]:
-    """On what condition the reference is to be used, if on any, and why it is."""
+def _why_none(results: Results, layout: Layout, scope: Scope, rows: dict[str, Row]) -> str:
+    """Why the reference is to be used."""
     if scope.name == "parts":
         two = results.measures.answered[:2]
         words = " or in ".join(results.measures.purposes[purpose].words for purpose in two)
         in_both = f", in {words}" if len(two) == 2 and {*two} <= {*rows} else ""
-        return "", f"nothing that was tried is significantly better{in_both}."
+        return f"nothing that was tried is significantly better{in_both}."
     told = [cell for purpose in rows for cell in listed(results.advice("parts", purpose), "better")]
     names = [code(cell) for cell in dict.fromkeys(told)]
     if names:
-        return "", (
+        return (
             f"{listing(names)}, significantly better on parts of them, {'is' if len(names) == 1 else 'are'} on all of "
             "them, also at a strength scaled by the sizes, either not better or significantly worse in something else."
         )
@@ -92,18 +92,20 @@ def _why_none(results: Results, layout: Layout, scope: Scope, rows: dict[str, Ro
     tried = tried[~tried["cell"].isin([cell_at_best_epoch(results, layout), cell_of_averaged_weights(results, layout)])]
     said = "nothing that was tried is significantly better on parts of them"
     if tried.empty:
-        return "", f"{said}."
+        return f"{said}."
     best = str(tried.sort_values("difference")["cell"].iloc[0])
     first = results.measures.first
     row = results.of_whole(best, first) or {}
-    lead = f"Of what was trained on all of them, {code(best)} has the lowest {MEASURES[first].words}"
     changed = change_text(row, first)
     if row["verdict"] == "lower":
-        return f", unless these very {results.examples_are} are all that counts", (
-            f"{said}. {lead}, and is significantly better, {changed}, but with this one training set alone: the better "
-            f"guess for these very {results.examples_are}, and no more, as other training sets do not confirm it."
+        are = results.examples_are
+        return (
+            f"{said}. {code(best)} is significantly better on this one training set, {changed} in "
+            f"{MEASURES[first].words}, and so stands out below; but other training sets do not confirm it. Use "
+            f"{code(best)} only if no {results.model_is} will be trained on {are} other than these."
         )
-    return "", f"{said}. {lead}, {changed}, which may be chance."
+    lead = f"Of what was trained on all of them, {code(best)} has the lowest {MEASURES[first].words}"
+    return f"{said}. {lead}, {changed}, which may be chance."
 
 
 def _details(results: Results, scope: Scope, row: Row) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from jaxreg.formatting import known, listing, number, value_text
 from jaxreg.measures import MEASURES
-from jaxreg.report.advice import change_text, listed, purposes
+from jaxreg.report.advice import Row, change_text, listed, purposes
 from jaxreg.report.layout import Layout
 from jaxreg.report.markdown import code
-from jaxreg.report.summaries import guessing
+from jaxreg.report.summaries import as_guessing, lost
 from jaxreg.store.results import Results
 
 KERAS_DEFAULT = 0.01  # of keras.regularizers.L1 and L2
@@ -27,26 +27,51 @@ def avoid(results: Results, layout: Layout) -> str:
     for row in rows.values():
         for cell in listed(row, "worse"):
             worse_in.setdefault(cell, []).append(row["measure"])
-    lost = dict.fromkeys(results.sound["cell"][guessing(results)])
+    nothing, used = lost(results), {layout.base, *(row["cell"] for row in _advised(results))}
     groups: dict[tuple[str, ...], list[str]] = {}
     little = []
     for cell in results.cells:
         if cell in worse_in and cell not in better:
             if any(matters(results, layout, cell, measure) for measure in worse_in[cell]):
                 groups.setdefault(tuple(MEASURES[measure].words for measure in worse_in[cell]), []).append(cell)
-            elif cell not in lost:
+            elif cell not in nothing:
                 little.append(f"{code(cell)} ({listing([_by(results, layout, cell, one) for one in worse_in[cell]])})")
-        if cell in lost and cell not in {one for cells in groups.values() for one in cells}:
-            groups.setdefault((), []).append(cell)
-    said = []
-    for words, cells in sorted(groups.items(), key=lambda group: -len(group[0])):
-        why = f"significantly worse in {listing([*words])}" if words else f"some {results.models_are} learned nothing"
-        said.append(f"{_named(results, layout, cells)} ({why})")
+    said = [
+        f"{_named(results, layout, cells)} (significantly worse in {listing([*words])})"
+        for words, cells in sorted(groups.items(), key=lambda group: -len(group[0]))
+    ]
+    avoided = used.union(*groups.values())
+    idle: dict[str, list[str]] = {}
+    for cell in nothing.keys() - avoided:
+        idle.setdefault(nothing[cell], []).append(cell)
+    said += [
+        f"{_named(results, layout, sorted(cells, key=results.cells.index))} "
+        f"({many} {results.models_are}{' each' * (len(cells) > 1)} learned nothing)"
+        for many, cells in sorted(idle.items())
+    ]
     text = f"**Avoid** {'; '.join(said)}." if said else ""
     if little:
         lead = f"Significantly worse, but by {_less(results)}, which is little: "
         text = f"{text} {lead}{_first(little)}.".strip()
     return text
+
+
+def learned_nothing(results: Results, layout: Layout) -> str:
+    """Of what is to be used, or compared with, the networks that learned nothing: advice not to use it is none."""
+    nothing, uses = lost(results), dict.fromkeys([layout.base, *(row["cell"] for row in _advised(results))])
+    told = [cell for cell in uses if cell in nothing]
+    if not told:
+        return ""
+    many = listing([f"{nothing[cell]} {results.models_are} of {code(cell)}" for cell in told])
+    said = f"**Before using anything: {many} learned nothing** ({as_guessing(results)})."
+    if layout.base in told:
+        said += " All changes are from the reference, so that they say little before it learns."
+    return said
+
+
+def _advised(results: Results) -> list[Row]:
+    found = [results.advice(scope, purpose) for scope in ("parts", "whole") for purpose in purposes(results)]
+    return [row for row in found if row is not None]
 
 
 def matters(results: Results, layout: Layout, cell: str, measure: str) -> bool:

@@ -11,7 +11,7 @@ from jaxreg.report.findings import SMOOTHED
 from jaxreg.report.layout import Layout
 from jaxreg.report.markdown import code
 from jaxreg.report.on_all import worse_on_all
-from jaxreg.report.summaries import diverged, guessing, means
+from jaxreg.report.summaries import as_guessing, diverged, guessing, lost, means
 from jaxreg.store.results import Results
 
 LOOKED_FOR = (
@@ -93,13 +93,12 @@ def _mixed(results: Results) -> list[str]:
 
 def _guessing(results: Results) -> list[str]:
     """Members that say the same of all test examples, or might as well: they did not diverge, and are in every mean."""
-    guess, cells = guessing(results), results.sound["cell"]
-    rows = [f"{code(cell)} {guess[cells == cell].sum()} of {(cells == cell).sum()}" for cell in cells[guess].unique()]
+    rows = [f"{code(cell)} {many}" for cell, many in lost(results).items()]
     if not rows:
         return []
-    what = "accuracy of guessing" if results.measures.of_classes else "no better than the mean of all"
+    many = count(int(guessing(results).sum()), results.model_is)
     return [
-        f"**{count(int(guess.sum()), results.model_is)} learned nothing** ({what}): {', '.join(rows)}. They are "
+        f"**{many} learned nothing** ({as_guessing(results)}): {', '.join(rows)}. They are "
         f"in every mean; where only some of a cell's {results.models_are} are such, its mean and interval describe "
         "neither kind."
     ]

@@ -74,3 +74,14 @@ def guessing(results: Results) -> pd.Series:
         return results.sound["test_r2"] <= 0 if "test_r2" in results.sound else results.sound["cell"].isna()
     classes = results.classes["class"].nunique() if "class" in results.classes else 0
     return results.sound["test_accuracy"] < (1.2 / classes if classes > 1 else 0.0)
+
+
+def lost(results: Results) -> dict[str, str]:
+    """How many models of a cell learned nothing, of how many: "2 of 4", of every cell with such."""
+    guess, cells = guessing(results), results.sound["cell"]
+    return {cell: f"{guess[cells == cell].sum()} of {(cells == cell).sum()}" for cell in cells[guess].unique()}
+
+
+def as_guessing(results: Results) -> str:
+    """By what one sees that a model learned nothing."""
+    return "accuracy of guessing" if results.measures.of_classes else "no better than the mean of all"

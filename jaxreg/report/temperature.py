@@ -5,6 +5,7 @@ from __future__ import annotations
 from jaxreg.formatting import known, number
 from jaxreg.report import folds
 from jaxreg.report.advice import Scope, purposes
+from jaxreg.report.avoid import LITTLE
 from jaxreg.report.layout import Layout
 from jaxreg.report.markdown import code
 from jaxreg.store.results import Results
@@ -25,9 +26,12 @@ def calibration(results: Results, layout: Layout, scope: Scope) -> str:
             f"{folds.scored(results)} and scored on the other, it gives {base} {number(after)} instead of "
             f"{number(before)} in cross-entropy."
         )
-    lead = "Temperature scaling gains more than anything tried" if after < best else "Temperature scaling"
+    if before - after < before / LITTLE:
+        lead = "Temperature scaling changes little"
+    else:
+        lead = f"**Temperature scaling{' gains more than anything tried' if after < best else ''}**"
     text = (
-        f"**{lead}**: with logits divided by one number{_divide(results, layout)}, fitted on other "
+        f"{lead}: with logits divided by one number{_divide(results, layout)}, fitted on other "
         f"{results.examples_are} than it is scored on, {base} has {number(after)} instead of {number(before)} in "
         f"cross-entropy on {scope.examples}, with the same labels"
     )

@@ -36,7 +36,11 @@ def tables_of(file: Path) -> dict[str, Any]:
     except OSError as error:
         raise UserError(f"{file}: can't be read ({error.strerror}). A sweep file is a TOML file.") from None
     except ValueError as error:  # of TOML, of UTF-8, and of numbers of more than 4,300 digits
-        raise UserError(f"{file}: is not valid TOML: {printable(str(error)[:200])}") from None
+        said = f"{file}: is not valid TOML: {printable(str(error)[:200])}"
+        if file.suffix == ".toml":
+            raise UserError(said) from None
+        hint = "A sweep file ends in .toml, a fitted network in .safetensors; a table is given as data"
+        raise UserError(f"{said}. {hint}: --data {file}, or data= in Python.") from None
     except RecursionError:
         raise UserError(deep) from None
     if too_deep(tables):

@@ -76,6 +76,12 @@ def as_log_probabilities(
     if given.ndim == 2:
         if kind == "log_probabilities":
             raise UserError("predictions: logarithms need both classes: [model, example, class].")
+        strange = given[~((given >= 0) & (given <= 1))]
+        if len(strange):
+            raise UserError(
+                f"predictions: {strange[0]:.4g} is no probability of the second of two classes, which [model, example] "
+                "would be. Give kind='quantities', if they are numbers to be compared with the targets."
+            )
         given = np.stack([1 - given, given], axis=-1)
     made = np.empty(given.shape, np.float32)
     for model, own in enumerate(np.asarray(one, np.float64) for one in given):
@@ -94,7 +100,7 @@ def as_log_probabilities(
             raise UserError(
                 f"predictions of {name}, example {example}: class {of} has a probability of exactly 0, whose "
                 f"cross-entropy would be infinite. Give logarithms, which do not round to it, or clip: {CLIP}; "
-                "the page then says what hangs on that number."
+                "the page then says what hangs on that number. The Brier score does not: clip, with purpose='brier'."
             )
         made[model] = logs
     return made

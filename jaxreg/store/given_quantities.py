@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float
 
+from jaxreg.data.targets import is_quantity
 from jaxreg.errors import UserError
 
 MOST = 1e18  # of a size: its square, summed over examples, is still a number of float32
@@ -20,10 +22,21 @@ class Quantities(NamedTuple):
     targets: Float[np.ndarray, "example quantity"]
 
 
-def are_quantities(targets: Any) -> bool:
-    """Whether targets are numbers that are no classes: with a fraction, or several an example."""
-    found = np.asarray(targets)
-    return found.dtype.kind == "f" and (found.ndim > 1 or not bool((found == np.round(found)).all()))
+def are_quantities(predictions: Any, targets: Any) -> bool:
+    """Whether targets are numbers that are no classes: with a fraction, or several an example.
+
+    So are whole numbers of as many values as make a column of a table a quantity, where predictions are one number an
+    example, not a probability for each class; whole predictions need as many values themselves.
+    """
+    wanted = np.asarray(targets)
+    if wanted.dtype.kind == "f" and (wanted.ndim > 1 or not bool((wanted == np.round(wanted)).all())):
+        return True
+    try:
+        made = np.asarray(predictions)
+    except ValueError:
+        return False
+    numbers = wanted.ndim == 1 and wanted.dtype.kind in "iuf" and made.ndim == 2 and made.dtype.kind in "iuf"
+    return numbers and all(is_quantity(pd.Series(one)) for one in (wanted, made.ravel()))
 
 
 def as_quantities(predictions: Any, targets: Any, names: Sequence[str]) -> Quantities:
