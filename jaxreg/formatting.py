@@ -59,10 +59,10 @@ def estimate(
 ) -> str:
     """A value with its interval, `0.412 (0.404 to 0.420)`, all to the decimals that the interval supports.
 
-    A value that is no difference (not `signed`) keeps at least three significant digits, a difference one of its own,
-    and so its sign, where four decimals have it. `percent` multiplies
-    by 100. Without an interval the value stands alone, to three significant digits; where nothing varied, as among
-    models that are all right on every example, that is said: their interval would be of width 0, which nobody believes.
+    A value that is no difference (not `signed`) keeps at least three significant digits; a difference that would read
+    as 0 has one, and so its sign, where four decimals have it. `percent` multiplies by 100. Without an interval the
+    value stands alone, to three significant digits; where nothing varied, as among models that are all right on every
+    example, that is said: their interval would be of width 0, which nobody believes.
     """
     if not known(value):
         return NOTHING
@@ -84,7 +84,9 @@ def estimate(
     exponent = math.floor(math.log10(abs(value))) if value else 0
     if not signed and value:
         places = max(places, min(2 - exponent, 4))
-    own = max(places, min(-exponent, 4))  # a difference keeps a digit, and so its sign
+    own = places
+    if not round(value, places) and round(value, 4):
+        own = min(-exponent, 4)  # a difference that is not 0 does not read as 0, and keeps its sign
     return f"{fixed(value, own, signed)} ({fixed(low, places, signed)} to {fixed(high, places, signed)})"
 
 
