@@ -17,6 +17,7 @@ from one_member import hyper, learner
 from jaxreg.engine.early_stopping import after_epoch, begin, rule
 from jaxreg.engine.networks import Weights
 from jaxreg.engine.penalties import WeightNorms
+from jaxreg.engine.progress import Silent
 from jaxreg.engine.training import EpochLosses, Evaluation
 from jaxreg.spec.rules import EarlyStopping
 
@@ -130,6 +131,20 @@ def test_a_member_stops_by_itself(stopped):
         assert late.row["stopped_at"] is None and late.row["epochs"] == 4
         assert early.history == late.history[: len(early.history)], "until then they are the same"
         assert early.row["test_cross_entropy"] == early.history[-1]["test_cross_entropy"]
+
+
+def test_an_epoch_that_nobody_trained_is_not_told(train, small):
+    """The last one, under way when the last member stopped, has no loss; "not finite" is said of those that diverge."""
+
+    class Told(Silent):
+        losses: list[float] = []  # noqa: RUF012 - of the one there is
+
+        def advance(self, member_epochs, label, loss, diverged=0):
+            self.losses.append(loss)
+
+    finished = train(small(run=[{"name": "early", "early_stopping": RULE}], epochs=3), progress=Told())
+    assert all(member.row["epochs"] == 2 for member in finished.values())
+    assert Told.losses and all(map(math.isfinite, Told.losses))
 
 
 def test_its_neighbours_do_not_notice(stopped):

@@ -171,6 +171,8 @@ class Trainer:
             leave = enough()
             saves = leave or chunk.unsaved >= SAVED_EVERY or (self._keep_state and chunk.ends)
             for epoch in chunk.read(everything=saves):
+                if not epoch.members:  # under way when the last who trained had stopped: it has no loss
+                    continue
                 self.progress.advance(epoch.members + epoch.left_out, epoch.label, epoch.loss, epoch.diverged)
             if saves:
                 yield chunk.states()
