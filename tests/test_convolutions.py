@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 from jax import lax
 
@@ -55,6 +55,7 @@ def convolutions(draw: Any) -> tuple[Any, Any, dict[str, Any]]:
     return images, kernel, how
 
 
+@settings(max_examples=20)  # each is compiled: four seconds
 @given(convolutions())
 def test_values_and_gradients_are_those_of_the_convolution(one: tuple[Any, Any, dict[str, Any]]) -> None:
     images, kernel, how = one

@@ -92,11 +92,13 @@ def test_product_and_union_may_be_mixed():
 
 
 USUAL = [name for name, axis in AXES.items() if axis.values]  # axes that need no values
+REFUSED = {"early_stopping", "averaged_epochs"}  # together: who stops does not know which epochs are the last
+TERMS = st.lists(st.sampled_from(USUAL), min_size=1, max_size=2, unique=True).filter(lambda term: set(term) != REFUSED)
 
 
 @pytest.mark.slow
 @settings(deadline=None, max_examples=50)
-@given(grid=st.lists(st.lists(st.sampled_from(USUAL), min_size=1, max_size=2, unique=True), min_size=1, max_size=3))
+@given(grid=st.lists(TERMS, min_size=1, max_size=3))
 def test_any_grid_gives_distinct_cells_and_comes_back_from_json_and_toml(grid):
     sweep = load(flags={"grid": ",".join("*".join(term) for term in grid)})
     assert len(set(names(sweep))) == len(sweep.cells)
