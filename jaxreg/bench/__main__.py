@@ -29,7 +29,7 @@ SECTIONS = {
     "start": "seconds until the first epoch runs, compile cache empty and warm",
     "growth": "seconds and memory for more members and more devices",
     "tables": "a sweep on tables next to scikit-learn's GridSearchCV of its MLPClassifier",
-    "blocks": "members side by side on a device, for six networks",
+    "blocks": "members side by side on a device, for several networks",
     "store": "folders of many members: bytes, and what analysis and report take; nobody is trained",
     "accelerators": "what the compilers of TPUs and GPUs make of the engine, without any",
 }
