@@ -2,13 +2,15 @@
 
 Help, flags, names of cells, columns of tables, figures, choices and the README's table are derived from it. A row that
 leaves a fact out can't be imported; an axis whose field the settings lack can't either (`jaxreg.spec.settings`).
+
+Beside them, a field of somebody's own network is an axis: `network.width`.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -60,6 +62,14 @@ def _mean(value: Any) -> float:
 def _limit(value: Any) -> float:
     """A limit (a patience, perhaps with what is done at its end: 3-best), infinite where there is none."""
     return math.inf if str(value) in NO_LIMIT else float(str(value).split("-")[0])
+
+
+def _number_or_nothing(value: Any) -> float:
+    """The number of what is one; names and lists have no order."""
+    try:
+        return float(value)
+    except ValueError:
+        return math.nan
 
 
 def _switch(value: Any) -> float:
@@ -374,7 +384,58 @@ _TABLE = (
     ),
 )
 
-AXES: Mapping[str, Axis] = {axis.name: axis for axis in _TABLE}
+OF_NETWORK = "network."
+"""Before the name of a field of somebody's own network, which makes it an axis."""
+
+
+def field_of(axis: str) -> str | None:
+    """The field of somebody's own network that an axis moves, as of `network.width`; None of other axes."""
+    field = axis.removeprefix(OF_NETWORK)
+    return field if field != axis and field.isidentifier() else None
+
+
+def varies_network(axis: str) -> bool:
+    """Whether networks along an axis are not one network: between two of them nothing is "no regularisation"."""
+    return axis == "network" or field_of(axis) is not None
+
+
+class _Axes(Mapping[str, Axis]):
+    """The axes of the table, and, where one is asked for, a row for each field of a network."""
+
+    def __init__(self) -> None:
+        self._named = {axis.name: axis for axis in _TABLE}
+
+    def __getitem__(self, name: str) -> Axis:
+        field = None if name in self._named else field_of(name)
+        return self._named[name] if field is None else _of_field(name, field)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._named)
+
+    def __len__(self) -> int:
+        return len(self._named)
+
+
+def _of_field(name: str, field: str) -> Axis:
+    """Nothing is known of it but its name: neither in what order it regularises nor its usual values."""
+    return Axis(
+        name=name,
+        field="fields",
+        help=f"the field {field} of a network of one's own",
+        title=f"{field} of the network",
+        short=name,
+        values=(),
+        off=RECIPE,
+        scale="linear",
+        number=_number_or_nothing,
+        stronger=0,
+        falls=False,
+        condition=False,
+        traced=False,
+    )
+
+
+AXES: Mapping[str, Axis] = _Axes()
 """Every axis by name, in the order of cell names and of columns."""
 
 STRENGTHS: tuple[str, ...] = tuple(name for name, axis in AXES.items() if axis.scale == "log" and axis.off == 0.0)
@@ -394,8 +455,8 @@ OF_OURS = ("width", "depth", "dropout", "batch_norm")
 
 def present(columns: Iterable[Any]) -> list[str]:
     """The axes among the columns of a table, in their own order: a run of an earlier version has fewer."""
-    there = set(columns)
-    return [name for name in AXES if name in there]
+    there = list(columns)
+    return [*(name for name in AXES if name in there), *(name for name in there if field_of(str(name)))]
 
 
 def reference(cells: Mapping[str, Mapping[Any, Any]]) -> str | None:

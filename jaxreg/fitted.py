@@ -157,7 +157,8 @@ class Fitted:
 @partial(jax.jit, static_argnums=0)
 def _predicted(learner: Learner, hyper: Any, weights: Weights, inputs: Any) -> Any:
     with jax.default_matmul_precision("float32"):
-        outputs, _ = learner.network.apply(weights, training.scaled(learner, hyper, jnp.asarray(inputs)))
+        seen = training.scaled(learner, hyper, jnp.asarray(inputs))
+        outputs, _ = training.network_of(learner, hyper).apply(weights, seen)
     return learner.task.predictions(outputs)
 
 

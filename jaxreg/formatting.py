@@ -109,6 +109,8 @@ def swapped(change: dict[str, Any]) -> dict[str, Any]:
 
 def value_text(value: Any) -> str:
     """A value of an axis as short as it can be typed: `1e-5`, `0.01`, `0`, `true`, `0.3-0.5-0`."""
+    if isinstance(value, list | tuple):
+        return "-".join(map(shortest, value))
     if isinstance(value, str):
         try:
             value = float(value)
@@ -140,8 +142,13 @@ def spelled(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(spelled, value)) + "]"
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key} = {spelled(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{bare(key)} = {spelled(item)}" for key, item in value.items()) + "}"
     return str(value)
+
+
+def bare(key: str) -> str:
+    """A key as a sweep file has it: in quotation marks where it needs some."""
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else f'"{key}"'
 
 
 def printable(text: str) -> str:

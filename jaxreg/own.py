@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from jaxreg.axes import STRENGTHS
+from jaxreg.axes import OF_NETWORK, OURS, STRENGTHS
 from jaxreg.data.dataset import Signature
 from jaxreg.errors import UserError
 from jaxreg.formatting import listing
-from jaxreg.source import networks_of, with_network
 from jaxreg.spec.rules import OptimizerRule
 from jaxreg.spec.settings import Settings
 from jaxreg.spec.sweep import Sweep
@@ -28,7 +27,7 @@ def with_own(
     Args:
         sweep: whose recipe may name them, as "package.module:name".
         data: what they are for.
-        network, penalised: as of `jaxreg.source.with_network`.
+        network, penalised: as of `with_network`.
         optimizer: what to take in the place of its name.
         devices: how many to use, which JAX must know before it starts.
 
@@ -39,9 +38,120 @@ def with_own(
     if network is not None or networks_of(sweep):
         sweep, about["networks"] = with_network(sweep, data, network, penalised, devices)
         _check_penalties(sweep)
+    elif given := [field for settings in _settings(sweep) for field in settings.fields]:
+        raise UserError(
+            f"{OF_NETWORK}{given[0]}: is a field of a network of your own, and none is given. Give one: network=…, or "
+            "--network package.module:name."
+        )
     if optimizer is not None or not sweep.recipe.optimizer.ours:
         sweep, about["optimizer"] = _with_optimizer(sweep, data, optimizer, devices)
     return sweep, about
+
+
+def with_network(
+    sweep: Sweep,
+    data: Signature,
+    network: Any = None,
+    penalised: Callable[[str], bool] | Mapping[str, Callable[[str], bool]] | None = None,
+    devices: int | None = None,
+) -> tuple[Sweep, list[dict[str, Any]]]:
+    """The sweep, its networks registered and known by their programs; and what run.json says of each.
+
+    Args:
+        sweep: whose recipe, cells and axes may name networks, as "package.module:name" or as those that are given, and
+            say which values their fields have.
+        data: what they are to take and give.
+        network: what to take in the place of its name: one, or several by name.
+        penalised: as of `jaxreg.engine.own_networks.register`: for all, or for each by its name.
+        devices: how many to use, which JAX must know before it starts.
+    """
+    from jaxreg.engine import devices as hardware
+    from jaxreg.engine import own_networks, registry
+
+    hardware.configure(devices)
+    called: dict[str | None, str | None] = {name: name.partition(registry.MARK)[0] for name in networks_of(sweep)}
+    several = isinstance(network, Mapping)
+    given: dict[str | None, Any] = dict(network) if several else {} if network is None else {None: network}
+    if not several and given and len({*called.values()}) > 1:
+        raise UserError(
+            f"network: the sweep has {len({*called.values()})}. Give each by its name: network={{name: …}}."
+        )
+    if not called:  # what is given is what all of its cells have
+        if len(given) != 1:
+            raise UserError("network: several are values of an axis, which is not in the grid of this sweep.")
+        called = {None: next(iter(given))}
+    found: dict[str | None, Any] = {}
+    used = set()
+    for name, text in called.items():
+        key = next((key for key in (name, text) if key in given), None)
+        found[name] = given.get(key)
+        used.add(key)
+        if found[name] is None and name and (":" in name or not (several or registry.MARK in name)):
+            found[name] = own_networks.named(str(text))
+    for name, one in given.items():
+        if name == OURS and one is not None:
+            raise UserError(
+                f"network: {OURS} is jaxreg's own, and stands among others as {{{OURS!r}: None}}. Rename yours."
+            )
+    if strangers := [str(name) for name in given if name not in (*used, OURS)]:
+        raise UserError(f"network: the sweep has none that is called {', '.join(strangers)}.")
+    known: dict[Variant, str] = {}
+    about: dict[str, dict[str, Any]] = {}  # by the name of the program
+    for settings in _settings(sweep):
+        name, text = settings.network, called.get(settings.network)
+        if name not in called and settings.fields:
+            raise UserError(f"{OF_NETWORK}{next(iter(settings.fields))}: {OURS} has no such field. Leave it out there.")
+        if name not in called or _variant(settings) in known:
+            continue
+        if found[name] is None:
+            own = own_networks.known(str(name))
+        else:
+            acts = penalised.get(str(name), penalised.get(str(text))) if isinstance(penalised, Mapping) else penalised
+            own = own_networks.register(found[name], data.inputs, data.outputs, text, acts, settings.fields)
+        if name and registry.MARK in name and own.name != name:
+            raise own_networks.unknown(name)
+        known[_variant(settings)] = own.name
+        told = {field: value for field, value in settings.fields.items() if field not in own.fields}
+        shown = settings.model_copy(update={"network": own.name, "fields": told}).architecture()
+        about.setdefault(own.name, {"name": shown, "parameters": own.size, "penalised": list(own.penalised_paths)})
+    return _renamed(sweep, known), [*about.values()]
+
+
+Variant = tuple[str | None, str]
+"""A network's name in the settings, and its fields."""
+
+
+def _variant(settings: Settings) -> Variant:
+    return settings.network, repr(settings.fields)
+
+
+def _renamed(sweep: Sweep, known: Mapping[Variant, str]) -> Sweep:
+    """The sweep with the names of programs in the place of those of networks."""
+
+    def renamed(settings: Settings) -> Settings:
+        return settings.model_copy(update={"network": known.get(_variant(settings))})
+
+    first: dict[str | None, str] = {}
+    for (name, _), program in known.items():
+        first.setdefault(name, program)
+    cells = tuple(cell.model_copy(update={"settings": renamed(cell.settings)}) for cell in sweep.cells)
+    axes = {axis: [first.get(v, v) for v in vs] if axis == "network" else vs for axis, vs in sweep.axes.items()}
+    runs = tuple(
+        {key: first.get(value, value) if key == "network" else value for key, value in run.items()} for run in sweep.run
+    )
+    recipe = renamed(sweep.recipe)
+    programs = {one.architecture(): one.network for one in (recipe, *(cell.settings for cell in cells)) if one.fields}
+    changed = {"recipe": recipe, "cells": cells, "axes": axes, "run": runs, "programs": programs}
+    return sweep.model_copy(update=changed)
+
+
+def networks_of(sweep: Sweep) -> list[str]:
+    """The networks of somebody's own that a sweep names, its recipe's first."""
+    return [name for name in dict.fromkeys(one.network for one in _settings(sweep)) if name is not None]
+
+
+def _settings(sweep: Sweep) -> list[Settings]:
+    return [sweep.recipe, *(cell.settings for cell in sweep.cells)]
 
 
 def _check_penalties(sweep: Sweep) -> None:
@@ -97,13 +207,11 @@ def _with_optimizer(sweep: Sweep, data: Signature, optimizer: Any, devices: int 
 def _tried_on(recipe: Settings, data: Signature) -> tuple[Any, Any]:
     """Hyperparameters and, as shapes, parameters: of the recipe."""
     import jax
-    import jax.numpy as jnp
     import numpy as np
 
     from jaxreg.data.scaling import FIXED
-    from jaxreg.engine import grouping
+    from jaxreg.engine import grouping, training
 
-    network = grouping.learner(recipe.model_copy(update={"optimizer": OptimizerRule()}), data, 1).network
-    key = jax.eval_shape(lambda: jax.random.key(0))
-    params = jax.eval_shape(network.init, key, jnp.zeros((1, *data.inputs))).params
-    return grouping.hyperparameters(recipe, FIXED["unit"], np.zeros(4, np.uint32)), params
+    learner = grouping.learner(recipe.model_copy(update={"optimizer": OptimizerRule()}), data, 1)
+    hyper = grouping.hyperparameters(recipe, FIXED["unit"], np.zeros(4, np.uint32))
+    return hyper, jax.eval_shape(lambda hyper: training.start(learner, hyper).weights.params, hyper)

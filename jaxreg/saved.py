@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from pydantic import Field
 
@@ -21,7 +20,7 @@ from jaxreg.circumstances import versions
 from jaxreg.data.dataset import Label, Quantities, Signature
 from jaxreg.data.encoding import Column, Encoding
 from jaxreg.data.scaling import Scaling
-from jaxreg.engine import grouping
+from jaxreg.engine import grouping, training
 from jaxreg.engine.networks import Weights
 from jaxreg.engine.own_networks import OwnNetwork, named, register
 from jaxreg.engine.registry import MARK
@@ -154,14 +153,12 @@ def read(path: Path, network: Any = None) -> Content:
         raise UserError(f"{path}: its network is of jaxreg's own. Leave network= out.")
     # To predict takes no optimizer, which may be somebody's own.
     learner = grouping.learner(settings.model_copy(update={"optimizer": OptimizerRule()}), signature, 1)
-    first = jax.eval_shape(
-        learner.network.init, jax.eval_shape(lambda: jax.random.key(0)), jnp.zeros((1, *record.inputs))
-    )
     try:
         scale = Scaling(*(arrays[f"scaling/{name}"].item() for name in Scaling._fields))
+        hyper = grouping.hyperparameters(settings, scale, arrays["identity"])
+        first = jax.eval_shape(lambda hyper: training.start(learner, hyper).weights, hyper)
         members = tuple(_filled(first, arrays, f"networks/{number}/") for number in range(record.networks))
         probe = Probe(arrays["probe/rows"], arrays["probe/predicted"])
-        hyper = grouping.hyperparameters(settings, scale, arrays["identity"])
     except (KeyError, ValueError) as error:
         raise UserError(f"{path}: lacks an array of this network, or has another: {error.args[0]}.") from None
     columns = None if record.columns is None else Encoding(tuple(Column(*column) for column in record.columns))
@@ -207,7 +204,7 @@ def _with_network(record: Record, data: Signature, asked: str, network: Any, pat
             said = re.sub(r"^--network \S+ |\.? It is looked for.*", "", str(error))
             raise UserError(f"{path}: its network {record.found_at} can't be imported ({said}). {give}") from None
     paths = frozenset(record.penalised)
-    own = register(network, data.inputs, data.outputs, name, paths.__contains__)
+    own = register(network, data.inputs, data.outputs, name, paths.__contains__, record.cell.settings.fields)
     # Other versions may write the same program otherwise; then what it predicts has to tell.
     if own.name != asked and all(versions()[name] == record.versions.get(name) for name in DECISIVE):
         raise UserError(f"{path}: its network {name} is another program here than was saved. {give}")

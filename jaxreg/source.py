@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from jaxreg import sweep_notes
-from jaxreg.axes import AXES, OURS
-from jaxreg.data.dataset import Dataset, Reading, Signature
+from jaxreg.axes import AXES
+from jaxreg.data.dataset import Dataset, Reading
 from jaxreg.data.load import load as load_data
 from jaxreg.engine.progress import Progress, Silent
 from jaxreg.errors import UserError
@@ -159,73 +159,3 @@ def check_task(sweep: Sweep, dataset: Dataset) -> None:
             what = " and ".join(dataset.quantities.names)
             hint = ' Type --loss squared, or loss = "squared" in [recipe].' if name.startswith("loss") else ""
             raise UserError(f"{cell.name}: {name} is of classes, and {what} is to be predicted as a quantity.{hint}")
-
-
-def with_network(
-    sweep: Sweep,
-    data: Signature,
-    network: Any = None,
-    penalised: Callable[[str], bool] | Mapping[str, Callable[[str], bool]] | None = None,
-    devices: int | None = None,
-) -> tuple[Sweep, list[dict[str, Any]]]:
-    """The sweep, its networks registered and known by their programs; and what run.json says of each.
-
-    Args:
-        sweep: whose recipe, cells and axes may name networks, as "package.module:name" or as those that are given.
-        data: what they are to take and give.
-        network: what to take in the place of its name: one, or several by name.
-        penalised: as of `jaxreg.engine.own_networks.register`: for all, or for each by its name.
-        devices: how many to use, which JAX must know before it starts.
-    """
-    from jaxreg.engine import devices as hardware
-    from jaxreg.engine import own_networks, registry
-
-    hardware.configure(devices)
-    asked: dict[str | None, str | None] = {name: name.partition(registry.MARK)[0] for name in networks_of(sweep)}
-    several = isinstance(network, Mapping)
-    given: dict[str | None, Any] = dict(network) if several else {} if network is None else {None: network}
-    if not several and given and len(asked) > 1:
-        raise UserError(f"network: the sweep has {len(asked)}. Give each by its name: network={{name: …}}.")
-    if not asked:  # what is given is what all of its cells have
-        if len(given) != 1:
-            raise UserError("network: several are values of an axis, which is not in the grid of this sweep.")
-        asked = {None: next(iter(given))}
-    known: dict[str | None, str] = {}
-    about = []
-    for name, called in asked.items():
-        found = given.pop(called if called in given else None, None)
-        if found is None and name and (":" in name or not (several or registry.MARK in name)):
-            found = own_networks.named(str(called))
-        if found is None:
-            own = own_networks.known(str(name))
-        else:
-            acts = penalised.get(str(called)) if isinstance(penalised, Mapping) else penalised
-            own = own_networks.register(found, data.inputs, data.outputs, called, acts)
-        if name and registry.MARK in name and own.name != name:
-            raise own_networks.unknown(name)
-        known[name] = own.name
-        about.append({"name": str(own), "parameters": own.size, "penalised": list(own.penalised_paths)})
-    given = {name: one for name, one in given.items() if (name, one) != (OURS, None)}
-    if OURS in given:
-        raise UserError(
-            f"network: {OURS} is jaxreg's own, and stands among others as {{{OURS!r}: None}}. Rename yours."
-        )
-    if given:
-        raise UserError(f"network: the sweep has none that is called {', '.join(map(str, given))}.")
-
-    def renamed(settings: Settings) -> Settings:
-        return settings.model_copy(update={"network": known.get(settings.network)})
-
-    cells = tuple(cell.model_copy(update={"settings": renamed(cell.settings)}) for cell in sweep.cells)
-    axes = {axis: [known.get(v, v) for v in vs] if axis == "network" else vs for axis, vs in sweep.axes.items()}
-    runs = tuple(
-        {key: known.get(value, value) if key == "network" else value for key, value in run.items()} for run in sweep.run
-    )
-    named = {"recipe": renamed(sweep.recipe), "cells": cells, "axes": axes, "run": runs}
-    return sweep.model_copy(update=named), about
-
-
-def networks_of(sweep: Sweep) -> list[str]:
-    """The networks of somebody's own that a sweep names, its recipe's first."""
-    named = [sweep.recipe.network, *(cell.settings.network for cell in sweep.cells)]
-    return [name for name in dict.fromkeys(named) if name is not None]

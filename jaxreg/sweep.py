@@ -15,7 +15,7 @@ from jaxreg.axes import AXES, Axis
 from jaxreg.cluster import flags as elsewhere
 from jaxreg.errors import UserError, exit_code, printed
 from jaxreg.flags import WHAT_COUNTS, Joined, Parser
-from jaxreg.formatting import brief, shortest, value_text
+from jaxreg.formatting import brief, value_text
 from jaxreg.spec.limits import MOST_BLOCK, MOST_DEVICES
 from jaxreg.spec.second_stage import USUAL_LOOKS, USUAL_SEEDS
 from jaxreg.spec.settings import Settings
@@ -228,7 +228,7 @@ def parser(prog: str = PROG) -> Parser:
 
 def usual_values(axis: Axis) -> str:
     """The values that are swept where none are given, as they are typed."""
-    return ",".join("-".join(map(shortest, v)) if isinstance(v, tuple) else value_text(v) for v in axis.values)
+    return ",".join(map(value_text, axis.values))
 
 
 def _flag(name: str) -> str:

@@ -12,7 +12,8 @@ import jaxreg
 from jaxreg.data.dataset import Dataset
 from jaxreg.data.in_memory import of_arrays
 from jaxreg.fitted import Fitted, fit
-from jaxreg.source import how, with_network
+from jaxreg.own import with_network
+from jaxreg.source import how
 
 
 def fitted(data: Dataset, ensemble: int = 1, network: Any = None, penalised: Any = None, **settings: Any) -> Fitted:

@@ -90,10 +90,11 @@ def lion(hyper):
 
 class Net(nn.Module):
     width: int = 8
+    slope: float = 0.0
 
     @nn.compact
     def __call__(self, x, train=False):
-        x = nn.relu(nn.Dense(self.width)(x / 255.0))
+        x = nn.leaky_relu(nn.Dense(self.width)(x / 255.0), self.slope)
         return nn.Dense(10)(x)
 
 
@@ -101,7 +102,15 @@ wide = Net(12)
 """
 
 
-def test_networks_and_an_optimizer_of_ones_own(place, started):
+@pytest.mark.parametrize(
+    "networks",
+    [
+        ["--network", "mynet:Net,mynet:wide"],
+        ["--network", "mynet:Net", "--grid", "l2=0,1e-3,network.width=8,5,network.slope=0,0.3"],
+    ],
+    ids=["several", "fields"],
+)
+def test_networks_and_an_optimizer_of_ones_own(place, started, networks):
     """The module is where workers and the command start Python: on its path."""
     here, there = Small(place), Small(place.with_name(f"{place.name}-there"))
     for folder in (here, there):
@@ -110,7 +119,7 @@ def test_networks_and_an_optimizer_of_ones_own(place, started):
             'name = "own"\ndata = "../train.csv"\ntest = "../test.csv"\nsplits = 2\ncurve_images = 100\ngrid = "l2"\n'
             "[recipe]\nbatch_size = 50\nepochs = 2\n[axes]\nl2 = [0, 1e-3]\n"
         )
-    flags = ["--network", "mynet:Net,mynet:wide", "--optimizer", "mynet:lion"]
+    flags = [*networks, "--optimizer", "mynet:lion"]
     with started(place.with_name(f"{place.name}-cluster")) as cluster:
         cluster.worker("strange")
         refused = there.end(*flags, *on(cluster))

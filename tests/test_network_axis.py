@@ -19,9 +19,9 @@ from jaxreg.data.dataset import Dataset
 from jaxreg.engine import training
 from jaxreg.engine.own_networks import named, register
 from jaxreg.errors import UserError
+from jaxreg.own import with_network
 from jaxreg.replay import replay
 from jaxreg.report.layout import arrange
-from jaxreg.source import with_network
 from jaxreg.spec.load import load, read
 from jaxreg.spec.sweep import Sweep
 from jaxreg.store.results import read as results_of
@@ -191,7 +191,7 @@ def test_a_command_and_a_file_name_them(tmp_path: Path, monkeypatch: Any, capsys
 @pytest.mark.networks
 def test_the_example_in_the_documents_runs(dataset: Dataset, tmp_path: Path) -> None:
     document = (ROOT / "docs" / "networks.md").read_text(encoding="utf-8")
-    example, several, _ = (block.split("```")[0] for block in document.split("```python\n")[1:])
+    example, _, several, _ = (block.split("```")[0] for block in document.split("```python\n")[1:])
     known_here: dict[str, Any] = {"SMALL": sweep(), "DATA": dataset, "OUT": tmp_path / "run"}
     exec(example.split("run = ")[0] + several.replace('"l2*network",', "SMALL, dataset=DATA, out=OUT,"), known_here)
     assert known_here["run"].members.groupby("network")["test_accuracy"].mean().gt(0.1).all()

@@ -21,8 +21,8 @@ from jaxreg.engine import training
 from jaxreg.engine.networks import MLP
 from jaxreg.engine.own_networks import known, register
 from jaxreg.errors import UserError
+from jaxreg.own import with_network
 from jaxreg.replay import replay
-from jaxreg.source import with_network
 from jaxreg.spec.sweep import Sweep
 from jaxreg.store.results import read
 from jaxreg.sweep import main
@@ -201,7 +201,7 @@ def test_the_command_takes_a_module_by_name(tmp_path: Path, monkeypatch: Any, ca
 def test_the_example_in_the_documents_runs(dataset: Dataset, tmp_path: Path, monkeypatch: Any) -> None:
     document = (Path(__file__).parents[1] / "docs" / "networks.md").read_text(encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    example, _, optimizer = (block.split("```")[0] for block in document.split("```python\n")[1:])
+    example, _, _, optimizer = (block.split("```")[0] for block in document.split("```python\n")[1:])
     assert 'jaxreg.run("l2", network=CNN())' in example
     known_here: dict[str, Any] = {"SMALL": sweep(), "DATA": dataset}
     exec(example.replace('"l2", network', "SMALL, dataset=DATA, network"), known_here)

@@ -21,7 +21,8 @@ RUN = {  # by what is in it: each piece of Python in a document, with the test t
     "docs/compare.md": {"MLPClassifier(": "test_compare", "to_parquet(": "test_compare_files"},
     "docs/networks.md": {
         "class CNN(": "test_own_networks",
-        "l2*network": "test_network_axis",
+        "network={": "test_network_axis",
+        "network.widths": "test_network_fields",
         "def lion(": "test_own_networks",
     },
     "docs/after.md": dict.fromkeys(

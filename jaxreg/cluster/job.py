@@ -53,7 +53,7 @@ def job(
         dataset: on what.
         block, devices, keep_state: as of `jaxreg.engine.trainer.Trainer`, on each worker.
         named: whether the sweep names the data, so that workers can read them by themselves.
-        networks: of one's own, by their names in the sweep: how workers import each, "module:name", as `from`; and
+        networks: of one's own, by the names of their programs: how workers import each, "module:name", as `from`; and
             the paths of parameters that penalties act on, as `penalised`.
         optimizer: of one's own, how workers import it.
     """

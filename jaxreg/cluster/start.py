@@ -15,7 +15,7 @@ from jaxreg.cluster.trainer import ClusterTrainer
 from jaxreg.cluster.workers import DaskWorkers, Workers
 from jaxreg.data.dataset import Dataset
 from jaxreg.engine.progress import Progress
-from jaxreg.source import networks_of
+from jaxreg.own import networks_of
 from jaxreg.spec.sweep import Sweep
 
 
@@ -50,15 +50,15 @@ def trainers(
     if about:
         from jaxreg.engine.registry import MARK  # JAX, which what is of one's own has started already
 
-        wanted = [name.partition(MARK)[0] for name in networks_of(sweep)]
-        given = network if isinstance(network, Mapping) else dict.fromkeys(wanted, network)
+        wanted = {name: name.partition(MARK)[0] for name in networks_of(sweep)}
+        given = network if isinstance(network, Mapping) else dict.fromkeys(wanted.values(), network)
         if "networks" in about:
             names["networks"] = {
                 name: {
-                    "from": name if given.get(name) is None else importable(given[name]),
+                    "from": text if given.get(text) is None else importable(given[text]),
                     "penalised": own["penalised"],
                 }
-                for name, own in zip(wanted, about["networks"], strict=True)
+                for (name, text), own in zip(wanted.items(), about["networks"], strict=True)
             }
         if "optimizer" in about:
             called = sweep.recipe.optimizer.name.partition(MARK)[0]

@@ -8,21 +8,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import flax.linen as nn
 import jax
 from flax import nnx
 
+from jaxreg.axes import OF_NETWORK
 from jaxreg.errors import UserError
-from jaxreg.formatting import brief
+from jaxreg.formatting import brief, listing
 
 Init = Callable[..., Any]
 Apply = Callable[..., Any]
 TRAINS = {"train": True, "training": True, "is_training": True, "deterministic": False, "use_running_average": False}
 """Arguments of a module's call that say whether it trains, and what they are when it does."""
+NO_FIELDS = ("self", "rngs", "parent", "name")  # of what makes a module
 
 
 def functions_of(network: Any) -> tuple[Init, Apply, str]:
@@ -38,13 +41,69 @@ def functions_of(network: Any) -> tuple[Init, Apply, str]:
         raise UserError(
             "network: an NNX module that is made already has one set of weights. Give its class, or a function of rngs."
         )
-    made_by = network.__init__ if isinstance(network, type) else network  # type: ignore[misc]
-    if callable(network) and "rngs" in inspect.signature(made_by).parameters:
+    if callable(network) and "rngs" in _asked_by(network):
         return (*_nnx(network), getattr(network, "__name__", "network"))
     raise UserError(
         "network: must be a Linen module, an NNX module's class or a function of rngs that makes one, or a pair "
         f"(init, apply); got {brief(network)}."
     )
+
+
+def _asked_by(make: Any) -> Mapping[str, inspect.Parameter]:
+    """What a class or a function takes; Flax hides that of its classes behind a metaclass."""
+    return inspect.signature(make.__init__ if isinstance(make, type) else make).parameters  # type: ignore[misc]
+
+
+def with_fields(network: Any, fields: Mapping[str, Any]) -> Any:
+    """A network as it is with other values of its fields (Linen), or of arguments of what makes it (NNX).
+
+    Raises:
+        UserError: it has no such field, or can't be made so.
+    """
+    if not fields:
+        return network
+    if isinstance(network, tuple | list):
+        raise UserError(
+            f"{OF_NETWORK}{next(iter(fields))}: a pair (init, apply) has no fields. Give several pairs by name: "
+            "network={name: …}."
+        )
+    linen = isinstance(network, nn.Module)
+    make = type(network) if linen else network
+    asked = _asked_by(make)
+    named = [one.name for one in asked.values() if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
+    known = [name for name in named if name not in NO_FIELDS]
+    takes_all = any(one.kind is one.VAR_KEYWORD for one in asked.values())
+    if strange := [field for field in fields if field not in known and not takes_all]:
+        has = f"it has {listing(known)}" if known else "it has none"
+        raise UserError(f"{OF_NETWORK}{strange[0]}: {_name(make)} has no field {strange[0]}; {has}.")
+    usual = {field: getattr(network, field) if linen else one.default for field, one in asked.items() if field in known}
+    given = {field: _like(usual.get(field), value) for field, value in fields.items()}
+    if linen:
+        return _made(network.clone, make, **given)
+    if isinstance(network, type) and issubclass(network, nn.Module):
+        return _made(network, **given)
+
+    def made(rngs: Any) -> Any:
+        return network(rngs=rngs, **given)
+
+    made.__name__ = _name(network)
+    return made
+
+
+def _like(usual: Any, value: Any) -> Any:
+    """A value as the field has them: lists are tuples, which can be hashed, and one number may be a list of one."""
+    if isinstance(usual, tuple | list) and type(value) in (int, float):
+        value = [value]
+    return tuple(value) if isinstance(value, list) else value
+
+
+def numbers_of(network: Any, fields: Mapping[str, Any]) -> tuple[str, ...]:
+    """Those of some fields that a Linen module annotates as `float`."""
+    kind = network if isinstance(network, type) else type(network)
+    if not issubclass(kind, nn.Module):
+        return ()
+    floats = {one.name for one in dataclasses.fields(kind) if one.type in (float, "float")}
+    return tuple(field for field, value in fields.items() if field in floats and type(value) in (int, float))
 
 
 def found_at(network: Any) -> str | None:
@@ -54,14 +113,19 @@ def found_at(network: Any) -> str | None:
     return f"{module}:{name}" if name.isidentifier() and module != "__main__" else None
 
 
-def _made(make: Callable[..., Any], **given: Any) -> Any:
+def _made(make: Callable[..., Any], called: Any = None, **given: Any) -> Any:
     """A module. Raises `UserError` where it can't be made so."""
     try:
         return make(**given)
     except Exception as error:  # of somebody else's code, which may raise any
         said = [*str(error).splitlines(), type(error).__name__][0]
-        name = getattr(make, "__name__", "function")
-        raise UserError(f"network {name}: can't be made as {name}({'rngs=…' if given else ''}): {said}") from None
+        name = _name(called or make)
+        shown = ", ".join(f"{one}={'…' if one == 'rngs' else value}" for one, value in given.items())
+        raise UserError(f"network {name}: can't be made as {name}({shown}): {said}") from None
+
+
+def _name(make: Any) -> str:
+    return str(getattr(make, "__name__", "function"))
 
 
 def _linen(module: nn.Module) -> tuple[Init, Apply]:

@@ -50,6 +50,9 @@ class Network(Protocol):
     def units(self, inputs: int) -> int:
         """Numbers that are on their way for one example."""
 
+    def at(self, values: Float[Array, " field"]) -> Network:
+        """With these values of its fields that are traced."""
+
     def init(self, key: Key[Array, ""], inputs: Float[Array, "batch ..."]) -> Weights:
         """First weights."""
 
@@ -166,6 +169,9 @@ class DenseNetwork:
 
     def units(self, inputs: int) -> int:
         return inputs + sum(self.layers)
+
+    def at(self, values: Float[Array, " field"]) -> DenseNetwork:
+        return self  # it has none
 
     def init(self, key: Key[Array, ""], inputs: Float[Array, "batch ..."]) -> Weights:
         variables = self.mlp.init(key, inputs)

@@ -11,8 +11,9 @@ import math
 import os
 import re
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import jax
@@ -20,14 +21,16 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxreg.engine.convolutions import as_products, convolves
-from jaxreg.engine.flax_modules import found_at, functions_of
+from jaxreg.engine.flax_modules import Apply, Init, found_at, functions_of, numbers_of, with_fields
 from jaxreg.engine.networks import Params, Weights
 from jaxreg.engine.registry import MARK, Registry
-from jaxreg.engine.tracing import BATCHES, check, shapes, spelled, traced
+from jaxreg.engine.tracing import BATCHES, Traced, check, shapes, spelled, traced
 from jaxreg.errors import UserError
 from jaxreg.formatting import brief
 
 Penalised = Callable[[str], bool]
+NOTHING: Mapping[str, Any] = {}
+HALVES = re.compile(r"\b(bf16|f16)\[")  # as programs are written
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,8 @@ class OwnNetwork:
     penalised_paths: tuple[str, ...]
     side_by_side: bool
     convolves: bool
-    _init: Callable[..., Any] = field(compare=False, repr=False)
-    _apply: Callable[..., Any] = field(compare=False, repr=False)
+    fields: tuple[str, ...]  # whose values are traced
+    _functions: Callable[..., tuple[Init, Apply]] = field(compare=False, repr=False)  # of these values
 
     masks_padding = False  # its batch statistics would have the padding in
 
@@ -59,13 +62,16 @@ class OwnNetwork:
     def units(self, inputs: int) -> int:
         return inputs + self.width
 
+    def at(self, values: Any) -> OwnNetwork:
+        return replace(self, _functions=partial(self._functions, *values)) if self.fields else self
+
     def init(self, key: Any, inputs: Float[Array, "batch ..."]) -> Weights:
-        return Weights(*self._init(key, inputs))
+        return Weights(*self._functions()[0](key, inputs))
 
     def apply(
         self, weights: Weights, inputs: Any, *, valid: Any = None, rates: Any = None, key: Any = None
     ) -> tuple[Float[Array, "batch output"], Any]:
-        output, state = self._apply(weights.params, weights.statistics, inputs, train=key is not None, key=key)
+        output, state = self._functions()[1](weights.params, weights.statistics, inputs, train=key is not None, key=key)
         return output.astype(jnp.float32), state  # losses are, whatever it computes in
 
     def penalised(self, params: Params) -> Any:
@@ -94,7 +100,12 @@ def named(text: str, flag: str = "--network") -> Any:
 
 
 def register(
-    network: Any, inputs: tuple[int, ...], outputs: int, called: str | None = None, penalised: Penalised | None = None
+    network: Any,
+    inputs: tuple[int, ...],
+    outputs: int,
+    called: str | None = None,
+    penalised: Penalised | None = None,
+    fields: Mapping[str, Any] = NOTHING,
 ) -> OwnNetwork:
     """Makes a network known, for examples of this shape; `known` has it by its name then.
 
@@ -105,37 +116,79 @@ def register(
         called: its name; that of its class or function by default.
         penalised: whether penalties, decay and constraints act on the parameter of a path such as "Dense_0/kernel"; by
             default on every kernel (of two axes or more) but the last.
+        fields: values of its fields, in the place of those that it has. What a Linen module annotates as `float` is
+            traced where that can be, so that networks with other values of it are one program.
 
     Raises:
         UserError: it is none of these, has no parameters, gives another shape, or can't be traced.
     """
-    init, apply, usual = functions_of(network)
+    usual = functions_of(with_fields(network, fields))[2]
     called = called or re.sub(r"[^\w.+-]", "", usual) or "network"
-    one = traced(called, init, apply, inputs, 2)
+
+    def program(names: Sequence[str], examples: int, adapted: Callable[[Apply], Apply] = lambda apply: apply) -> Traced:
+        return traced(called, _functions(network, fields, names, adapted), len(names), inputs, examples)
+
+    names = _traceable(numbers_of(network, fields), lambda names: program(names, 2))
+    one = program(names, 2)
     check(called, one, outputs)
-    three = traced(called, init, apply, inputs, 3)
+    three = program(names, 3)
     check(called, three, outputs)
     if shapes(one.params) != shapes(three.params):
         raise UserError(f"network {called}: has other parameters for three examples than for two. {BATCHES}")
     paths = _penalised(one.params, one.order, outputs, penalised)
     digest = one.digest(repr(paths))
-    if traced(called, init, apply, inputs, 2).digest(repr(paths)) != digest:
+    if program(names, 2).digest(repr(paths)) != digest:
         raise UserError(
             f"network {called}: is another program each time that JAX traces it, so that each member would be compiled "
             "anew, and none be known again. Keep np.random, counters and clocks out of it; chance is from JAX's keys."
         )
     size = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(one.params))
+    functions = _functions(network, fields, names)
     if convolving := convolves(one.programs[2]):
-        apply = as_products(apply)
-        one = traced(called, init, apply, inputs, 2)
+        functions = _functions(network, fields, names, as_products)
+        one = program(names, 2, as_products)
     tested = one.programs[1].jaxpr
     units = sum(math.prod(v.aval.shape) for e in tested.eqns for v in e.outvars if hasattr(v.aval, "shape")) // 2
     # Of a convolution that stays, the gradient can't be batched inside a shard_map: NotImplementedError in 0.7.2.
     batches = not convolves(one.programs[2]) or jax.__version_info__ >= (0, 10)
     where = called if ":" in called else found_at(network)
-    own = OwnNetwork(f"{called}{MARK}{digest[:16]}", size, units, paths, batches, convolving, init, apply)
+    own = OwnNetwork(f"{called}{MARK}{digest[:16]}", size, units, paths, batches, convolving, names, functions)
     _FOUND_AT[own.name] = where  # two that are one may be found in two places: the last counts
     return _REGISTRY.add(own)
+
+
+def _functions(
+    network: Any,
+    fields: Mapping[str, Any],
+    names: Sequence[str],
+    adapted: Callable[[Apply], Apply] = lambda apply: apply,
+) -> Callable[..., tuple[Init, Apply]]:
+    """From values of the fields with these names to `init` and `apply`; of the others the values are known."""
+
+    def made(*values: Any) -> tuple[Init, Apply]:
+        init, apply, _ = functions_of(with_fields(network, {**fields, **dict(zip(names, values, strict=True))}))
+        return init, adapted(apply)
+
+    once = None if names else made()  # what makes an NNX module need not be called each time
+    return made if once is None else lambda: once
+
+
+def _traceable(names: Sequence[str], program: Callable[[Sequence[str]], Traced]) -> tuple[str, ...]:
+    """Those of some fields of numbers that the network does not decide by in Python, as Flax's own dropout does.
+
+    None where it computes in another type than float32: there Python's numbers leave the type as it is, and arrays of
+    float32 do not.
+    """
+
+    def goes(names: Sequence[str]) -> bool:
+        try:
+            made = program(names)
+        except UserError:
+            return False
+        return not any(HALVES.search(str(one)) for one in made.programs)
+
+    found = tuple(name for name in names if goes([name]))
+    return found if len(found) < 2 or goes(found) else ()
 
 
 def _penalised(params: Any, order: list[str], outputs: int, asked: Penalised | None) -> tuple[str, ...]:

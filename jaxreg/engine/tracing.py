@@ -38,26 +38,35 @@ class Traced(NamedTuple):
         return digest_of(self.programs, more)
 
 
-def traced(called: str, init: Callable[..., Any], apply: Callable[..., Any], inputs: Any, examples: int) -> Traced:
-    """Traces a network anew: each time functions of their own, of which JAX keeps nothing. Raises `UserError`."""
+def traced(called: str, functions: Callable[..., Any], fields: int, inputs: Any, examples: int) -> Traced:
+    """Traces a network anew: each time functions of their own, of which JAX keeps nothing. Raises `UserError`.
+
+    Args:
+        called: its name.
+        functions: `init` and `apply`, from values of
+        fields: so many fields, "field" numbers.
+        inputs: shape of an example.
+        examples: how many there are.
+    """
+    values = (jax.ShapeDtypeStruct((), jnp.float32),) * fields
     x, key = jax.ShapeDtypeStruct((examples, *inputs), jnp.float32), jax.eval_shape(lambda: jax.random.key(0))
     order: list[str] = []
 
-    def first(key: Any, x: Any) -> Any:
-        made = init(key, x)
+    def first(key: Any, x: Any, *values: Any) -> Any:
+        made = functions(*values)[0](key, x)
         order.extend(_in_order(made[0]))
         return made
 
-    def trained(params: Any, state: Any, x: Any, key: Any) -> Any:
-        return apply(params, state, x, train=True, key=key)
+    def trained(params: Any, state: Any, x: Any, key: Any, *values: Any) -> Any:
+        return functions(*values)[1](params, state, x, train=True, key=key)
 
-    def still(params: Any, state: Any, x: Any) -> Any:
-        return apply(params, state, x, train=False, key=None)
+    def still(params: Any, state: Any, x: Any, *values: Any) -> Any:
+        return functions(*values)[1](params, state, x, train=False, key=None)
 
     try:
-        begun, (params, state) = jax.make_jaxpr(first, return_shape=True)(key, x)
-        tested, (output, _) = jax.make_jaxpr(still, return_shape=True)(params, state, x)
-        stepped, (_, moved) = jax.make_jaxpr(trained, return_shape=True)(params, state, x, key)
+        begun, (params, state) = jax.make_jaxpr(first, return_shape=True)(key, x, *values)
+        tested, (output, _) = jax.make_jaxpr(still, return_shape=True)(params, state, x, *values)
+        stepped, (_, moved) = jax.make_jaxpr(trained, return_shape=True)(params, state, x, key, *values)
     except BRANCHES as error:
         said = str(error).splitlines()[0]
         raise UserError(f"network {called}: decides by a value that is only known when it runs ({said}).") from None

@@ -57,6 +57,7 @@ class Hyperparameters(NamedTuple):
     # data set was standardised by: in a cross-validation. None of others, whose programs have no such step.
     features: Any = None
     quantities: Any = None
+    fields: Any = None  # "field" values of those of somebody's own network that are traced; None where none are
 
 
 # What an axis calls traced is: scaling by what it subtracts and divides by, the number of examples by their rows, and
@@ -100,7 +101,12 @@ def start(learner: Learner, hyper: Hyperparameters) -> State:
     """Initial weights and a fresh optimizer."""
     traces["start"] += 1
     example = jnp.zeros((1, *learner.inputs))
-    return restart(learner, hyper, learner.network.init(jax.random.fold_in(member_key(hyper), 0), example))
+    return restart(learner, hyper, network_of(learner, hyper).init(jax.random.fold_in(member_key(hyper), 0), example))
+
+
+def network_of(learner: Learner, hyper: Hyperparameters) -> Network:
+    """The member's network, with its own values of fields."""
+    return learner.network if hyper.fields is None else learner.network.at(hyper.fields)
 
 
 def restart(learner: Learner, hyper: Hyperparameters, weights: Weights) -> State:
@@ -137,7 +143,7 @@ def train_epoch(
 ) -> tuple[State, EpochLosses]:
     """One pass over the rows in ``order``; -1 pads the last batch and counts for nothing."""
     traces["train_epoch"] += 1
-    network, task = learner.network, learner.task
+    network, task = network_of(learner, hyper), learner.task
     epoch_key = jax.random.fold_in(member_key(hyper), 1 + hyper.identity[3])
 
     def step(state: State, rows: Int[Array, " batch"]) -> tuple[State, EpochLosses]:
@@ -195,7 +201,7 @@ def predict(
     traces["predict"] += 1
 
     def one(step: Int[Array, ""], kept: Float[Array, "step batch output"]) -> Float[Array, "step batch output"]:
-        outputs, _ = learner.network.apply(weights, scaled(learner, hyper, data.inputs[batches[step]]))
+        outputs, _ = network_of(learner, hyper).apply(weights, scaled(learner, hyper, data.inputs[batches[step]]))
         return kept.at[step].set(learner.task.predictions(common_unit(hyper, outputs)))
 
     nothing = jnp.zeros((*batches.shape, learner.task.outputs), hyper.l1.dtype)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from jaxreg.axes import AXES, Axis, present, reference, unregularised
+from jaxreg.axes import AXES, Axis, present, reference, unregularised, varies_network
 from jaxreg.formatting import value_text
 from jaxreg.report.markdown import code
 from jaxreg.store.results import Results
@@ -92,7 +92,7 @@ def arrange(results: Results) -> Layout:
     # As the statistics found it.
     base = asked if asked in sound else reference({name: row for name, row in rows.items() if name in sound})
     # Where networks vary, no regularisation is more than one cell.
-    is_none = base == "plain" and unregularised(rows[base]) and "network" not in swept
+    is_none = base == "plain" and unregularised(rows[base]) and not any(map(varies_network, swept))
     gridless = "grid" in results.sweep and not results.sweep["grid"]
     if gridless or cells.duplicated().any() or not swept:
         names = tuple(cells.index)

@@ -15,6 +15,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from jaxreg.axes import AXES, present, varies_network
 from jaxreg.errors import UserError
 from jaxreg.files import write_bytes, write_text
 from jaxreg.formatting import count, listing, value_text
@@ -166,9 +167,10 @@ def subtitle(results: Results) -> str:
     said = " \u00d7 ".join(parts) + f": {count(len(members), results.model_is)}"
     if "architecture" in members and members["architecture"].nunique() == 1:
         said += f" {text(members['architecture'].iloc[0])}"
-    if "network" in members and members["network"].nunique() > 1 and results.sweep.get("grid"):
-        names = [text(value_text(name)) for name in members["network"].unique()]
-        said += f" ({listing(names)}; {names[0]} where a cell names none)"
+    for axis in filter(varies_network, present(members) if results.sweep.get("grid") else ()):
+        names = [text(value_text(name)) for name in members[axis].unique().tolist()]
+        what = "" if axis == "network" else f"{text(AXES[axis].short)} "
+        said += f" ({what}{listing(names)}; {names[0]} where a cell names none)" if len(names) > 1 else ""
     if "trained_on" in members and members["trained_on"].notna().any():
         sizes = [f"{int(size):,}" for size in sorted(members["trained_on"].unique())]
         name = (results.record.get("data") or {}).get("name")

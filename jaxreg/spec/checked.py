@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.fields import FieldInfo
@@ -78,12 +78,16 @@ def _sentence(model: type[Checked], error: ValidationError, place: Place) -> str
 def _field(model: type[Checked], location: tuple[int | str, ...]) -> tuple[FieldInfo, list[str]]:
     """The innermost field that a location names, and the names on the way to it."""
     field, names = FieldInfo(description="a table"), []
+    known: Mapping[str, FieldInfo] = model.model_fields
     for part in location:
-        if isinstance(part, str) and part in model.model_fields:
-            field = model.model_fields[part]
+        if isinstance(part, str) and part in known:
+            field = known[part]
             names.append(part)
             inner = [kind for kind in (field.annotation, *get_args(field.annotation)) if _is_table(kind)]
-            model = inner[0] if inner else model
+            known = inner[0].model_fields if inner else {}
+        elif isinstance(part, str) and get_origin(field.annotation) is dict:
+            field = FieldInfo.from_annotation(get_args(field.annotation)[1])
+            names.append(part)  # a key that the table does not know beforehand
     return field, names
 
 

@@ -7,13 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any
 
-from jaxreg.axes import AXES, RECIPE
+from jaxreg.axes import AXES, OF_NETWORK, RECIPE, field_of
 from jaxreg.errors import UserError
-from jaxreg.formatting import brief, shortest, value_text
+from jaxreg.formatting import brief, value_text
 from jaxreg.spec.checked import Place, unknown
 from jaxreg.spec.limits import MOST_LAYERS, whole
 from jaxreg.spec.rules import EarlyStopping
 from jaxreg.spec.settings import Settings
+
+NOT_GIVEN = "usual"
+"""The value of a field, where one network is given that field and another is not."""
 
 Terms = tuple[tuple[str, ...], ...]
 
@@ -54,7 +57,9 @@ def at(recipe: Settings, point: Mapping[str, Any], place: Place) -> Settings:
     """The recipe moved to a point `{axis: value}`; `place` says where the values of an axis stand."""
     changes: dict[str, Any] = {}
     for axis, value in point.items():
-        if axis == "depth":
+        if field := field_of(axis):
+            changes["fields"] = {**changes.get("fields", recipe.fields), field: value}
+        elif axis == "depth":
             if type(value) is not int or not 1 <= value <= MOST_LAYERS:
                 raise UserError(f"{place(axis)}: must be {whole(1, MOST_LAYERS)}, got {brief(value)}.")
             changes["hidden"] = (recipe.hidden + recipe.hidden[-1:] * value)[:value]
@@ -65,9 +70,15 @@ def at(recipe: Settings, point: Mapping[str, Any], place: Place) -> Settings:
             changes[axis] = value
 
     def axis_place(field: str) -> str:
-        return place(field.split(".")[0]) if field else ", ".join(map(place, point))
+        name, _, rest = field.partition(".")
+        return place(OF_NETWORK + rest if name == "fields" else name) if field else ", ".join(map(place, point))
 
     return Settings.read({**dict(recipe), **changes}, axis_place)
+
+
+def axes_of(*settings: Settings) -> list[str]:
+    """The axes on which any of these settings have a value: those of the table, and fields that networks are given."""
+    return [*AXES, *dict.fromkeys(OF_NETWORK + field for one in settings for field in one.fields)]
 
 
 def value_of(settings: Settings, axis: str) -> int | float | bool | str:
@@ -76,9 +87,10 @@ def value_of(settings: Settings, axis: str) -> int | float | bool | str:
         return len(settings.hidden)
     if axis == "network":
         return settings.network_name
-    value: Any = getattr(settings, AXES[axis].field)
+    field = field_of(axis)
+    value: Any = getattr(settings, AXES[axis].field) if field is None else settings.fields.get(field, NOT_GIVEN)
     if isinstance(value, tuple):
-        return "-".join(map(shortest, value))
+        return value_text(value)
     if axis == "early_stopping":
         rule = settings.early_stopping
         return "off" if rule is None else f"{rule.patience}{'-best' * rule.restore_best_weights}"
@@ -91,9 +103,9 @@ def cell_name(settings: Settings, recipe: Settings) -> str:
     Axes that are always something, such as depth, are named where they differ from the recipe.
     """
     parts = []
-    for axis, row in AXES.items():
-        value = value_of(settings, axis)
-        if value != (value_of(recipe, axis) if row.off is RECIPE else row.off):
+    for axis in axes_of(recipe, settings):
+        value, off = value_of(settings, axis), AXES[axis].off
+        if value != (value_of(recipe, axis) if off is RECIPE else off):
             parts.append(f"{axis}={value_text(value)}")
     return ",".join(parts) or "plain"
 

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxreg.axes import AXES
+from jaxreg.axes import AXES, field_of
 from jaxreg.errors import UserError
 from jaxreg.formatting import brief, count
 from jaxreg.spec import networks
@@ -36,7 +36,7 @@ from jaxreg.spec.sweep_file import tables_of
 from jaxreg.spec.typed import axes_named, with_values_of_grid
 
 USUAL_GRID = "l1,l2"
-SHARED = ("network", "widths", "batch_norm", "biases")  # by a run with the one that it starts from
+SHARED = ("network", "fields", "widths", "batch_norm", "biases")  # by a run with the one that it starts from
 
 __all__ = ["Cell", "EarlyStopping", "Settings", "Sweep", "load", "read"]
 
@@ -124,6 +124,7 @@ def read(tables: Mapping[str, Any], place: Place | None = None) -> Sweep:
     swept = list(dict.fromkeys(axis for term in terms for axis in term))
     values = _values(top.axes, swept, place)
     first = ["network"] if top.recipe.network is None else []  # of several it is the reference
+    first += [axis for axis in values if (field := field_of(axis)) and field not in top.recipe.fields]
     held = {axis: given[0] for axis, given in values.items() if axis not in swept or axis in first}
 
     def axis_place(axis: str) -> str:
@@ -139,7 +140,7 @@ def read(tables: Mapping[str, Any], place: Place | None = None) -> Sweep:
         )
     cells: dict[str, Cell] = {}
     for point in points(terms, values):
-        settings = at(recipe, point, axis_place)
+        settings = networks.as_known(at(recipe, point, axis_place), top.programs)
         name = cell_name(settings, recipe)
         if cells.setdefault(name, Cell(name=name, settings=settings)).settings != settings:
             raise UserError(f"{place('grid')}: two different cells would be called {name}. Leave one out.")
@@ -224,7 +225,7 @@ def _check(cells: Sequence[Cell], place: Place) -> None:
             if any(getattr(mine, name) != getattr(theirs, name) for name in SHARED):
                 raise UserError(
                     f"{where}: {after} is another network: {theirs.architecture()}, not {mine.architecture()}. "
-                    "Give both the same network, hidden layers, width, batch_norm and biases."
+                    "Give both the same network with the same fields, hidden layers, width, batch_norm and biases."
                 )
             last = by_name[after]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jaxreg.axes import AXES, OF_OURS, OURS
+from jaxreg.axes import AXES, OF_OURS, OURS, field_of
 from jaxreg.errors import UserError
 from jaxreg.spec.checked import Place
 from jaxreg.spec.settings import Settings
@@ -19,6 +19,13 @@ def with_axis(grid: Any, networks: Any) -> Any:
     return f"{grid},network"
 
 
+def as_known(settings: Settings, programs: Mapping[str, str]) -> Settings:
+    """The settings, with the program that a network with these fields was known by, in a sweep that has been run."""
+    if not (settings.fields and settings.network and programs):
+        return settings
+    return settings.model_copy(update={"network": programs.get(settings.architecture(), settings.network)})
+
+
 def check(terms: Sequence[Sequence[str]], values: Mapping[str, Sequence[Any]], recipe: Settings, place: Place) -> None:
     """Raises `UserError` where two networks have one name, or a setting of ours goes with one of theirs.
 
@@ -30,6 +37,10 @@ def check(terms: Sequence[Sequence[str]], values: Mapping[str, Sequence[Any]], r
     if "network" in swept and "network" not in values:
         raise UserError(
             f"{place('grid')}: network has no usual values. Give some, as in --network mynets:narrow,mynets:wide."
+        )
+    if unknown := [axis for axis in swept if field_of(axis) and axis not in values]:
+        raise UserError(
+            f"{place('grid')}: {unknown[0]} has no usual values. Give some, as in --grid {unknown[0]}=8,16."
         )
     networks = [Settings.read({"network": name}, lambda _: place("axes.network")) for name in values.get("network", ())]
     called: dict[str, str | None] = {recipe.network_name: recipe.network}
@@ -46,5 +57,5 @@ def check(terms: Sequence[Sequence[str]], values: Mapping[str, Sequence[Any]], r
             where = place("grid" if term != held else f"axes.{ours[0]}")
             raise UserError(
                 f"{where}: {AXES[ours[0]].name} is of jaxreg's own networks, and {theirs[0].partition('@')[0]} decides "
-                "by itself. Leave it out."
+                f"by itself. Leave it out; a field of it that is called so is network.{ours[0]}."
             )

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from jaxreg import files
-from jaxreg.axes import AXES, RECIPE
+from jaxreg.axes import AXES, OF_NETWORK, RECIPE, Axis
 from jaxreg.errors import UserError, exit_code
 from jaxreg.formatting import spelled
 from jaxreg.spec.checked import Checked
@@ -75,6 +75,8 @@ MEANINGS = {
     "curve_images": "test images behind a point of a learning curve; the end is measured on all",
     "recipe": "what every cell starts from",
     "axes": "values of axes",
+    "fields": "fields of a network of one's own",
+    "programs": "which programs its networks with fields are: in run.json, for who goes on from there",
     "run": "cells of their own",
     "name": "what the cell is called (without: after its settings)",
     "after": "the run whose final weights it starts from, with the same split and seed",
@@ -83,8 +85,12 @@ MEANINGS = {
 
 def axes_table() -> str:
     """Every axis: what it is, and its values where none are given."""
-    rows = ((f"`{axis.name}`", axis.help, usual_values(axis) or NO_VALUES) for axis in AXES.values())
+    rows = ((f"`{axis.name}`", axis.help, usual_values(axis) or NO_VALUES) for axis in _every_axis())
     return _table(("axis", "what it is", "values by default"), rows)
+
+
+def _every_axis() -> list[Axis]:
+    return [*AXES.values(), AXES[f"{OF_NETWORK}FIELD"]]
 
 
 def page() -> str:
@@ -167,7 +173,7 @@ def _values() -> str:
             (recipe[name].description or "") if name in recipe else axis.help,
             f"`{spelled(axis.values)}`" if axis.values else NO_VALUES,
         )
-        for name, axis in AXES.items()
+        for name, axis in ((axis.name, axis) for axis in _every_axis())
     )
     return _table(("key", "each value must be", "in the grid without values"), rows)
 

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from jaxreg.axes import AXES, OURS
+from jaxreg.formatting import value_text
 from jaxreg.spec.checked import Checked
-from jaxreg.spec.limits import MOST_LAYERS, MOST_UNITS, MOST_WEIGHTS, whole
+from jaxreg.spec.limits import MOST, MOST_LAYERS, MOST_UNITS, MOST_WEIGHTS, whole
 from jaxreg.spec.rules import (
     Count,
     EarlyStopping,
@@ -53,11 +54,26 @@ def _part(value: Any) -> Any:
 
 
 def _network(value: Any) -> Any:
-    if isinstance(value, str) and value.rpartition(":")[2].partition("@")[0].lower() in NO_NAMES:
-        raise PydanticCustomError(
-            "impossible", "{name} reads as no name in a table. Call it otherwise.", {"name": value}
-        )
+    if isinstance(value, str):
+        _named_in_tables(value.rpartition(":")[2].partition("@")[0])
     return None if value == OURS else value
+
+
+def _named_in_tables(name: str) -> str:
+    if name.lower() in NO_NAMES:
+        raise PydanticCustomError(
+            "impossible", "{name} reads as no name in a table. Call it otherwise.", {"name": name}
+        )
+    return name
+
+
+FIELD = r"^[A-Za-z]\w{0,99}$"
+FieldName = Annotated[str, Field(strict=True, pattern=r"^\w[\w.+]{0,99}$"), AfterValidator(_named_in_tables)]
+FieldNumber = Annotated[int, Field(strict=True, ge=-MOST, le=MOST)] | Annotated[Number, Field(ge=-MOST, le=MOST)]
+FieldValue = Annotated[
+    Switch | FieldNumber | FieldName | Annotated[tuple[FieldNumber, ...], Field(min_length=1, max_length=100)],
+    Field(description="a number up to a million in size, true or false, a name, or a list of numbers"),
+]
 
 
 class Settings(Checked):
@@ -81,6 +97,9 @@ class Settings(Checked):
         Annotated[str, Field(strict=True, pattern=rf"^([\w.]+:)?{NETWORK_NAME}(@\w+)?$")] | None,
         BeforeValidator(_network),
     ] = Field(default=None, description='"mlp", which has the hidden layers, or "package.module:name", a Flax module')
+    fields: dict[Annotated[str, Field(pattern=FIELD)], FieldValue] = Field(
+        default={}, description="a table of fields of that module, such as {width = 8}"
+    )
     width: Annotated[
         Annotated[Annotated[Number, Field(gt=0)], Tag("every layer")] | Annotated[tuple[Units, ...], Tag("per layer")],
         Discriminator(_per_layer),
@@ -205,7 +224,8 @@ class Settings(Checked):
         Without the numbers of inputs and outputs, which the data decide, the hidden layers alone.
         """
         if self.network is not None:
-            return self.network.partition("@")[0]  # without the digest of its program
+            given = ",".join(f"{name}={value_text(value)}" for name, value in self.fields.items())
+            return self.network.partition("@")[0] + f"({given})" * bool(given)  # without the digest of its program
         ends = ([inputs], [outputs]) if inputs is not None else ([], [])
         layers = "-".join(map(str, (*ends[0], *self.widths, *ends[1])))
         return layers + "+bn" * self.batch_norm + "+dropout" * any(self.dropout_rates)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from jaxreg.axes import AXES, STRENGTHS, unregularised
-from jaxreg.formatting import spelled
+from jaxreg.formatting import bare, spelled
 from jaxreg.spec.checked import Checked
 from jaxreg.spec.grid import value_of
 from jaxreg.spec.limits import MOST_LOOKS, whole
@@ -20,6 +20,9 @@ NAME = "a name of letters, digits and . + = , - _, such as l1-strong"
 Name = Annotated[str, Field(strict=True, pattern=r"^\w[\w.+=,-]*$", description=NAME)]
 ColumnName = Annotated[str | None, Field(strict=True, description="the name of a column, as text")]
 FileName = Annotated[str | None, Field(strict=True, description="the path of a file or folder, as text")]
+
+
+ProgramName = Annotated[str, Field(strict=True, pattern=r"^([\w.]+:)?\w[\w.+-]*@\w+$")]
 
 
 class Cell(Checked):
@@ -67,6 +70,8 @@ class SweepFile(Checked):
     recipe: Settings = Field(default=Settings(), description="a table")
     axes: dict[str, Any] = Field(default={}, description="a table of lists, such as l1 = [0, 1e-5]")
     run: tuple[dict[str, Any], ...] = Field(default=(), description="a list of tables, each headed [[run]]")
+    # What somebody's own network is with these fields: "CNN(width=16)" is "CNN@7f…". Written by runs, for later ones.
+    programs: dict[str, ProgramName] = Field(default={}, description="a table of programs, as run.json has them")
 
 
 class Sweep(SweepFile):
@@ -117,7 +122,7 @@ class Sweep(SweepFile):
         sections = [*parts.items(), *(("[[run]]", run) for run in tables["run"])]
         texts = []
         for header, table in sections:
-            lines = [f"{key} = {spelled(value)}" for key, value in table.items() if value is not None]
+            lines = [f"{bare(key)} = {spelled(value)}" for key, value in table.items() if value is not None]
             texts.append("\n".join([header, *lines] if header else lines))
         return "\n\n".join(texts) + "\n"
 

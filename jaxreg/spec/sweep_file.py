@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxreg import reading
-from jaxreg.axes import AXES
+from jaxreg.axes import AXES, OF_NETWORK
 from jaxreg.errors import UserError
 from jaxreg.formatting import nearest, printable
 from jaxreg.spec.limits import DEPTH, FILE_BYTES, KEY_PARTS, too_deep
@@ -45,4 +45,8 @@ def tables_of(file: Path) -> dict[str, Any]:
         raise UserError(deep) from None
     if too_deep(tables):
         raise UserError(deep)
+    axes = tables.get("axes")
+    if isinstance(axes, dict) and isinstance(fields := axes.get("network"), dict):  # network.width = [8, 16]
+        del axes["network"]
+        axes |= {f"{OF_NETWORK}{field}": values for field, values in fields.items()}
     return tables

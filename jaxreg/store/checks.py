@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from jaxreg.axes import AXES, NO_LIMIT, present
+from jaxreg.axes import AXES, NO_LIMIT, field_of, present
 from jaxreg.errors import UserError
 from jaxreg.formatting import brief, value_text
 from jaxreg.spec.limits import MOST_CELLS, MOST_MEMBERS
@@ -64,7 +64,8 @@ def table(name: str, made: pd.DataFrame) -> None:
             _numbers(brief(column)[1:-1], made[column], endless=name in ("power", "history"))
     for axis in present(made.columns):
         _on_axis(axis, made[axis])
-    if name in ("choices", "data_size") and (unknown := set(made["axis"]) - {"all", *AXES}):
+    axes = made["axis"] if name in ("choices", "data_size") else ()
+    if unknown := {axis for axis in axes if axis != "all" and axis not in AXES}:
         raise ValueError(f"`axis` is {brief(min(unknown))}, which is none")
     if name == "classes" and made["class"].nunique() > MOST_CLASSES:
         raise ValueError(f"it has more than {MOST_CLASSES} classes")
@@ -90,7 +91,8 @@ def _on_axis(axis: str, values: pd.Series) -> None:
         text = value_text(value)
         try:
             number = AXES[axis].number(text)
-            sound = np.isnan(number) or 0 <= number < 1e12 or (np.isposinf(number) and text in NO_LIMIT)
+            least = -1e12 if field_of(axis) else 0.0
+            sound = np.isnan(number) or least <= number < 1e12 or (np.isposinf(number) and text in NO_LIMIT)
             sound &= len(text) <= MOST_LETTERS
             sound &= all(sign.isalnum() or sign in "+-._" for sign in text)
         except ValueError:

@@ -10,10 +10,9 @@ from typing import IO, Any
 import numpy as np
 import pandas as pd
 
-from jaxreg.axes import AXES
 from jaxreg.data.dataset import Dataset, Signature
 from jaxreg.files import write, write_csv
-from jaxreg.spec.grid import value_of
+from jaxreg.spec.grid import axes_of, value_of
 from jaxreg.spec.members import Member
 from jaxreg.store.identity import Key
 from jaxreg.store.members import FEATURE_NORMS, StoredMembers
@@ -123,7 +122,7 @@ def settings_columns(member: Member, data: Signature) -> dict[str, Any]:
         "member": member.id,
         "cell": member.cell.name,
         "architecture": settings.architecture(data.features, data.outputs),
-        **{axis: value_of(settings, axis) for axis in AXES},
+        **{axis: value_of(settings, axis) for axis in axes_of(settings)},
         **deal,
         "split": member.split,
         "seed": member.seed,
