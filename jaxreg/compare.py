@@ -57,7 +57,8 @@ def compare(
             second of two classes; an array, or a sequence with an entry a model. Or [model, example] classes alone, as
             whole numbers or names: the 0-1 loss is all that is known of them. Of quantities [model, example], or of
             several [model, example, quantity].
-        targets: [example], class numbers or names; of quantities [example] or [example, quantity].
+        targets: [example], class numbers or names; of quantities [example] or [example, quantity]; the
+            columns of a DataFrame name them.
         cell: [model], what the model is one of: its setting, as a name or, with `axis`, as a number.
         split: [model], which training set it had, by any name. Training sets must share no example; a model of one
             cell is paired with the models of others on the same.
@@ -100,7 +101,14 @@ def compare(
     with locked(folder.path, command):
         folder.check_given(found.digest)
         folder.prepare()
-        tables = analyse(models, found.predictions, ids, class_names=found.classes, plain=reference)
+        tables = analyse(
+            models,
+            found.predictions,
+            ids,
+            class_names=found.classes,
+            quantity_units=found.quantity_units,
+            plain=reference,
+        )
         if isinstance(found.predictions, ClassPredictions) and (clip := found.about["cut"]) and clip["right"]:
             clip["comparison"] = recut(tables, models, found.predictions, ids, clip["other"])
         write_csv(folder.path / "members.csv", models)

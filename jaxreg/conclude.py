@@ -13,7 +13,7 @@ from jaxreg.driver import AnyTrainer, Driver
 from jaxreg.files import write_csv
 from jaxreg.report import page
 from jaxreg.spec import second_stage
-from jaxreg.statistics import analysis
+from jaxreg.statistics import analysis, quantities
 from jaxreg.statistics.analysis import Analysis
 from jaxreg.statistics.boundaries import Look
 from jaxreg.statistics.cross_validation import CrossValidated, Folds, cross_validated
@@ -59,6 +59,7 @@ def conclude(
         dataset.test.inputs,
         dataset.picture,
         dataset.class_names,
+        dataset.quantity_units,
         look,
         folds=folds,
     )
@@ -123,7 +124,12 @@ def _second_stage(driver: Driver, tables: Analysis, trainer: Callable[[], AnyTra
     ids = list(rows["member"])
     parts = grouped(counted(rows, ids), predictions)
     found = whole(rows, predictions, ids, tables.candidates.reference, parts)
-    return tables.concluded(found, {name: [cell.name for cell in cells] for name, cells in kin.items()})
+    tables = tables.concluded(found, {name: [cell.name for cell in cells] for name, cells in kin.items()})
+    each = quantities.table({"whole": counted(rows, ids, on_all=True)}, predictions, driver.dataset.quantity_units)
+    if each.empty:
+        return tables
+    on_parts = tables.quantities[tables.quantities["scope"] == "parts"]
+    return replace(tables, quantities=pd.concat([on_parts, each], ignore_index=True))
 
 
 def _on_everything(driver: Driver) -> tuple[pd.DataFrame, Predictions]:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from jaxreg.data.dataset import Part, digest
+from jaxreg.data.in_memory import target_names
 from jaxreg.errors import UserError
 from jaxreg.formatting import count
 from jaxreg.measures import QUANTITIES, VOTES
@@ -27,6 +28,7 @@ class Scored(NamedTuple):
     columns: dict[str, list[float]]  # of members.csv
     digest: str
     classes: tuple[str, ...] | None
+    quantity_units: tuple[tuple[str, float], ...]  # as `jaxreg.statistics.analysis.analyse` wants them
     about: dict[str, Any]  # what run.json says of the data besides
 
 
@@ -62,7 +64,7 @@ def _of_classes(
     }
     cells = models["cell"].to_list()
     doubts = {"another_order": another_order(cells, made.argmax(-1), labels, names), "cut": cut(cells, made, labels)}
-    return Scored(ClassPredictions(made, labels), columns, digest(Part(made, labels)), names, doubts)
+    return Scored(ClassPredictions(made, labels), columns, digest(Part(made, labels)), names, (), doubts)
 
 
 def _of_votes(predictions: Any, targets: Any, classes: Iterable[Any] | None, models: pd.DataFrame) -> Scored:
@@ -72,7 +74,7 @@ def _of_votes(predictions: Any, targets: Any, classes: Iterable[Any] | None, mod
     columns = {"test_zero_one": (1 - right).tolist(), "test_accuracy": right.tolist()}
     predicted = VotePredictions(answers, labels, len(names))
     doubts = {"another_order": another_order(models["cell"].to_list(), answers, labels, names)}
-    return Scored(predicted, columns, digest(Part(answers, labels)), names, {"task": VOTES.task} | doubts)
+    return Scored(predicted, columns, digest(Part(answers, labels)), names, (), {"task": VOTES.task} | doubts)
 
 
 def _of_quantities(predictions: Any, targets: Any, ids: list[str]) -> Scored:
@@ -86,7 +88,8 @@ def _of_quantities(predictions: Any, targets: Any, ids: list[str]) -> Scored:
         "test_r2": (1 - squares / variance if variance > 0 else np.full(len(squares), np.nan)).tolist(),
     }
     about: dict[str, Any] = {"task": QUANTITIES.task, "test_variance": variance, "outputs": wanted.shape[1]}
-    return Scored(QuantityPredictions(values, wanted), columns, digest(Part(values, wanted)), None, about)
+    units = tuple((name, 1.0) for name in target_names(targets))  # as they were given
+    return Scored(QuantityPredictions(values, wanted), columns, digest(Part(values, wanted)), None, units, about)
 
 
 def _check_sizes(models: int, examples: int, cells: int, targets: int) -> None:

@@ -103,6 +103,13 @@ class Dataset(NamedTuple):
         return 1.0 if self.quantities is None else self.quantities.unit
 
     @property
+    def quantity_units(self) -> tuple[tuple[str, float], ...]:
+        """Of each quantity its name, and what a difference of 1 between its targets is."""
+        if self.quantities is None:
+            return ()
+        return tuple(zip(self.quantities.names, self.quantities.spreads, strict=True))
+
+    @property
     def test_variance(self) -> float:
         """Of quantities: the mean squared error of who knows their means in the test part and nothing else."""
         return self.unit**2 * float(np.var(self.test.targets, axis=0, dtype=np.float64).mean())
@@ -139,8 +146,7 @@ class Dataset(NamedTuple):
         """What run.json says of it beside name and digest."""
         words: dict[str, Any] = {"examples_are": self.examples_are, "inputs_are": self.inputs_are}
         if self.quantities is not None:
-            spreads = zip(self.quantities.names, self.quantities.spreads, strict=True)
-            words |= {"task": self.measures.task, "quantities": dict(spreads)}
+            words |= {"task": self.measures.task, "quantities": dict(self.quantity_units)}
             words["test_variance"] = self.test_variance
         words["test_examples"] = len(self.test.targets)
         if self.folded and self.standardised:

@@ -47,7 +47,7 @@ def of_arrays(data: Any, how: Reading, name: str | None = None, test: Any = None
             raise UserError(f"data: {count(len(x), 'row')} and {count(len(y), 'target')}; expected one for each.")
     if all(getattr(x, "dtype", None) == np.uint8 and x.ndim > 2 for x in inputs):
         return _of_pictures(inputs, targets, how, name)
-    names = _names(targets[0])
+    names = target_names(targets[0])
     tables = [_framed(x, y, names) for x, y in zip(inputs, targets, strict=True)]
     return dataset(tables[0], tables[1] if len(tables) > 1 else None, how._replace(label=",".join(names)), name)
 
@@ -68,7 +68,7 @@ def _called(inputs: Sequence[Any]) -> str:
     return f"arrays of {rows} rows{inside}"
 
 
-def _names(targets: Any) -> list[str]:
+def target_names(targets: Any) -> list[str]:
     """What targets are called: as a DataFrame or Series has them, else `TARGET`, numbered where there are several."""
     if isinstance(targets, pd.DataFrame):
         return [str(name) for name in targets.columns]
@@ -93,7 +93,7 @@ def _columns(y: Any) -> list[np.ndarray]:
 
 
 def _of_pictures(inputs: Sequence[Any], targets: Sequence[Any], how: Reading, name: str) -> Dataset:
-    names = _names(targets[0])
+    names = target_names(targets[0])
     train, *tested = (_framed(np.zeros((len(own), 0)), own, names) for own in targets)
     all_of_it = targets_of(train, how.task, name)
     found = parted(all_of_it, names, tested[0] if tested else None, how, name, words=("part", "examples"))

@@ -44,16 +44,17 @@ def _units(results: Results) -> str:
     if results.unit:
         parts = "" if results.folded else ", their bias and their variance"
         return f" Squared errors{parts} are in squared units of {text(results.unit)}."
+    apart = "" if results.quantities.empty else " Each by itself, in its own unit, is in the next section."
     if results.elsewhere:  # as they were given
         if (outputs := (results.record.get("data") or {}).get("outputs")) == 1:
             return " Errors are in the units of the targets, squared errors in the squares of these."
         several = f"{outputs} quantities" if outputs else "quantities"
         return (
             f" Errors are means over the {several}, each in its own units, squared errors in the squares of these: the "
-            "quantity with the largest errors counts most."
+            f"quantity with the largest errors counts most.{apart}"
         )
     values = f"its values in all {results.examples_are}" if results.folded else "its training values"
-    return f" Errors are means over the quantities, each in standard deviations of {values}."
+    return f" Errors are means over the quantities, each in standard deviations of {values}.{apart}"
 
 
 def _dealt(results: Results) -> str:

@@ -21,7 +21,7 @@ from jaxreg.files import write_bytes, write_text
 from jaxreg.formatting import count, listing, value_text
 from jaxreg.measures import MEASURES
 from jaxreg.reading import read as read_bytes
-from jaxreg.report import advice, answer, elsewhere, figures, findings, folds, looks, replication, tables
+from jaxreg.report import advice, answer, elsewhere, figures, findings, folds, looks, quantities, replication, tables
 from jaxreg.report.caveats import LOOKED_FOR, LOOKED_FOR_ELSEWHERE, caveats
 from jaxreg.report.data_size import more_data
 from jaxreg.report.html import Page
@@ -115,6 +115,7 @@ def content(results: Results, layout: Layout, pictures: dict[str, list[Picture]]
         reading=reading(results),
         wrong_labels=findings.wrong_labels(results, layout),
         more_data=more_data(results),
+        quantities=quantities.tables(results, layout),
         choices=tables.choices(results),
         sparsity=findings.sparsity(results, layout),
         turned=findings.turned(results, layout),

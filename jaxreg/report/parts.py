@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from jaxreg.formatting import NOTHING, estimate, known, number
+from jaxreg.formatting import NOTHING, estimate, fixed, known, number
 
 
 class Entry(NamedTuple):
@@ -61,3 +61,8 @@ def estimated(
 def numbered(value: float | None, digits: int = 3) -> Entry:
     """A value to so many significant digits."""
     return Entry(number(value, digits), order=value if known(value) else None)
+
+
+def rounded(value: float | None, places: int) -> Entry:
+    """A value with so many decimals."""
+    return Entry(fixed(value, places), order=value if known(value) else None)

@@ -51,8 +51,7 @@ def _levels(results: Results, layout: Layout, cells: Sequence[str]) -> str:
         found["accuracy"] = [_accuracy(*error(cell, "zero_one")) for cell in kept]
     if results.measures is QUANTITIES:
         squares = [error(cell)[0] for cell in kept]
-        of = f" of {code(results.unit)}" if results.unit else ""
-        found[f"RMSE{of}"] = [number(square**0.5) for square in squares]
+        found[f"RMSE{_of_what(results)}"] = [number(square**0.5) for square in squares]
         if known(results.predicted_share(squares[0])):
             found["R²"] = [fixed(results.predicted_share(square), 3) for square in squares]
     found[MEASURES[results.measures.first].words] = [estimate(*error(cell)) for cell in kept]
@@ -75,9 +74,15 @@ def _accuracy(wrong: float, low: float, high: float) -> str:
 
 def in_units(results: Results, squared_error: float) -> str:
     """Root mean squared error, in the units of what is predicted, and the share of its variance that is."""
-    of = f" of {code(results.unit)}" if results.unit else ""
     share = results.predicted_share(squared_error)
-    return f"RMSE{of} {number(squared_error**0.5)}{f', R² {fixed(share, 3)}' if known(share) else ''}"
+    return f"RMSE{_of_what(results)} {number(squared_error**0.5)}{f', R² {fixed(share, 3)}' if known(share) else ''}"
+
+
+def _of_what(results: Results) -> str:
+    """In whose unit a root mean squared error is; nothing where nobody has said."""
+    if results.unit:
+        return f" of {code(results.unit)}"
+    return " of the standardised quantities" if (results.record.get("data") or {}).get("quantities") else ""
 
 
 def rmse_on_all(results: Results, cell: str) -> str:

@@ -12,7 +12,7 @@ from jaxreg.axes import AXES
 from jaxreg.formatting import estimate, fixed, known, listing, swapped
 from jaxreg.measures import CLASSES, MEASURES, honest
 from jaxreg.report.layout import Layout
-from jaxreg.report.parts import ABSENT, Entry, Table, estimated, numbered
+from jaxreg.report.parts import ABSENT, Entry, Table, estimated, numbered, rounded
 from jaxreg.report.summaries import by_cell, diverged
 from jaxreg.statistics.comparisons import UNDECIDED
 from jaxreg.store.results import Results
@@ -82,7 +82,7 @@ def whole(results: Results, layout: Layout) -> Table:
             continue
         row = {"Cell": _cell(cell), "Seeds": Entry(f"{found[results.measures.second]['seeds']:.0f}")}
         if results.measures is CLASSES:
-            row["Accuracy, %"] = _of(100 * (1 - found["test_error"]["mean"]), 2)
+            row["Accuracy, %"] = rounded(100 * (1 - found["test_error"]["mean"]), 2)
         elif results.measures.first in found:
             row |= rmse(results, found[results.measures.first]["mean"])
         for measure, one in found.items():
@@ -98,11 +98,7 @@ def whole(results: Results, layout: Layout) -> Table:
 def rmse(results: Results, squared_error: float) -> dict[str, Entry]:
     """Root mean squared error, and the share of the variance that is predicted."""
     share = results.predicted_share(squared_error)
-    return {"RMSE": numbered(squared_error**0.5, 4), "R²": _of(share, 3) if known(share) else ABSENT}
-
-
-def _of(value: float, places: int) -> Entry:
-    return Entry(fixed(value, places), order=value)
+    return {"RMSE": numbered(squared_error**0.5, 4), "R²": rounded(share, 3)}
 
 
 def choices(results: Results) -> Table:

@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from jaxreg.files import write_csv, write_npz
 from jaxreg.measures import CLASSES, PARTS, Measures
-from jaxreg.statistics import calibration, classes, data_size, power, selection, spreads
+from jaxreg.statistics import calibration, classes, data_size, power, quantities, selection, spreads
 from jaxreg.statistics.boundaries import Look
 from jaxreg.statistics.comparisons import UNDECIDED, Difference, against, compare_with_references, moderated
 from jaxreg.statistics.cross_validation import Folds
@@ -50,6 +50,7 @@ class Analysis:
     recommendation: pd.DataFrame
     data_size: pd.DataFrame
     classes: pd.DataFrame = field(default_factory=pd.DataFrame)  # empty for quantities
+    quantities: pd.DataFrame = field(default_factory=pd.DataFrame)  # of several of them alone
     calibration: pd.DataFrame = field(default_factory=pd.DataFrame)  # this and the next: of probabilities alone
     reliability: pd.DataFrame = field(default_factory=pd.DataFrame)
     looks: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -82,6 +83,7 @@ def analyse(
     test_inputs: np.ndarray | None = None,
     picture: tuple[int, ...] | None = None,
     class_names: Sequence[str] | None = None,
+    quantity_units: Sequence[tuple[str, float]] = (),
     look: Look | None = None,
     plain: str | None = None,
     folds: Folds | None = None,
@@ -97,6 +99,7 @@ def analyse(
         picture: the shape in which an input is a picture, such as (28, 28) or (32, 32, 3); without it (or without
             the inputs) examples.npz has no pixels.
         class_names: a name a class, for classes.csv.
+        quantity_units: of each quantity its name, and what a difference of 1 of it is, for quantities.csv.
         look: which one this is at a study that is looked at again and again.
         plain: the cell that others are compared with; by default what `jaxreg.axes.reference` says.
         folds: where the members are out-of-fold models: then nothing is said of bias, variance and further runs.
@@ -117,6 +120,7 @@ def analyse(
     if group is not None and plain is not None:
         along = selection.lines(settings.loc[list(group.names)], group.names, plain)["all"]
         candidates = Candidates(plain, [group.names[i] for i in along], pairs)
+    by_scope = {"parts": cells, "whole": counted(members, member_ids, on_all=True)}
     found = Analysis(
         decomposition=_decomposition(groups, cells, settings, measures),
         comparisons=comparisons,
@@ -125,6 +129,7 @@ def analyse(
         whole=pd.DataFrame(),
         recommendation=pd.DataFrame(),
         data_size=_data_size(group if folds is None else None, settings, members, plain),
+        quantities=quantities.table(by_scope, predictions, quantity_units, folds is not None),
         candidates=candidates,
         measures=measures,
     )
@@ -186,14 +191,8 @@ def _choices(
 ) -> pd.DataFrame:
     if group is None or plain is None:
         return pd.DataFrame(columns=["axis", "rule", "cell", "value", measures.first])
-    sound = members[(members["split"].astype(str) != "all") & members["diverged_at"].isna()]
-    gaps = pd.Series(np.nan, group.names)
-    test, train = (f"{part}_{measures.loss}" for part in ("test", "train"))
-    if {test, train} <= set(sound):
-        gaps = (sound[test] - sound[train]).groupby(sound["cell"]).mean()
-    return selection.choices(
-        group.scores, settings.loc[list(group.names)], plain, gaps.reindex(list(group.names)).to_list(), measures
-    )
+    gaps = selection.gaps(members, group.names, measures)
+    return selection.choices(group.scores, settings.loc[list(group.names)], plain, gaps, measures)
 
 
 def _data_size(group: Group | None, settings: pd.DataFrame, members: pd.DataFrame, plain: str | None) -> pd.DataFrame:

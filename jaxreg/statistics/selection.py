@@ -92,6 +92,15 @@ def choices(
     return pd.DataFrame(rows)
 
 
+def gaps(members: pd.DataFrame, cells: Sequence[str], measures: Measures) -> list[float]:
+    """The generalisation gap of each cell, mean over its counted members; nan where train losses are not known."""
+    sound = members[(members["split"].astype(str) != "all") & members["diverged_at"].isna()]
+    test, train = (f"{part}_{measures.loss}" for part in ("test", "train"))
+    if not {test, train} <= set(sound):
+        return [np.nan] * len(cells)
+    return (sound[test] - sound[train]).groupby(sound["cell"]).mean().reindex(list(cells)).to_list()
+
+
 def _honest(
     scores: Scores, along: Mapping[str, Sequence[int]], strengths: Mapping[str, Sequence[float]]
 ) -> dict[tuple[str, str], np.ndarray]:

@@ -68,7 +68,7 @@ class Data(BaseModel):
     test_examples: Whole | None = None
     task: Literal["classification", "regression", "votes"] = "classification"
     quantities: Annotated[dict[Text, Size], Field(max_length=1000)] | None = None  # with their spreads
-    outputs: Whole | None = None  # how many quantities others have predicted, which have no names
+    outputs: Whole | None = None  # how many quantities others have predicted
     test_variance: Size | None = None
     another_order: AnotherOrder | None = None
     cut: Cut | None = None

@@ -22,7 +22,7 @@ from jaxreg.store.about import LARGEST, MOST_CLASSES, MOST_WHOLE
 TEXT = (
     "cell", "reference", "member", "split", "value", "class_name", "architecture", "axis", "rule", "tied", "loss",
     "measure", "verdict", "deal", "scope", "purpose", "told_by", "other", "other_verdict", "as_good", "better", "worse",
-    "none", "position", "open", "leader", "ended", "feature_name",
+    "none", "position", "open", "leader", "ended", "feature_name", "quantity_name",
 )  # fmt: skip
 FILLED = {
     "members": ("member", "cell", "split", "seed"), "history": ("member", "epoch"), "decomposition": ("cell", "loss"),
@@ -30,14 +30,16 @@ FILLED = {
     "calibration": ("cell",), "reliability": ("cell", "bin"), "power": ("measure",),
     "second_stage": ("member", "cell", "split", "seed"), "whole": ("cell", "seeds", "measure"),
     "recommendation": ("scope", "purpose", "measure", "cell"), "features": ("cell", "feature", "norm"),
+    "quantities": ("scope", "cell", "quantity"),
     "data_size": ("axis", "trained_on"), "looks": ("look", "of", "measure", "tests", "members", "leader"),
 }  # fmt: skip
-WHOLE = ("seed", "epoch", "epochs", "trained_on", "class", "bin", "feature", "look", "of", "tests")
+WHOLE = ("seed", "epoch", "epochs", "trained_on", "class", "bin", "feature", "quantity", "look", "of", "tests")
 KEYS = {
     "members": ["member"], "history": ["member", "epoch"], "decomposition": ["cell", "loss"],
     "comparisons": ["cell", "reference", "measure"], "choices": ["axis", "rule"], "classes": ["cell", "class", "loss"],
     "calibration": ["cell"], "reliability": ["cell", "bin"], "second_stage": ["member"], "whole": ["cell", "measure"],
     "recommendation": ["scope", "purpose"], "features": ["cell", "feature"],
+    "quantities": ["scope", "cell", "quantity"],
     "data_size": ["axis", "trained_on"], "looks": ["look"],
 }  # fmt: skip
 MOST_LETTERS = 500  # of a text in a table
@@ -111,7 +113,7 @@ def together(tables: Mapping[str, pd.DataFrame], loss: str) -> tuple[str, str] |
     if len(cells) > MOST_CELLS or len(tables["members"]) > MOST_MEMBERS:
         return "members", f"it has more than {MOST_MEMBERS} members, or more than {MOST_CELLS} cells"
     for name, made in tables.items():
-        known = {*cells, *(added if name in ("second_stage", "whole", "recommendation") else ())}
+        known = {*cells, *(added if name in ("second_stage", "whole", "recommendation", "quantities") else ())}
         for column in ("cell", "reference", "none", "leader"):
             if column in made and (strangers := set(made[column].dropna()) - known):
                 return name, f"it has a cell {brief(min(strangers))} that members.csv has not"

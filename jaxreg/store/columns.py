@@ -22,6 +22,7 @@ EMPTY = {
 }
 OPTIONAL = {
     "classes": ["cell", "class", "loss", "error", "bias", "variance", "variance_split", "variance_seed"],
+    "quantities": ["scope", "cell", "quantity", "error", "bias", "variance", "rmse", "r2", "absolute_error"],
     "calibration": ["cell", "expected_calibration_error", "low", "high"],
     "reliability": ["cell", "bin", "confidence", "accuracy", "share"],
     "features": ["cell", "feature", "norm"],

@@ -118,5 +118,5 @@ def _parquet(file: Path) -> Given:
         return Given(made, first["target"].to_numpy(), kind=kind, **keys)
     made = np.stack([group[outputs].to_numpy() for group in groups])
     if targets != ["target"]:
-        return Given(made, first[targets].to_numpy(), kind="quantities", **keys)
+        return Given(made, first[targets].set_axis(several, axis=1), kind="quantities", **keys)
     return Given(made, first["target"].to_numpy(), classes=outputs, **keys)

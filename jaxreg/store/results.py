@@ -34,6 +34,7 @@ class Results:
     comparisons: pd.DataFrame
     choices: pd.DataFrame
     classes: pd.DataFrame = field(default_factory=pd.DataFrame)
+    quantities: pd.DataFrame = field(default_factory=pd.DataFrame)
     calibration: pd.DataFrame = field(default_factory=pd.DataFrame)
     reliability: pd.DataFrame = field(default_factory=pd.DataFrame)
     features: pd.DataFrame = field(default_factory=pd.DataFrame)
