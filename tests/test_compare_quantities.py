@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from test_compare_page import of_kind
 
 import jaxreg
 from jaxreg.errors import UserError
+from jaxreg.measures import PARTS
+from jaxreg.report.__main__ import main
 from jaxreg.store.given_quantities import are_quantities
 
 
@@ -49,3 +52,66 @@ def test_numbers_of_many_values_are_quantities_as_in_a_table(tmp_path: Path) -> 
 def test_probabilities_for_each_of_many_classes_are_no_quantities() -> None:
     p = np.random.default_rng(0).dirichlet(np.ones(60), (2, 120))
     assert not are_quantities(p, np.arange(120) % 60) and are_quantities(p[..., 0], np.arange(120) % 60)
+
+
+def given_to(names: list[str] | None = None, quantities: int = 2) -> dict[str, Any]:
+    """Predictions of two settings on three training sets, the second worse, and the last quantity in thousands."""
+    random = np.random.default_rng(1)
+    targets = random.normal(size=(80, quantities)) * ([1] * (quantities - 1) + [1000])
+    worse = np.repeat([1.0, 2.0], 3)[:, None, None] * targets.std(0)
+    predictions = targets + worse * random.normal(size=(6, *targets.shape))
+    of = targets if names is None else pd.DataFrame(targets, columns=names)
+    return {"predictions": predictions, "targets": of, "cell": ["a"] * 3 + ["b"] * 3, "split": [0, 1, 2] * 2}
+
+
+def test_given_quantities_are_in_the_units_that_they_were_given_in(tmp_path: Path) -> None:
+    given = given_to()
+    run = jaxreg.compare(**given, out=tmp_path / "run")
+    found = run.table("quantities").set_index(["quantity_name", "cell"])
+    means = found.groupby("cell")[["error", "bias", "variance"]].mean()
+    rows = run.decomposition.set_index(["loss", "cell"]).loc["squared_error"]
+    np.testing.assert_allclose(means, rows.loc[means.index, means.columns])
+    for place, name in enumerate(("target0", "target1")):
+        one = {key: given[key][..., place] for key in ("predictions", "targets")}
+        alone = jaxreg.compare(**given | one, out=tmp_path / name)
+        assert not (alone.folder / "quantities.csv").exists() and "## Quantities" not in alone.report
+        theirs = alone.decomposition.set_index(["loss", "cell"]).loc["squared_error"]
+        for column in PARTS:
+            np.testing.assert_allclose(found.loc[name][column], theirs.loc[found.loc[name].index, column])
+        r2 = alone.members.groupby("cell")["test_r2"].mean()
+        np.testing.assert_allclose(found.loc[name]["r2"], r2[found.loc[name].index])
+    assert "On training sets like these:" in run.report and "counts most. Each by itself" in run.report
+    assert "squared errors, bias and variance in" in run.report
+
+
+def test_of_one_training_set_no_bias_is_told(tmp_path: Path) -> None:
+    given = given_to()
+    run = jaxreg.compare(**given | {"seed": given.pop("split")}, out=tmp_path / "run")
+    found = run.table("quantities")
+    assert found["bias"].isna().all() and (found["variance_seed"] > 0).all()
+    said = run.report.partition("\n## Quantities\n")[2].partition("\n## ")[0]
+    assert "On a training set like this:" in said and "ias" not in said
+
+
+def test_given_quantities_have_the_names_of_their_columns(tmp_path: Path) -> None:
+    run = jaxreg.compare(**given_to(["NA", "size"]), out=tmp_path / "run")
+    assert list(run.table("quantities")["quantity"]) == [0, 1, 0, 1]
+    assert "| size " in run.report and "| 0 " in run.report  # a table has no way to hold a name that says there is none
+    pytest.importorskip("pyarrow")
+    given = given_to(["NA", "size"])
+    models = zip(given["cell"], given["split"], given["predictions"], strict=True)
+    frames = [
+        pd.DataFrame({"cell": cell, "split": split, "example": range(80)})
+        .join(given["targets"].add_prefix("target_"))
+        .join(pd.DataFrame(own, columns=["NA", "size"]).add_prefix("prediction_"))
+        for cell, split, own in models
+    ]
+    pd.concat(frames).to_parquet(tmp_path / "mine.parquet")
+    assert main(["--predictions", str(tmp_path / "mine.parquet"), "--out", str(tmp_path / "file")]) == 0
+    pd.testing.assert_frame_equal(run.table("quantities"), jaxreg.Run(tmp_path / "file").table("quantities"))
+
+
+def test_of_very_many_the_page_has_the_first(tmp_path: Path) -> None:
+    run = jaxreg.compare(**given_to(quantities=130), out=tmp_path / "run")
+    assert run.table("quantities")["quantity"].nunique() == 130
+    assert "| target99 " in run.report and "| target100 " not in run.report
