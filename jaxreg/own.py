@@ -69,45 +69,21 @@ def with_network(
     from jaxreg.engine import own_networks, registry
 
     hardware.configure(devices)
-    called: dict[str | None, str | None] = {name: name.partition(registry.MARK)[0] for name in networks_of(sweep)}
-    several = isinstance(network, Mapping)
-    given: dict[str | None, Any] = dict(network) if several else {} if network is None else {None: network}
-    if not several and given and len({*called.values()}) > 1:
-        raise UserError(
-            f"network: the sweep has {len({*called.values()})}. Give each by its name: network={{name: …}}."
-        )
-    if not called:  # what is given is what all of its cells have
-        if len(given) != 1:
-            raise UserError("network: several are values of an axis, which is not in the grid of this sweep.")
-        called = {None: next(iter(given))}
-    found: dict[str | None, Any] = {}
-    used = set()
-    for name, text in called.items():
-        key = next((key for key in (name, text) if key in given), None)
-        found[name] = given.get(key)
-        used.add(key)
-        if found[name] is None and name and (":" in name or not (several or registry.MARK in name)):
-            found[name] = own_networks.named(str(text))
-    for name, one in given.items():
-        if name == OURS and one is not None:
-            raise UserError(
-                f"network: {OURS} is jaxreg's own, and stands among others as {{{OURS!r}: None}}. Rename yours."
-            )
-    if strangers := [str(name) for name in given if name not in (*used, OURS)]:
-        raise UserError(f"network: the sweep has none that is called {', '.join(strangers)}.")
+    asked = _asked(sweep, network)
     known: dict[Variant, str] = {}
     about: dict[str, dict[str, Any]] = {}  # by the name of the program
     for settings in _settings(sweep):
-        name, text = settings.network, called.get(settings.network)
-        if name not in called and settings.fields:
+        name = settings.network
+        if name not in asked and settings.fields:
             raise UserError(f"{OF_NETWORK}{next(iter(settings.fields))}: {OURS} has no such field. Leave it out there.")
-        if name not in called or _variant(settings) in known:
+        if name not in asked or _variant(settings) in known:
             continue
-        if found[name] is None:
+        text, one = asked[name]
+        if one is None:
             own = own_networks.known(str(name))
         else:
             acts = penalised.get(str(name), penalised.get(str(text))) if isinstance(penalised, Mapping) else penalised
-            own = own_networks.register(found[name], data.inputs, data.outputs, text, acts, settings.fields)
+            own = own_networks.register(one, data.inputs, data.outputs, text, acts, settings.fields)
         if name and registry.MARK in name and own.name != name:
             raise own_networks.unknown(name)
         known[_variant(settings)] = own.name
@@ -115,6 +91,38 @@ def with_network(
         shown = settings.model_copy(update={"network": own.name, "fields": told}).architecture()
         about.setdefault(own.name, {"name": shown, "parameters": own.size, "penalised": list(own.penalised_paths)})
     return _renamed(sweep, known), [*about.values()]
+
+
+def _asked(sweep: Sweep, network: Any) -> dict[str | None, tuple[str | None, Any]]:
+    """For each name in a sweep's settings what it is called, and the network; None where it is known by its program."""
+    from jaxreg.engine import own_networks
+    from jaxreg.engine.registry import MARK
+
+    several = isinstance(network, Mapping)
+    given: dict[str | None, Any] = dict(network) if several else {} if network is None else {None: network}
+    if given.get(OURS) is not None:
+        raise UserError(
+            f"network: {OURS} is jaxreg's own, and stands among others as {{{OURS!r}: None}}. Rename yours."
+        )
+    called: dict[str | None, str | None] = {name: name.partition(MARK)[0] for name in networks_of(sweep)}
+    if not several and given and (there := len({*called.values()})) > 1:
+        raise UserError(f"network: the sweep has {there}. Give each by its name: network={{name: …}}.")
+    if not called:  # what is given is what all of its cells have
+        if len(given) != 1:
+            raise UserError("network: several are values of an axis, which is not in the grid of this sweep.")
+        called = {None: next(iter(given))}
+    found: dict[str | None, tuple[str | None, Any]] = {}
+    used: set[str | None] = {OURS}
+    for name, text in called.items():
+        key = next((key for key in (name, text) if key in given), None)
+        one = given.get(key)
+        if one is None and name and (":" in name or not (several or MARK in name)):
+            one = own_networks.named(str(text))
+        found[name] = text, one
+        used.add(key)
+    if strangers := [str(name) for name in given if name not in used]:
+        raise UserError(f"network: the sweep has none that is called {', '.join(strangers)}.")
+    return found
 
 
 Variant = tuple[str | None, str]
