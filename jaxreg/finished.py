@@ -133,7 +133,10 @@ class Run:
         test: Any = None,
         label: str | None = None,
     ) -> Fitted:
-        """The recommended setting, or another `cell`, trained on all of the training set from so many seeds.
+        """The recommended setting, or another `cell`, trained on all of the data from so many seeds.
+
+        All are the rows that were held out to score too. A test part that was given stays out: it is to judge by.
+        `Fitted.about["trained_on"]` is how many rows that were.
 
         Args:
             ensemble: how many networks, whose probabilities are averaged.
@@ -164,4 +167,4 @@ class Run:
             raise UserError(f"there is no cell {brief(name)}; there are {', '.join([*cells][:12])}.")
         made = fit(sweep, dataset, cells[name], ensemble, progress=progress)
         about = {"recommended": self._recommended, "verdict": self.verdict, "data": dict(results.record["data"])}
-        return replace(made, about=about)
+        return replace(made, about={**about, **made.about})

@@ -15,8 +15,9 @@ from jaxreg.spec.typed import counted
 
 PROG = "python -m jaxreg.fit"
 DESCRIPTION = """\
-Train the setting that a run recommends on all of its training set, from several
-seeds, and write the networks to a file. What they predict is averaged.
+Train the setting that a run recommends on all of its data, from several seeds,
+and write the networks to a file. What they predict is averaged. Rows that were
+held out to score are trained on too; a test part that was given is not.
 """
 USUAL, MOST = 5, 1000  # networks
 FORMATS = {"save": (".safetensors",), "export": (".keras", ".npz")}
@@ -69,8 +70,10 @@ def _command(arguments: Sequence[str] | None, prog: str) -> None:
         shown.close()
     for name, path in targets.items():
         getattr(fitted, name)(path)
-    networks = count(len(fitted.members), "network")
-    printed(f"{fitted.cell.name}, {networks}: wrote {' and '.join(map(str, targets.values()))}")
+    networks, about = count(len(fitted.members), "network"), fitted.about
+    trained = f"{about['trained_on']:,} {about['data'].get('examples_are', 'examples')}"
+    trained += f" and {about['watched']:,} watched by early stopping" if about["watched"] else ""
+    printed(f"{fitted.cell.name}, {networks} trained on {trained}: wrote {' and '.join(map(str, targets.values()))}")
     if fitted.encoding is not None and given.export is not None:
         printed(f"{given.export} takes {', '.join(fitted.encoding.features)}, in this order")
 

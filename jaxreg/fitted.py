@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from jaxreg import saved
+from jaxreg.data.all_rows import with_all_rows
 from jaxreg.data.dataset import Dataset, Label, Quantities
 from jaxreg.data.encoding import Encoding
 from jaxreg.engine import training
@@ -46,7 +47,7 @@ class Fitted:
     _learner: Learner
     _hyper: Hyperparameters
     encoding: Encoding | None = None  # of a table: how its columns become the inputs of the network
-    about: Mapping[str, Any] = field(default_factory=dict)  # what was recommended, and on which data
+    about: Mapping[str, Any] = field(default_factory=dict)  # what was recommended, on which data, and `trained_on`
     quantities: Quantities | None = None  # what is predicted, where that are no classes
     labels: tuple[Label, ...] = ()  # what stands for each class where labels are given; () where its number
 
@@ -171,7 +172,9 @@ def fit(
     devices: int | None = None,
     progress: Progress | None = None,
 ) -> Fitted:
-    """Trains a cell on the whole training set, from so many seeds.
+    """Trains a cell on all of the data, from so many seeds: without a test part that was given, which is to judge by.
+
+    `Fitted.about` has how many rows each network was `trained_on`, and how many more early stopping `watched`.
 
     Raises:
         UserError: `ensemble` is not from 1 on, or the cell starts from another.
@@ -181,6 +184,7 @@ def fit(
         raise UserError(f"ensemble: must be a whole number from 1 on, got {brief(ensemble)}.")
     if cell.after is not None:
         raise UserError(f"{cell.name} starts from another cell, {cell.after}: fit that one by itself first.")
+    dataset = with_all_rows(dataset)
     alone = sweep.model_copy(update={"cells": (cell,)})
     members = [Member(cell, "all", seed) for seed in range(ensemble)]
     ((group, data),) = prepare(members, alone, dataset).items()
@@ -192,4 +196,5 @@ def fit(
         raise Failure(f"{lost[0]} diverged in training. A smaller learning rate may help.")
     weights = tuple(Weights(**found[member.id].weights) for member in members)
     own: dict[str, Any] = {"encoding": dataset.encoding, "quantities": dataset.quantities, "labels": dataset.labels}
+    own["about"] = {"trained_on": data[0].rows.size, "watched": data[0].validation.size}
     return Fitted(cell, dataset.class_names, weights, group.learner, data[0].hyper, **own)

@@ -164,14 +164,14 @@ def test_the_command_trains_and_writes(tmp_path: Path, monkeypatch: Any, capsys:
     assert main(["run", "--save", "best.safetensors", "--export", "best.keras", "--ensemble", "2", "--quiet"]) == 0
     said = capsys.readouterr().out
     best = jaxreg.Run("run").best
-    assert f"{best}, 2 networks: wrote best.safetensors and best.keras\n" in said
+    assert f"{best}, 2 networks trained on 90 rows: wrote best.safetensors and best.keras\n" in said
     assert "best.keras takes age, ward=east, ward=north, ward=west, smokes, in this order" in said
     made, model = jaxreg.load("best.safetensors"), keras.models.load_model("best.keras")
     rows = features(frame, list(made.encoding.features)).astype(np.float32)
     np.testing.assert_allclose(model.predict(rows, verbose=0), made.predict_proba(frame), **ROUNDING)
     assert made.cell.name == best and made.about["recommended"] == best
     assert main(["run", "--cell", "l2=0.1", "--ensemble", "1", "--export", "other.npz", "--quiet"]) == 0
-    assert "l2=0.1, 1 network: wrote other.npz" in capsys.readouterr().out
+    assert "l2=0.1, 1 network trained on 90 rows: wrote other.npz" in capsys.readouterr().out
     for words, told in (
         ([], "give the folder of a run"),
         (["run"], "say where it goes"),

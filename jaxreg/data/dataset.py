@@ -34,6 +34,13 @@ class Part(NamedTuple):
     targets: Any  # "example", the number of the class; of quantities "example quantity" float32, standardised
 
 
+class HeldOut(NamedTuple):
+    """Rows of the one table that was given, which score and are not trained on."""
+
+    rows: np.ndarray  # "test_example" their numbers, which rise; the training part is all others, in their order
+    groups: np.ndarray | None = None  # "test_example" as those of the training part
+
+
 Label = bool | int | float | str
 """What stands for a class where labels are given: a text, a number or a switch."""
 
@@ -91,6 +98,7 @@ class Dataset(NamedTuple):
     folded: bool = False  # the test part is the training part: for a cross-validation
     encoding: Any = None  # `jaxreg.data.encoding.Encoding`, of a table: how its columns became the inputs
     labels: tuple[Label, ...] = ()  # what stands for each class in the labels as they were given; () where its number
+    held_out: HeldOut | None = None  # which rows the test part is; None where a test part was given, or all rows score
 
     @property
     def measures(self) -> Measures:
@@ -176,7 +184,7 @@ def subset(dataset: Dataset, train_per_class: int, test_per_class: int) -> Datas
     rows = _first_of_each_class(dataset.test.targets, test_per_class, "test")
     test = Part(*(array[rows] for array in dataset.test))
     name = f"{dataset.name} ({train_per_class} + {test_per_class} examples per class)"
-    return dataset._replace(name=name, train=train, test=test, digest=digest(train, test))
+    return dataset._replace(name=name, train=train, test=test, digest=digest(train, test), held_out=None)
 
 
 def digest(*parts: Part) -> str:

@@ -104,5 +104,5 @@ def _of_pictures(inputs: Sequence[Any], targets: Sequence[Any], how: Reading, na
     picture = shape if len(shape) in (2, 3) else None
     made = [Part(x, y) for x, y in zip(flat, found.targets, strict=True)]
     words = ("images", "pixels") if picture else ("rows", "features")
-    about = (*words, found.notes, found.quantities, found.folded, None, all_of_it.labels)
+    about = (*words, found.notes, found.quantities, found.folded, None, all_of_it.labels, found.held_out())
     return Dataset(name, made[0], made[1], all_of_it.classes, picture, digest(*made), None, *about)

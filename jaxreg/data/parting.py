@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from jaxreg.data.dataset import Quantities, Reading
+from jaxreg.data.dataset import HeldOut, Quantities, Reading
 from jaxreg.data.splits import LEAST_OF_CLASS, held_out
 from jaxreg.data.targets import Targets, numbered, quantities, targets_of
 from jaxreg.errors import UserError
@@ -26,6 +26,12 @@ class Parted(NamedTuple):
     targets: list[np.ndarray]  # of both, as `jaxreg.data.dataset.Part` has them
     quantities: Quantities | None
     notes: tuple[str, ...]
+
+    def held_out(self, groups: np.ndarray | None = None) -> HeldOut | None:
+        """The rows of the one table that score and are not trained on, with their `groups`, of all rows."""
+        if self.rows is None or self.folded:
+            return None
+        return HeldOut(self.rows[1], None if groups is None else groups[self.rows[1]])
 
 
 def parted(

@@ -49,6 +49,7 @@ def dataset(train: pd.DataFrame, test: pd.DataFrame | None, how: Reading, name: 
             f"{name}: the test table has no column {brief(absent[0])}, which the table to train on has. Add it{out}"
         )
     found = parted(targets, labels, None if test is None else test[labels], how, name, groups)
+    held = found.held_out(groups)
     if found.rows is not None:
         parts = Rows(train, found.rows[0]), Rows(train, found.rows[1])
         groups = None if groups is None else groups[found.rows[0]]
@@ -59,7 +60,7 @@ def dataset(train: pd.DataFrame, test: pd.DataFrame | None, how: Reading, name: 
     made = [Part(x, y) for x, y in zip(arrays, found.targets, strict=True)]
     if test is None:
         more += in_order(train, features)
-    words = ("rows", "features", (*found.notes, *more), found.quantities, found.folded, encoding, targets.labels)
+    words = ("rows", "features", (*found.notes, *more), found.quantities, found.folded, encoding, targets.labels, held)
     return Dataset(name, made[0], made[1], targets.classes, None, digest(*made), groups, *words)
 
 
