@@ -15,7 +15,7 @@ from jaxreg.errors import UserError
 from jaxreg.formatting import brief
 from jaxreg.spec import second_stage
 from jaxreg.spec.load import read as read_sweep
-from jaxreg.spec.sweep import Sweep
+from jaxreg.spec.sweep import Cell, Sweep
 from jaxreg.store.reading_tables import read_table
 from jaxreg.store.results import read as read_results
 
@@ -123,6 +123,20 @@ class Run:
             picture.load()
             return picture
 
+    def cell(self, name: str | None = None) -> Cell:
+        """A cell of the sweep, or of its second stage, with all of its settings; by default the one to use.
+
+        Raises:
+            UserError: there is none of this name, or nothing was trained here.
+        """
+        return _cell(self._asked(), name or self.best)
+
+    def _asked(self) -> Sweep:
+        found = read_results(self.folder).sweep
+        if "recipe" not in found:
+            raise UserError(f"{self.folder} compares models that were trained elsewhere, and there is nothing to fit.")
+        return self._sweep or read_sweep(found)
+
     def fit(
         self,
         ensemble: int = 5,
@@ -153,18 +167,18 @@ class Run:
         from jaxreg.own import with_own
         from jaxreg.run_data import data_of_run
 
-        results = read_results(self.folder)
-        if "recipe" not in results.sweep:
-            raise UserError(f"{self.folder} compares models that were trained elsewhere, and there is nothing to fit.")
-        sweep = self._sweep or read_sweep(results.sweep)
+        results, sweep = read_results(self.folder), self._asked()
         digest, own = str(results.record["data"]["digest"]), None if data is not None else dataset or self.dataset
         give = f"jaxreg.Run({str(self.folder)!r}).fit(data=…)"
         dataset = data_of_run(self.folder, sweep, digest, give, data, own, test, label)
         sweep, _ = with_own(sweep, dataset.signature)
-        cells = {one.name: one for one in sweep.cells} | second_stage.every(sweep)
-        name = cell or self.best
-        if name not in cells:
-            raise UserError(f"there is no cell {brief(name)}; there are {', '.join([*cells][:12])}.")
-        made = fit(sweep, dataset, cells[name], ensemble, progress=progress)
+        made = fit(sweep, dataset, _cell(sweep, cell or self.best), ensemble, progress=progress)
         about = {"recommended": self._recommended, "verdict": self.verdict, "data": dict(results.record["data"])}
         return replace(made, about={**about, **made.about})
+
+
+def _cell(sweep: Sweep, name: str) -> Cell:
+    cells = {one.name: one for one in sweep.cells} | second_stage.every(sweep)
+    if name not in cells:
+        raise UserError(f"there is no cell {brief(name)}; there are {', '.join([*cells][:12])}.")
+    return cells[name]

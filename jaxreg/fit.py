@@ -48,7 +48,7 @@ def _command(arguments: Sequence[str] | None, prog: str) -> None:
     targets = {name: getattr(given, name) for name in FORMATS if getattr(given, name) is not None}
     if not targets:
         raise UserError("say where it goes: --save FILE.safetensors, --export FILE.keras, or both.")
-    for name, path in targets.items():  # before minutes of training
+    for name, path in targets.items():  # before minutes of training, as all that can be known
         if path.suffix not in FORMATS[name]:
             raise UserError(f"--{name}: {path} must end in {' or '.join(FORMATS[name])}.")
         if not path.absolute().parent.is_dir():
@@ -61,6 +61,10 @@ def _command(arguments: Sequence[str] | None, prog: str) -> None:
     from jaxreg.engine.devices import configure
 
     configure(devices)  # before anything starts JAX
+    if given.export is not None:
+        from jaxreg.exports import network_files
+
+        network_files.check(given.export, run.cell(cell).settings)
     from jaxreg.engine.progress import suited
 
     shown = suited(sys.stderr, given.quiet)

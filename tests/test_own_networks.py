@@ -16,10 +16,12 @@ from flax import nnx
 
 import jaxreg
 from jaxreg import Run
+from jaxreg import fit as fit_command
 from jaxreg.data.dataset import Dataset
 from jaxreg.engine import training
 from jaxreg.engine.networks import MLP
 from jaxreg.engine.own_networks import known, register
+from jaxreg.engine.trainer import Trainer
 from jaxreg.errors import UserError
 from jaxreg.own import with_network
 from jaxreg.replay import replay
@@ -180,6 +182,11 @@ def test_the_command_takes_a_module_by_name(tmp_path: Path, monkeypatch: Any, ca
     page = Path("run/report.md").read_text()
     assert "networks mynet:Small" in page and "penalised: `Dense_1/kernel`" in page
     assert replay("run", "plain/split0/seed0").same
+    capsys.readouterr()
+    with monkeypatch.context() as patched:
+        patched.setattr(Trainer, "train", None)  # nothing is trained for what Keras can't have
+        assert fit_command.main(["run", "--cell", "plain", "--save", "a.safetensors", "--export", "a.keras"]) == 2
+    assert "mynet:Small: is a network of your own, which Keras can't have" in capsys.readouterr().err
     sys.modules.pop("mynet")
     (tmp_path / "mynet.py").write_text((tmp_path / "mynet.py").read_text().replace("Dense(4)", "Dense(5)"))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)

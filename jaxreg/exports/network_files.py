@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from jaxreg.engine.networks import OUTPUT, DenseNetwork, Weights
+from jaxreg.engine.networks import OUTPUT, Weights
 from jaxreg.errors import UserError
 from jaxreg.exports import keras_layers
 from jaxreg.files import write_bytes, write_npz
 from jaxreg.formatting import listing
 from jaxreg.saved import Parts, named_leaves
+from jaxreg.spec.settings import Settings
 
 FAR = 1e5  # of a column's mean from 0, in standard deviations: in float32 these are told apart to one hundredth
 
@@ -32,6 +33,21 @@ def write(path: Path, parts: Parts) -> Path:
     except OSError as error:
         raise UserError(f"{path}: can't be written ({error.strerror or error}).") from None
     raise UserError(f"{path}: must end in .keras or .npz, the formats that there are.")
+
+
+def check(path: Path, settings: Settings) -> None:
+    """Raises `UserError` where the format can't have a network of such settings: known before it is trained."""
+    if path.suffix == ".keras":
+        _keras_for(settings)
+
+
+def _keras_for(settings: Settings) -> Any:
+    if settings.network is not None:
+        raise UserError(
+            f"{settings.architecture()}: is a network of your own, which Keras can't have. Export it as .npz, which "
+            "has its weights."
+        )
+    return keras_layers.imported()
 
 
 def scaling(parts: Parts) -> tuple[Any, Any]:
@@ -66,12 +82,7 @@ def keras_model(parts: Parts) -> Any:
     Raises:
         UserError: the network is somebody's own, or a column is nothing for numbers of 32 bits.
     """
-    network = parts.learner.network
-    if not isinstance(network, DenseNetwork):
-        raise UserError(
-            f"{network}: is a network of your own, which Keras can't have. Export it as .npz, which has its weights."
-        )
-    keras = keras_layers.imported()
+    keras = _keras_for(parts.cell.settings)
     begin, scaled = keras.Input(parts.learner.inputs), _scaled(parts)
     stacks = [_filled(parts, weights) for weights in parts.members]
     units: list[Any] = []
