@@ -154,3 +154,12 @@ def test_what_is_no_vote_is_not_decomposed() -> None:
     for answers, labels in (([["a", "b"]], [0, 1]), ([[0, 1]], [0]), ([0], [0]), ([[0.5, 1.0]], [0, 1])):
         with pytest.raises(UserError, match="votes: .* expected whole numbers, or texts, both times"):
             decompose(np.array(answers), np.array(labels), [0], [0], kind="votes")
+
+
+def test_where_no_class_has_two_examples_nothing_is_chosen_on_one_half_and_quoted_on_the_other(tmp_path: Path) -> None:
+    """One half would be empty; where a class has two, there is one."""
+    answers = np.random.default_rng(0).integers(3, size=(8, 3))
+    how = {"cell": np.repeat(["a", "b"], 4), "split": [0, 0, 1, 1] * 2, "seed": [0, 1] * 4, "reference": "a"}
+    for labels, known in (([0, 1, 2], False), ([0, 1, 0], True)):
+        run = jaxreg.compare(answers, labels, **how, kind="votes", out=tmp_path / str(known))
+        assert run.table("choices")["honest_zero_one"].notna().all() == known and " nan" not in run.report

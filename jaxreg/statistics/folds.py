@@ -80,9 +80,11 @@ class Scores:
         return np.mean(by_deal, axis=0) / self._sums.examples[0]
 
     def folds(self) -> Iterator[Fold]:
-        """Every way to choose with one part of the data and quote another."""
+        """Every way to choose with one part of the data and quote another; none where no stratum has two examples."""
         whole, *parts = (_Part(*sums) for sums in zip(*self._sums, strict=True))
         for half in parts:
+            if not half.examples:
+                return
             other = _Part(*(a - b for a, b in zip(whole, half, strict=True)))
             for chosen, quoted in ((half, other), (other, half)):
                 for units in self.losses.deals:
