@@ -10,6 +10,7 @@ from jaxreg import sweep_notes
 from jaxreg.axes import AXES
 from jaxreg.data.dataset import Dataset, Reading
 from jaxreg.data.load import load as load_data
+from jaxreg.data.splits import check_splits
 from jaxreg.engine.progress import Progress, Silent
 from jaxreg.errors import UserError
 from jaxreg.spec.design import LEAST_FOLDS
@@ -84,7 +85,7 @@ def sweep_and_data(
 
 
 def check_design(sweep: Sweep, dataset: Dataset) -> None:
-    """Raises `UserError` where rows would score that were trained on, folds have a test part, or parts lack a group."""
+    """Raises `UserError` where rows would score that were trained on, folds have a test part, or parts lack rows."""
     if sweep.folded and not dataset.folded:
         raise UserError(
             'design = "folds" takes a table or arrays without a test part, and these have one. Leave it out.'
@@ -94,7 +95,11 @@ def check_design(sweep: Sweep, dataset: Dataset) -> None:
             "all rows of these data are for a cross-validation, and the sweep has another design. Give the sweep "
             'design = "folds", or read the data with Reading(folds=False).'
         )
-    there = sweep.splits if dataset.groups is None else len({*dataset.groups.tolist()})
+    if dataset.groups is None:
+        if not sweep.folded and sweep.splits > 1:
+            check_splits(dataset.strata, sweep.splits, dataset.class_names)
+        return
+    there = len({*dataset.groups.tolist()})
     if sweep.splits > max(there, 1):
         what, least = ("folds", LEAST_FOLDS) if sweep.folded else ("splits", 2)
         fewer = f"--splits {there}, or " if there >= least else ""

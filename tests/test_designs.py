@@ -78,6 +78,22 @@ def test_what_folds_do_not_have_is_refused(wine, flags, said, tmp_path, capsys):
     assert said in capsys.readouterr().err and not (tmp_path / "out").exists()
 
 
+def test_more_parts_than_rows_of_a_class_are_refused_by_its_name_before_there_is_a_folder(tmp_path, capsys):
+    kinds = pd.DataFrame({"u": np.arange(60) % 7, "v": np.arange(60) / 8, "kind": ["ant"] * 50 + ["bee"] * 10})
+    kinds.to_csv(tmp_path / "kinds.csv", index=False)
+    command = ["--grid", "l2", "--data", str(tmp_path / "kinds.csv"), "--splits", "9", "--out", str(tmp_path / "out")]
+    for label, said in (
+        ("kind", '9 splits were asked for, but class "bee" has only 8 training examples. Type --splits 8 or less.'),
+        ("v", None),
+    ):
+        for more in ([], ["--dry-run"]) if said else (["--dry-run"],):
+            assert sweep.main([*command, "--label", label, *more]) == (2 if said else 0)
+            assert (said or "") in capsys.readouterr().err
+    assert sweep.main([*command, "--label", "v", "--splits", "46", "--dry-run"]) == 2
+    assert "46 splits were asked for, but there are only 45 training examples." in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_images_have_a_test_part_and_no_folds(capsys):
     assert sweep.main(["--grid", "l2", "--design", "folds", "--dry-run"]) == 2
     assert "takes a table or arrays" in capsys.readouterr().err

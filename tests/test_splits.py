@@ -75,7 +75,7 @@ def test_the_splits_of_a_published_report_stay_what_they_are():
 def test_more_splits_than_images_of_a_class():
     labels = np.array([0] * 9 + [1] * 3, np.uint8)
     assert len(split_rows(labels, 3, 0)) == 3
-    with pytest.raises(UserError, match="4 splits .* class 1 has only 3 training .* --splits 3 or less"):
+    with pytest.raises(UserError, match="4 splits .* class number 1 has only 3 training .* --splits 3 or less"):
         split_rows(labels, 4, 0)
 
 

@@ -36,21 +36,32 @@ def split_rows(
         return [np.arange(labels.size)]
     if groups is not None:
         return _whole_groups(groups, splits, [seed, splits, deal])
-    classes, counts = np.unique(labels, return_counts=True)
-    if splits > counts.min():
-        raise UserError(
-            f"{splits} splits were asked for, but class {classes[counts.argmin()]} has only {counts.min()}"
-            f" training images. Type --splits {counts.min()} or less."
-        )
+    check_splits(labels, splits)
     # Raw bits of PCG64 and a stable sort: NumPy promises these for all versions, `Generator.permutation` not.
     key = [seed, splits, deal] if deal else [seed, splits]
     cards, order = np.random.PCG64(key).random_raw(2 * labels.size).reshape(2, -1)
     shuffled = np.argsort(cards, kind="stable")
     hands = []
-    for name, count in zip(classes, counts, strict=True):
+    for name, count in zip(*np.unique(labels, return_counts=True), strict=True):
         rows = shuffled[labels[shuffled] == name]
         hands.append(rows[: count - count % splits].reshape(splits, -1))
     return [part[np.argsort(order[part], kind="stable")] for part in np.concatenate(hands, axis=1)]
+
+
+def check_splits(labels: Integer[np.ndarray, " example"], splits: int, names: Sequence[str] = ()) -> None:
+    """Raises `UserError` where a class has fewer rows than there are splits; `names` are what classes are called."""
+    classes, counts = np.unique(labels, return_counts=True)
+    if splits > counts.min():
+        there = "there are" if len(classes) == 1 else f"{_called(int(classes[counts.argmin()]), names)} has"
+        raise UserError(
+            f"{splits} splits were asked for, but {there} only {counts.min()} training examples. "
+            f"Type --splits {counts.min()} or less."
+        )
+
+
+def _called(number: int, names: Sequence[str]) -> str:
+    """A class in a message."""
+    return f"class {brief(names[number])}" if len(names) else f"class number {number}"
 
 
 def _whole_groups(groups: Integer[np.ndarray, " example"], splits: int, key: list[int]) -> list[np.ndarray]:
@@ -153,12 +164,11 @@ def held_out(
     classes = np.unique(labels)
     for side in (rows, np.setdiff1d(np.arange(labels.size), rows)):
         if (lost := np.setdiff1d(classes, labels[side])).size:
-            called = brief(names[lost[0]]) if len(names) else f"number {lost[0]}"
             if len(classes) == 1:
                 raise UserError("the rows are too few, or all of one group: none are left to score. Give a test table.")
             raise UserError(
-                f"class {called} has too few rows, or groups, to be both trained on and scored. Leave it out, or give "
-                "a test table."
+                f"{_called(int(lost[0]), names)} has too few rows, or groups, to be both trained on and scored. Leave "
+                "it out, or give a test table."
             )
     return rows
 
