@@ -41,12 +41,10 @@ def dry_run(sweep: Sweep, like: str | None, dataset: Dataset | None) -> int:
     elif sweep.splits * sweep.seeds > 1:
         size = sweep.splits, sweep.seeds, len(sweep.cells)
         found = outlook(*size, like, examples=data.test_examples, measures=measures)
+        if dataset is not None and like is None:
+            found["basis"] = "a guess from images: of these data nothing is known before an earlier run, --like DIR"
         if len(found):
             printed(foresight(found))
-            if dataset is not None and like is None:
-                printed(
-                    "that is a guess from images: of these data nothing is known before an earlier run (--like DIR)"
-                )
     for warning in sweep.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     return 0
