@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -107,7 +108,30 @@ class _RegularizedMLP(SavedToFile, BaseEstimator):  # type: ignore[misc]
     def _rows(self, X: Any) -> np.ndarray:
         """Rows to predict, as the networks take them."""
         check_is_fitted(self)
-        return self._seen(validate_data(self, X, dtype=np.float64, reset=False))
+        return self._seen(_checked(self, X, reset=False))
+
+
+def _checked(estimator: Any, X: Any, *y: Any, **how: Any) -> Any:
+    """scikit-learn's `validate_data`; where `X` has texts, with what to type in what it says."""
+    try:
+        return validate_data(estimator, X, *y, dtype=np.float64, **how)
+    except ValueError as error:
+        if "could not convert string to float" not in str(error) or not (texts := _texts(X)):
+            raise
+        encoder = 'OneHotEncoder(handle_unknown="ignore", sparse_output=False)'
+        columns = f'make_column_transformer(({encoder}, {texts}), remainder="passthrough")'
+        raise ValueError(
+            f"{error}. X has texts, and takes numbers. Encode them first: make_pipeline({columns}, "
+            f"{type(estimator).__name__}()). Or give the table to jaxreg.run(data=…), which encodes by itself."
+        ) from None
+
+
+def _texts(X: Any) -> list[Any]:
+    """Columns of a table, or of an array, that have some."""
+    if np.ndim(X) != 2:
+        return []
+    table = (X if isinstance(X, pd.DataFrame) else pd.DataFrame(np.asarray(X))).astype(object)
+    return [name for name in table if (pd.to_numeric(table[name], errors="coerce").isna() & table[name].notna()).any()]
 
 
 def _parts(x: np.ndarray, targets: np.ndarray, scores: np.ndarray) -> tuple[Part, Part]:
@@ -150,7 +174,7 @@ class RegularizedMLPClassifier(ClassifierMixin, _RegularizedMLP):  # type: ignor
 
     def fit(self, X: Any, y: Any) -> RegularizedMLPClassifier:
         """Chooses and trains; `X` [row, feature] of numbers, `y` [row] of classes."""
-        X, y = validate_data(self, X, y, dtype=np.float64)
+        X, y = _checked(self, X, y)
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
@@ -193,7 +217,7 @@ class RegularizedMLPRegressor(RegressorMixin, _RegularizedMLP):  # type: ignore[
 
     def fit(self, X: Any, y: Any) -> RegularizedMLPRegressor:
         """Chooses and trains; `X` [row, feature] and `y` [row] of numbers."""
-        X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
+        X, y = _checked(self, X, y, y_numeric=True)
         y = y.astype(np.float64)
         self._fit(X, y, len(y) >= LEAST_ROWS and bool(y.std() > 0), f"Fewer than {LEAST_ROWS} rows, or one value")
         return self

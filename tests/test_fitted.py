@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import jaxreg
@@ -147,6 +149,32 @@ def test_an_estimator_with_too_few_rows_chooses_nothing() -> None:
     x, y = blobs(15)
     made = RegularizedMLPClassifier(settings={"epochs": 3}, ensemble=1).fit(x, y)
     assert made.best_params_ == {"l2": 0} and "fewer than 8 rows" in made.report_ and made.predict(x).shape == (15,)
+
+
+@pytest.mark.parametrize("kind", [RegularizedMLPClassifier, RegularizedMLPRegressor])
+def test_texts_are_refused_with_what_to_type_and_that_works(kind: Any) -> None:
+    from sklearn.compose import make_column_transformer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder
+
+    known = {one.__name__: one for one in (make_column_transformer, make_pipeline, OneHotEncoder, kind)}
+    y, frame = np.arange(12) % 2, pd.DataFrame({"age": np.arange(12.0), "ward": ["east", "west", "north"] * 4})
+    for x, column in (
+        (frame, "'ward'"),
+        (frame.astype({"ward": "category"}), "'ward'"),
+        (frame.to_numpy(), "1"),
+        (np.array([["1", "east"]] * 12), "1"),
+    ):
+        with pytest.raises(ValueError, match="^could not convert string to float: .*X has texts") as error:
+            kind().fit(x, y)
+        (typed,) = re.findall(r"Encode them first: (.*)\. Or give the table", str(error.value))
+        assert f"[{column}]" in typed
+    (*_, last) = (pipeline := eval(typed.replace("[1]", "['ward']"), known)).steps
+    last[1].set_params(settings={"epochs": 2, "hidden": [2]}, ensemble=1)
+    assert pipeline.fit(frame, y).predict(frame.assign(ward="south")).shape == (12,)
+    with pytest.raises(ValueError) as other:  # it is not X that has them
+        RegularizedMLPRegressor().fit(frame[["age"]], frame["ward"])
+    assert "X has texts" not in str(other.value)
 
 
 @pytest.mark.estimators
