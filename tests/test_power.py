@@ -12,9 +12,11 @@ from scipy import stats
 from jaxreg.errors import UserError
 from jaxreg.statistics.comparisons import compare, moderated
 from jaxreg.statistics.intervals import Estimate, TwoWay
+from jaxreg.statistics.moderation import Mixture
 from jaxreg.statistics.power import detectable, needed, outlook, review
-from jaxreg.statistics.spreads import PRIOR, Spread, read, spread
+from jaxreg.statistics.spreads import PRIOR, Spread, as_tested, read, spread
 from jaxreg.statistics.studies import Cells, Size, differences, layout, losses
+from jaxreg.statistics.sums import design
 
 EXAMPLES = 10_000
 
@@ -101,7 +103,8 @@ def test_outlook_counts_the_comparisons():
 
 def test_an_earlier_run_replaces_the_prior(tmp_path):
     found = {("a", "test_cross_entropy"): Spread(0.01, 0.02, 0.3), ("b", "test_cross_entropy"): Spread(0.03, 0.02, 0.3)}
-    table = review(found, {("a", "test_cross_entropy"): 0.005}, 5, 2, EXAMPLES, 2)
+    undecided = {("a", "test_cross_entropy"): (0.005, found["a", "test_cross_entropy"])}
+    table = review(found, undecided, 5, 2, EXAMPLES, 2)
     assert list(table["cell"].isna()) == [True, False]
     assert table["sd_split"].tolist() == [0.02, 0.01]
     assert table["splits_needed"].iloc[1] == needed(0.005, Spread(0.01, 0.02, 0.3), 5, 2, EXAMPLES, 2).splits
@@ -109,6 +112,22 @@ def test_an_earlier_run_replaces_the_prior(tmp_path):
     assert read(tmp_path)["test_cross_entropy"][:3] == (0.02, 0.02, 0.3)
     like = outlook(5, 2, 3, tmp_path, examples=EXAMPLES)
     assert like["detectable_difference"].item() == pytest.approx(table["detectable_difference"].iloc[0])
+
+
+@pytest.mark.parametrize(("splits", "seeds", "deals"), [(5, 1, 1), (5, 4, 1), (1, 6, 1), (4, 2, 3)])
+def test_an_open_difference_spreads_as_its_test_took_it(splits, seeds, deals):
+    """The median standard error of the mixture is that of the moderated spread, whose parts keep their proportion."""
+    places = np.ndindex(deals, splits, seeds)
+    pairs = np.array([(deal * splits + split, seed, deal) for deal, split, seed in places])
+    where = design(*pairs.T)
+    alone = Spread(0.003, 0.004 if seeds > 1 else np.nan, 0.2, 0.4 if deals > 1 else np.nan)
+    sure = Mixture(np.array([0.002, 0.006, 0.03]), np.array([0.3, 0.4, 0.3]), 2.0)
+    found = as_tested(alone, sure, where, EXAMPLES)
+    seed = np.nan_to_num(found.seed)
+    models = (found.split**2 + seed**2 / seeds) / splits if splits > 1 else seed**2 / seeds
+    left = 1 - (1 - 1 / deals) * found.anew if deals > 1 else 1.0
+    assert models * left + found.example**2 / EXAMPLES == pytest.approx(0.006**2)
+    np.testing.assert_allclose(found.split / alone.split, found.seed / alone.seed if seeds > 1 else found.split / 0.003)
 
 
 def test_earlier_run_that_is_none(tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from jaxreg.axes import AXES
-from jaxreg.formatting import difference, listing, swapped, value_text
+from jaxreg.formatting import difference, known, listing, swapped, value_text
 from jaxreg.measures import MEASURES
 from jaxreg.report.layout import Layout
 from jaxreg.report.markdown import code
@@ -67,6 +67,13 @@ def change_text(row: Row, measure: str, prefix: str = "") -> str:
     found = {key: row[f"{prefix}{key}"] for key in ("difference", "low", "high")} | {"verdict": ""}
     points = MEASURES[measure].points
     return difference(swapped(found) if points else found, points)
+
+
+def doubt_text(row: Row, prefix: str = "") -> str:
+    """Why a change that is not told is none: it may be chance, or several were looked at."""
+    low, high = (row.get(f"{prefix}{end}") for end in ("low", "high"))
+    apart = known(low) and known(high) and low * high > 0
+    return "not significant after correction for the number of cells" if apart else "which may be chance"
 
 
 def cell_at_best_epoch(results: Results, layout: Layout) -> str | None:

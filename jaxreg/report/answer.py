@@ -5,6 +5,9 @@ The rule is that of `jaxreg.statistics.recommendation`. Here it becomes sentence
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 from jaxreg.formatting import NOTHING, known, listing, number
 from jaxreg.measures import MEASURES, QUANTITIES
 from jaxreg.report import folds, looks, temperature
@@ -14,17 +17,19 @@ from jaxreg.report.advice import (
     cell_at_best_epoch,
     cell_of_averaged_weights,
     change_text,
+    doubt_text,
     listed,
     purposes,
     scopes,
 )
 from jaxreg.report.averaging import averaging
-from jaxreg.report.avoid import avoid, learned_nothing
+from jaxreg.report.avoid import LITTLE, avoid, learned_nothing
 from jaxreg.report.layout import Layout
 from jaxreg.report.markdown import code
 from jaxreg.report.parts import Entry, Table
 from jaxreg.report.quoted import quoted, rmse_on_all
 from jaxreg.statistics.comparisons import UNDECIDED
+from jaxreg.statistics.spreads import Spread, models_square
 from jaxreg.store.results import Results
 
 
@@ -66,11 +71,34 @@ def _decision(results: Results, layout: Layout, scope: Scope) -> str:
     if list(chosen) == [layout.base]:
         said = f"**{where}, use {layout.introduced(layout.base)}**: {_why_none(results, layout, scope, rows)}"
     else:
-        uses = [f"{layout.introduced(cell)} for {listing(wanted)}" for cell, wanted in chosen.items()]
+        uses = [f"{code(cell)} for {listing(wanted)}" for cell, wanted in chosen.items() if cell != layout.base]
         said = f"**{where}, use {listing(uses)}.**"
+        open_ones = {purpose: row for purpose, row in rows.items() if row["cell"] == layout.base}
+        said += _no_better(results, layout, scope, open_ones, [cell for cell in chosen if cell != layout.base])
     first = {row["cell"]: row for row in reversed(rows.values())}  # the rest is in the table
-    told = " ".join(_details(results, scope, row) for cell, row in first.items() if cell != layout.base)
+    told = " ".join(_details(results, layout, scope, row) for cell, row in first.items() if cell != layout.base)
     return " ".join(part for part in [said, told, quoted(results, layout, scope, [*chosen])] if part)
+
+
+def _no_better(results: Results, layout: Layout, scope: Scope, rows: dict[str, Row], advised: list[str]) -> str:
+    """For which purposes nothing is told better, and what the cells that are advised for others do there."""
+    if not rows:
+        return ""
+    words = listing([results.measures.purposes[purpose].words for purpose in rows])
+    seen = []
+    for measure in dict.fromkeys(row["measure"] for row in rows.values()):
+        for cell in advised:
+            on_all = scope.name == "whole"
+            change = results.of_whole(cell, measure) if on_all else results.change(layout.base, cell, measure)
+            if change is not None and known(change["difference"]) and change["difference"] < 0:
+                told = change["verdict"] == "lower"
+                sure = "significantly, but on this one training set alone" if told else doubt_text(change)
+                seen.append(
+                    f"{code(cell)} is better in the mean there too: {change_text(change, measure)} in "
+                    f"{MEASURES[measure].words}, {sure}"
+                )
+    beside = f"; {listing(seen)}" if seen else ""
+    return f" For {words} nothing is shown to be better than {layout.introduced(layout.base)}{beside}."
 
 
 def _why_none(results: Results, layout: Layout, scope: Scope, rows: dict[str, Row]) -> str:
@@ -105,25 +133,37 @@ def _why_none(results: Results, layout: Layout, scope: Scope, rows: dict[str, Ro
             f"{code(best)} only if no {results.model_is} will be trained on {are} other than these."
         )
     lead = f"Of what was trained on all of them, {code(best)} has the lowest {MEASURES[first].words}"
-    return f"{said}. {lead}, {changed}, which may be chance."
+    return f"{said}. {lead}, {changed}, {doubt_text(row)}."
 
 
-def _details(results: Results, scope: Scope, row: Row) -> str:
+def _details(results: Results, layout: Layout, scope: Scope, row: Row) -> str:
     """What the recommended cell gains and costs, and which are as good."""
     gain = f"{MEASURES[row['measure']].words} {change_text(row, row['measure'])}"
     if scope.name == "whole" and results.measures is QUANTITIES and row["measure"] == results.measures.first:
         gain += rmse_on_all(results, row["cell"])
-    said = f"{code(row['cell'])}: {gain}"
+    said = f"{code(row['cell'])}: {gain}{_little(results, layout, scope, row)}"
     if scope.name == "whole":
         own = results.of_whole(row["cell"], row["measure"])
         sure = "and here too" if own and own["verdict"] == "lower" else "here better in the mean"
-        said += f" (significantly better on parts of them as {code(row['told_by'])}, {sure})"
+        scored = folds.scored(results)
+        said += f" (significantly better on parts of them as {code(row['told_by'])}, {sure}, on the same {scored})"
     if row["other"] != row["measure"]:
         price = change_text(row, row["other"], "other_")
-        sure = ", significant" if row.get("other_verdict") not in (UNDECIDED, None) else ", not significant"
-        said += f"; {MEASURES[row['other']].words} {price}{sure if price != NOTHING else ''}"
+        sure = "significant" if row.get("other_verdict") not in (UNDECIDED, None) else doubt_text(row, "other_")
+        said += f"; {MEASURES[row['other']].words} {price}{f', {sure}' if price != NOTHING else ''}"
     as_good = listed(row, "as_good")
     return f"{said}{f'; within one standard error of it: {listing([code(c) for c in as_good])}' if as_good else ''}."
+
+
+def _little(results: Results, layout: Layout, scope: Scope, row: Row) -> str:
+    """Where a gain is less than a twentieth of the reference's error: who has much data tells the smallest."""
+    measure = row["measure"]
+    if scope.name == "whole":
+        error = float((results.of_whole(layout.base, measure) or {}).get("mean", math.nan))
+    else:
+        error = float(results.loss(MEASURES[measure].loss)["error"].get(layout.base, math.nan))
+    share = abs(row["difference"]) / error if known(error) and error > 0 else math.nan
+    return f", which is little: {number(100 * share, 2)} % of it" if share < 1 / LITTLE else ""
 
 
 def _settle(results: Results, layout: Layout) -> str:
@@ -160,8 +200,21 @@ def _settle(results: Results, layout: Layout) -> str:
         )
     what = f"**What would settle it**: {code(cell)} has the lowest mean{said}. "
     if not needed:
-        return f"{what}To tell a difference of this size takes other data."
-    return f"{what}To tell a difference of this size four times in five takes {', or '.join(needed)}."
+        return f"{what}{_other_data(results, best)}"
+    return (
+        f"{what}If it is in truth as large, which the largest of several seldom is, four runs in five with "
+        f"{', or '.join(needed)} tell it."
+    )
+
+
+def _other_data(results: Results, row: Any) -> str:
+    """What keeps a difference from being told that no number of training sets would tell."""
+    there = (results.record.get("data") or {}).get("test_examples")
+    if isinstance(there, int) and there > 0:
+        spread = Spread(row["sd_split"], row["sd_seed"], row["sd_example"])
+        if spread.example**2 / there > models_square(spread, int(row["splits"]), int(row["seeds"])):
+            return f"To tell a difference of this size takes more {folds.scored(results)}: there are {there:,}."
+    return "To tell a difference of this size takes other data."
 
 
 def table(results: Results, layout: Layout) -> Table:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jaxreg.formatting import listing
 from jaxreg.measures import MEASURES
-from jaxreg.report.advice import cell_of_averaged_weights, change_text
+from jaxreg.report.advice import cell_of_averaged_weights, change_text, doubt_text, purposes
 from jaxreg.report.layout import Layout
 from jaxreg.report.markdown import code
 from jaxreg.store.results import Results
@@ -21,9 +21,16 @@ def averaging(results: Results, layout: Layout) -> str:
     if "lower" in told.values() and "higher" not in told.values():
         better = listing([MEASURES[name].words for name, verdict in told.items() if verdict == "lower"])
         return (
-            f"**Average the weights of the last epochs** ({code(cell)}), which costs nothing: on all "
+            f"**Try the mean of the last epochs' weights** ({code(cell)}), which costs nothing: on all "
             f"{results.examples_are}, {code(layout.base)} then changes by {changed}; significantly better in "
-            f"{better}."
+            f"{better}, on this one training set.{_not_tried(results, layout)}"
         )
-    sure = "some of it significantly worse" if "higher" in told.values() else "which may be chance"
+    sure = "some of it significantly worse" if "higher" in told.values() else doubt_text(rows[measures.first])
     return f"**Averaging the weights of the last epochs** ({code(cell)}) changes {changed}, {sure}."
+
+
+def _not_tried(results: Results, layout: Layout) -> str:
+    """Averaging is tried on the reference alone, and something else may be advised."""
+    rows = (results.advice("whole", purpose) for purpose in purposes(results))
+    advised = [code(cell) for cell in dict.fromkeys(row["cell"] for row in rows if row) if cell != layout.base]
+    return f" With {listing(advised)} it was not tried." if advised else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jaxreg.formatting import known, listing, number, value_text
 from jaxreg.measures import MEASURES
-from jaxreg.report.advice import Row, change_text, listed, purposes
+from jaxreg.report.advice import Row, change_text, listed, purposes, scopes
 from jaxreg.report.layout import Layout
 from jaxreg.report.markdown import code
 from jaxreg.report.summaries import as_guessing, lost
@@ -49,7 +49,9 @@ def avoid(results: Results, layout: Layout) -> str:
         f"({many} {results.models_are}{' each' * (len(cells) > 1)} learned nothing)"
         for many, cells in sorted(idle.items())
     ]
-    text = f"**Avoid** {'; '.join(said)}." if said else ""
+    parts, whole = scopes(results, layout)
+    where = "" if whole is None else f", on {parts.examples},"  # at other sizes it may be otherwise
+    text = f"**Avoid{where}** {'; '.join(said)}." if said else ""
     if little:
         lead = f"Significantly worse, but by {_less(results)}, which is little: "
         text = f"{text} {lead}{_first(little)}.".strip()

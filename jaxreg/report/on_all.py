@@ -10,7 +10,7 @@ import pandas as pd
 from jaxreg.formatting import known, listing, number
 from jaxreg.measures import MEASURES
 from jaxreg.report import folds
-from jaxreg.report.advice import change_text
+from jaxreg.report.advice import change_text, doubt_text
 from jaxreg.report.layout import Layout
 from jaxreg.report.markdown import code
 from jaxreg.store.results import Results
@@ -42,7 +42,7 @@ def worse_on_all(results: Results, layout: Layout) -> list[str]:
         return []
     return [
         f"On all of the training set, {words} of {code(layout.base)} is larger than on parts of it: "
-        f"{_change(base, first)}, which may be chance.{_helped(rows, first)}"
+        f"{_change(base, first)}, {doubt_text(base, 'parts_')}.{_helped(rows, first)}"
     ]
 
 

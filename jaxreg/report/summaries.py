@@ -62,6 +62,14 @@ def by_cell(results: Results, columns: list[str]) -> pd.DataFrame:
     return table
 
 
+def accuracies(results: Results) -> pd.DataFrame:
+    """`test_accuracy` of each cell with `_low` and `_high`: from the 0-1 loss, over training sets and test examples."""
+    wrong = results.loss("zero_one")
+    ends = {"": "", "_low": "_high", "_high": "_low"}
+    found = {f"test_accuracy{end}": 1 - wrong[f"error{other}"] for end, other in ends.items()}
+    return pd.DataFrame(found).clip(0.0, 1.0).reindex(results.cells)
+
+
 def diverged(results: Results) -> pd.DataFrame:
     """How many members of each cell diverged, of how many: `diverged`, `members`."""
     groups = results.members.groupby("cell", sort=False)["diverged_at"]

@@ -13,7 +13,7 @@ from jaxreg.formatting import estimate, fixed, known, listing, swapped
 from jaxreg.measures import CLASSES, MEASURES, honest
 from jaxreg.report.layout import Layout
 from jaxreg.report.parts import ABSENT, Entry, Table, estimated, numbered, rounded
-from jaxreg.report.summaries import by_cell, diverged
+from jaxreg.report.summaries import accuracies, by_cell, diverged
 from jaxreg.statistics.comparisons import UNDECIDED
 from jaxreg.store.results import Results
 
@@ -146,8 +146,9 @@ def cells(results: Results) -> Table:
     """Every cell: its members, error and its parts, accuracy or the like, the gap, the weights."""
     words, train_loss = MEASURES[results.measures.first].words, f"train_{results.measures.loss}"
     parts, scaled, lost = results.loss(results.measures.loss), results.loss("scaled_cross_entropy"), diverged(results)
-    columns = [train_loss, f"test_{results.measures.score}", "penalty", "small_weights", "stopped_at"]
+    columns = [train_loss, "penalty", "small_weights", "stopped_at"]
     means = by_cell(results, [column for column in columns if column in results.members])
+    right = accuracies(results)
     apart = bool(parts["variance_seed"].notna().any() and parts["variance_split"].notna().any())
     rows = []
     for cell in results.cells:
@@ -169,15 +170,17 @@ def cells(results: Results) -> Table:
             row |= {"from data": _interval(part, "variance_split")}
             row |= {"from seeds": _interval(part, "variance_seed")}
         if results.measures.of_classes:
-            row["Test accuracy, %"] = _interval(mean, "test_accuracy", percent=True)
+            row["Test accuracy, %"] = _interval(_numbers(right, cell), "test_accuracy", percent=True)
         else:
             row |= rmse(results, part["error"])
-            row["Absolute error"] = _interval(mean, "test_absolute_error")
+            row["Absolute error"] = _interval(_numbers(results.loss("absolute_error"), cell), "error")
         train = mean.get(train_loss)
         if train is not None and not results.elsewhere:
             row |= {f"Train {words}": numbered(train), "Gap": numbered(part["error"] - train)}
         if "penalty" in mean:
-            row["Penalty"] = numbered(mean["penalty"])
+            # Beside the loss that is trained on, which of quantities is that of the standardised ones.
+            title = "Penalty" if results.measures.of_classes or not results.unit else "Penalty (standardised)"
+            row[title] = numbered(mean["penalty"])
         if "small_weights" in mean:
             row["Small weights, %"] = numbered(100 * mean["small_weights"])
         if "stopped_at" in mean and means["stopped_at"].notna().any():

@@ -29,7 +29,9 @@ def calibration(results: Results, layout: Layout, scope: Scope) -> str:
     if before - after < before / LITTLE:
         lead = "Temperature scaling changes little"
     else:
-        lead = f"**Temperature scaling{' gains more than anything tried' if after < best else ''}**"
+        lead = (
+            f"**Temperature scaling{f' gains more than any cell tried on {scope.examples}' if after < best else ''}**"
+        )
     text = (
         f"{lead}: with logits divided by one number{_divide(results, layout)}, fitted on other "
         f"{results.examples_are} than it is scored on, {base} has {number(after)} instead of {number(before)} in "
@@ -42,8 +44,10 @@ def calibration(results: Results, layout: Layout, scope: Scope) -> str:
         return f"{text}."
     if row["cell"] == layout.base:
         return f"{text}. With it, nothing is significantly better than {base}."
+    alone = results.change(layout.base, row["cell"], "test_cross_entropy")
+    still = "still " if alone is not None and alone["verdict"] == "lower" else ""
     return (
-        f"{text}. With it, {code(row['cell'])} is still significantly better, by {number(abs(row['difference']), 2)}."
+        f"{text}. With it, {code(row['cell'])} is {still}significantly better, by {number(abs(row['difference']), 2)}."
     )
 
 

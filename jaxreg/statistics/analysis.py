@@ -237,6 +237,7 @@ def _power(
     measures, examples = predictions.measures, predictions.examples
     found = against(pairs, plain, [name for group in groups for name in group.names])
     apart, undecided = {}, {}
+    where = max((group.design for group in groups), key=lambda d: len(d.order))
     rows = comparisons[comparisons["reference"] == plain]
     open_ones = rows[rows["verdict"] == UNDECIDED].set_index(["cell", "measure"])["difference"]
     for index, measure in enumerate(measures.compared):
@@ -244,6 +245,6 @@ def _power(
             alone = spreads.spread(d.paired, index, members, d.cell, plain, measure, examples)
             apart[d.cell, measure] = alone._replace(prior=sure.prior if sure else 0.0)
             if (d.cell, measure) in open_ones and measure in (measures.first, measures.second):
-                undecided[d.cell, measure] = float(open_ones[d.cell, measure])
-    where = max((group.design for group in groups), key=lambda d: len(d.order))
+                own = spreads.as_tested(alone, sure, where, examples) if sure else alone
+                undecided[d.cell, measure] = float(open_ones[d.cell, measure]), own
     return power.review(apart, undecided, where.splits, where.seeds, examples, max(len(found), 1), len(where.deals))

@@ -33,7 +33,7 @@ from scipy import optimize, stats
 
 from jaxreg.measures import CLASSES, Measures
 from jaxreg.statistics.moderation import Mixture, posterior
-from jaxreg.statistics.spreads import COLUMNS, PRIOR, PRIOR_FREEDOM, Spread, read
+from jaxreg.statistics.spreads import COLUMNS, PRIOR, PRIOR_FREEDOM, Spread, models_square, read
 
 POWER, ALPHA = 0.8, 0.05
 OWN = 0.8  # of the examples' part; 0.4 to 1 in the default sweep, more in cells near the reference
@@ -53,9 +53,7 @@ def detectable(spread: Spread, splits: int, seeds: int, examples: int, tests: in
     units = splits if splits > 1 else seeds
     if units < 2:
         return float("nan")
-    sampled, models = spread.example**2 / examples, _models(spread, splits, seeds)
-    if deals > 1:
-        models *= 1 - (1 - 1 / deals) * spread.anew
+    sampled, models = spread.example**2 / examples, models_square(spread, splits, seeds, deals)
     if not models + sampled > 0:
         return float("nan")
     freedom = float(deals * (units - 1))
@@ -83,12 +81,6 @@ def _critical(freedom: float, level: float) -> np.ndarray:
     variances, weights = posterior(np.ones(1), np.array([freedom]))
     errors = np.sqrt(1 - _SHARES[:, None] + _SHARES[:, None] * variances)
     return np.array([Mixture(one, weights[0], 0.0).half_width(1 - level) for one in errors])
-
-
-def _models(spread: Spread, splits: int, seeds: int) -> float:
-    """The models' part of the squared error, of one deal."""
-    seed = 0.0 if np.isnan(spread.seed) else spread.seed
-    return (spread.split**2 + seed**2 / seeds) / splits if splits > 1 else seed**2 / seeds
 
 
 class Needed(NamedTuple):
@@ -171,7 +163,7 @@ def outlook(
 
 def review(
     spreads: Mapping[tuple[str, str], Spread],
-    undecided: Mapping[tuple[str, str], float],
+    undecided: Mapping[tuple[str, str], tuple[float, Spread]],
     splits: int,
     seeds: int,
     examples: int,
@@ -182,7 +174,7 @@ def review(
 
     Args:
         spreads: by cell and measure, of the differences from the plain cell.
-        undecided: the differences that could not be told from 0.
+        undecided: the differences that could not be told from 0, and their spreads as the test took them.
         splits, seeds, examples, tests, deals: as in `detectable`.
 
     Returns:
@@ -215,7 +207,7 @@ def review(
             PRIOR_FREEDOM: spread.prior,
         }
         if deals > 1:
-            models = _models(spread, splits, seeds)
+            models = models_square(spread, splits, seeds)
             parts = models * spread.anew / deals, models * (1 - spread.anew), spread.example**2 / examples
             shares = np.array(parts) / sum(parts)
             names = ("share_deals", "share_data", "share_examples")
@@ -229,6 +221,6 @@ def review(
         middle = [float(np.nanmedian(table[:, i])) if known[i] else float("nan") for i in range(table.shape[1])]
         priors[measure] = Spread(*middle).prior
         row(measure, None, Spread(*middle), float("nan"))
-    for (cell, measure), difference in undecided.items():
-        row(measure, cell, spreads[cell, measure]._replace(prior=priors[measure]), difference)
+    for (cell, measure), (difference, own) in undecided.items():
+        row(measure, cell, own._replace(prior=priors[measure]), difference)
     return pd.DataFrame(rows)

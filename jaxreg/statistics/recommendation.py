@@ -13,7 +13,8 @@ temperature a model) or by the Brier score; or the labels alone, scored by accur
 For the whole training set the parts carry the advice, as a few seeds on it can tell little. A cell that is told better
 on the parts has kin on the whole set: itself, and the same at strengths scaled by the sizes. Of these, those are left
 that are better than the reference in the mean and told worse in neither measure, and the lowest mean is recommended;
-where none is left, the reference is. `python -m jaxreg.coverage` holds both rules against known truths.
+where none is left, the reference is. `python -m jaxreg.coverage` holds the rule for parts against known truths; that
+for the whole set is not simulated.
 """
 
 from __future__ import annotations

@@ -11,6 +11,8 @@ import pandas as pd
 
 from jaxreg.errors import UserError
 from jaxreg.statistics.intervals import Estimate
+from jaxreg.statistics.moderation import Mixture
+from jaxreg.statistics.sums import Design
 
 _COLUMNS = {"test_error": ("test_accuracy", -1)}  # of members.csv, where they are called otherwise than the measure
 COLUMNS = ("sd_split", "sd_seed", "sd_example")  # of power.csv
@@ -73,6 +75,35 @@ def spread(
     if len(sizes) > 1:
         split = _between(by_split.mean(), units) - seed * float((1 / sizes).mean())
     return Spread(float(np.sqrt(max(split, 0.0))), float(np.sqrt(seed)), example, anew)
+
+
+def models_square(spread: Spread, splits: int, seeds: int, deals: int = 1) -> float:
+    """The models' part of the squared error of a mean over so many: what more of them can lower."""
+    seed = 0.0 if np.isnan(spread.seed) else spread.seed
+    of_one_deal = (spread.split**2 + seed**2 / seeds) / splits if splits > 1 else seed**2 / seeds
+    return of_one_deal * (1 - (1 - 1 / deals) * spread.anew) if deals > 1 else of_one_deal
+
+
+def as_tested(alone: Spread, sure: Mixture, where: Design, examples: int) -> Spread:
+    """A spread with the models' part as the test takes it: what other differences say of it is in there.
+
+    A difference whose units agree by luck has a spread of its own that is too small, and with it a few units more
+    seem to be enough to tell it.
+
+    Args:
+        alone: as of `spread`.
+        sure: how sure the difference is.
+        where: the design of both cells.
+        examples: in the test set.
+    """
+    order = np.argsort(sure.errors)
+    middle = float(sure.errors[order][np.searchsorted(np.cumsum(sure.weights[order]), 0.5)])
+    own = models_square(alone, where.splits, where.seeds, len(where.deals))
+    models = max(middle**2 - alone.example**2 / examples, 0.0)
+    if not own > 0:
+        return alone
+    scale = float(np.sqrt(models / own))
+    return alone._replace(split=alone.split * scale, seed=alone.seed * scale)
 
 
 def _between(means: pd.Series[float], members: pd.DataFrame) -> float:

@@ -19,7 +19,7 @@ from jaxreg.report.figures.painting import picture
 from jaxreg.report.figures.tips import estimates
 from jaxreg.report.layout import Layout, Line
 from jaxreg.report.parts import Picture
-from jaxreg.report.summaries import by_cell, diverged, means
+from jaxreg.report.summaries import accuracies, by_cell, diverged, means
 from jaxreg.store.results import Results
 
 DARK: dict[str, Any] = {"color": style.INK, "linestyle": "-", "marker": "o"}
@@ -150,11 +150,14 @@ def accuracy(results: Results, layout: Layout) -> list[Picture]:
     column, name = ("test_accuracy", "accuracy") if results.measures.of_classes else ("test_r2", "R²")
     if column not in results.members:
         return []
-    table = by_cell(results, [column]) * 100
+    if results.measures.of_classes:
+        table, band = accuracies(results) * 100, "; band: 95 % interval"
+    else:
+        table = by_cell(results, [column]) * 100
+        band = "; band: 95 % interval over training runs (splits, or seeds where there is one split)"
+        band = "" if results.folded else band
     whole = results.members[(results.members["split"] == "all") & results.members["diverged_at"].isna()]
     full = means(whole, [column]).reindex(results.cells) * 100 if len(whole) else None
-    band = "; band: 95 % interval over training runs (splits, or seeds where there is one split)"
-    band = "" if results.folded else band
     pictures = []
     for lines in pairs(layout.lines):
         figure, axes = style.canvas(3.3, 1, len(lines), sharey=True)
