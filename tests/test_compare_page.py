@@ -150,3 +150,23 @@ def test_a_clip_of_wrong_classes_alone_changes_no_error(tmp_path: Path) -> None:
     predictions /= predictions.sum(-1, keepdims=True)
     run = jaxreg.compare(**given | {"predictions": predictions}, out=tmp_path / "run")
     assert "None is of the right class" in run.report
+
+
+def test_a_cell_that_lacks_a_model_is_judged_by_the_others_and_said_to_lack_it(tmp_path: Path) -> None:
+    """The reference has four, the better one three: paired on these, as if the reference had no fourth."""
+    given = made(cells=2, splits=4, seeds=1, examples=600)
+    places = [*zip(given["cell"], given["split"], strict=True)]
+
+    def compared(lacking: list[tuple[str, str]], name: str) -> jaxreg.Run:
+        kept = [i for i, place in enumerate(places) if place not in lacking]
+        some = {key: [given[key][i] for i in kept] for key in ("predictions", "cell", "split", "seed")}
+        return jaxreg.compare(**given | some, reference="alpha=1", out=tmp_path / name)
+
+    run = compared([("alpha=0", "part 1")], "one")
+    assert run.best == "alpha=0" and "use `alpha=0` for probabilities" in run.report
+    assert "**Not every cell has the models that `alpha=1` has**, by split and seed: `alpha=0` 3 of 4." in run.report
+    both = compared([("alpha=0", "part 1"), ("alpha=1", "part 1")], "both")
+    pd.testing.assert_frame_equal(
+        run.comparisons.query("reference == 'alpha=1'"), both.comparisons.query("reference == 'alpha=1'")
+    )
+    assert "Not every cell" not in both.report

@@ -34,6 +34,7 @@ def caveats(results: Results, layout: Layout) -> list[str]:
     return [
         *elsewhere.another_order(results),
         *_diverged(results),
+        *elsewhere.incomplete(results, layout),
         *_rounded(results),
         *_mixed(results),
         *_guessing(results),

@@ -41,6 +41,23 @@ def another_order(results: Results) -> list[str]:
     ]
 
 
+def incomplete(results: Results, layout: Layout) -> list[str]:
+    """Cells that lack models which the reference has, or the other way round."""
+    if not results.elsewhere or layout.base is None:
+        return []
+    trained = {cell: {*zip(rows["split"], rows["seed"], strict=True)} for cell, rows in results.sound.groupby("cell")}
+    whole = trained.get(layout.base, set())
+    other = [cell for cell in results.cells if cell in trained and trained[cell] != whole]
+    if not other:
+        return []
+    shares = [f"{code(cell)} {len(trained[cell] & whole)} of {len(whole)}" for cell in other[:SHOWN]]
+    more = f" and {len(other) - SHOWN} more cells" if len(other) > SHOWN else ""
+    return [
+        f"**Not every cell has the models that {code(layout.base)} has**, by split and seed: {listing(shares)}{more}. "
+        "Each is compared on those that both have; errors of single cells are over different training sets."
+    ]
+
+
 def votes(results: Results) -> list[str]:
     """What can't be said of classes alone."""
     if results.measures is not VOTES:

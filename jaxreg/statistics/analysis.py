@@ -24,7 +24,16 @@ from jaxreg.statistics.comparisons import UNDECIDED, Difference, against, compar
 from jaxreg.statistics.cross_validation import Folds
 from jaxreg.statistics.decomposition import table
 from jaxreg.statistics.examples import examples
-from jaxreg.statistics.groups import Group, counted, differences, grouped, reference_of, settings_of
+from jaxreg.statistics.groups import (
+    Group,
+    chosen_from,
+    counted,
+    differences,
+    eligible,
+    grouped,
+    reference_of,
+    settings_of,
+)
 from jaxreg.statistics.predictions import CellMembers, ClassPredictions, Predictions, VotePredictions
 from jaxreg.statistics.recommendation import recommend
 from jaxreg.statistics.whole import whole
@@ -110,7 +119,7 @@ def analyse(
     settings = settings_of(members)
     named = [name for group in groups for name in group.names]
     plain = plain if plain in named else reference_of(cells, settings)
-    group = _candidates(groups, cells, plain if look else None)
+    group = chosen_from(groups, cells, plain if look else None)
     choices = _choices(group, settings, plain, members, measures)
     best = None if choices.empty else str(choices[choices["axis"] == "all"]["cell"].iloc[0])
     references = list(dict.fromkeys(name for name in (plain, best) if name is not None))
@@ -118,8 +127,9 @@ def analyse(
     comparisons = compare_with_references(pairs, named, plain, best, list(measures.compared), look)
     candidates = None
     if group is not None and plain is not None:
-        along = selection.lines(settings.loc[list(group.names)], group.names, plain)["all"]
-        candidates = Candidates(plain, [group.names[i] for i in along], pairs)
+        names = group.names if look else eligible(group, cells)
+        along = selection.lines(settings.loc[list(names)], names, plain)["all"]
+        candidates = Candidates(plain, [names[i] for i in along], pairs)
     by_scope = {"parts": cells, "whole": counted(members, member_ids, on_all=True)}
     found = Analysis(
         decomposition=_decomposition(groups, cells, settings, measures),
@@ -153,16 +163,6 @@ def write(analysis: Analysis, folder: str | Path) -> None:
             write_csv(folder / f"{table_field.name}.csv", content)
         elif isinstance(content, dict) and content:
             write_npz(folder / f"{table_field.name}.npz", content)
-
-
-def _candidates(groups: Sequence[Group], cells: Sequence[CellMembers], plain: str | None) -> Group | None:
-    """The group that may be chosen from: that of `plain`, else that of the cells without a diverged member."""
-    whole = {cell.name for cell in cells if not cell.diverged}
-
-    def rank(group: Group) -> tuple[bool, int, int]:
-        return plain in group.names, len(whole.intersection(group.names)), len(group.design.order)
-
-    return max(groups, key=rank, default=None)
 
 
 def _decomposition(

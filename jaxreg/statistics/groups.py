@@ -136,6 +136,21 @@ def grouped(cells: Sequence[CellMembers], predictions: Predictions, folds: Folds
     return [Group(group, predictions, folds) for group in found.values()]
 
 
+def chosen_from(groups: Sequence[Group], cells: Sequence[CellMembers], plain: str | None) -> Group | None:
+    """The group that may be chosen from: that of `plain`, else that of the cells without a diverged member."""
+    whole = {cell.name for cell in cells if not cell.diverged}
+
+    def rank(group: Group) -> tuple[bool, int, int]:
+        return plain in group.names, len(whole.intersection(group.names)), len(group.design.order)
+
+    return max(groups, key=rank, default=None)
+
+
+def eligible(group: Group, cells: Sequence[CellMembers]) -> list[str]:
+    """What may be recommended: those of the group, and those of which no member diverged, paired on what both have."""
+    return [cell.name for cell in cells if cell.name in group.names or (cell.pairs and not cell.diverged)]
+
+
 def differences(
     groups: Sequence[Group],
     cells: Sequence[CellMembers],
