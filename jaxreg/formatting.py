@@ -25,10 +25,14 @@ LARGE = 1e7
 
 
 def fixed(value: float | None, places: int, signed: bool = False) -> str:
-    """`value` with `places` decimals and a true minus sign; a dash where there is no value."""
+    """`value` with `places` decimals and a true minus sign; a dash where there is no value.
+
+    Below 0 decimals it is tens, hundreds and so on. From 10,000 on there are commas between thousands.
+    """
     if not known(value):
         return NOTHING
-    text = f"{round(value, places) + 0.0:{'+' if signed else ''}.{places}f}"
+    value = round(value, places) + 0.0
+    text = f"{value:{'+' if signed else ''}{',' if abs(value) >= 1e4 else ''}.{max(places, 0)}f}"
     return text.replace("-", MINUS)
 
 
@@ -42,16 +46,19 @@ def number(value: float | None, digits: int = 3) -> str:
     if not -4 <= exponent < 7:
         mantissa, _, power = f"{value:.{digits - 1}e}".partition("e")
         return f"{mantissa}e{int(power)}".replace("-", MINUS)
-    return fixed(value, max(digits - 1 - exponent, 0))
+    return fixed(value, digits - 1 - exponent)
 
 
 def decimals(low: float, high: float) -> int:
-    """Decimals that an interval supports: one digit of its half-width, two where that starts with 1 or 2."""
+    """Decimals that an interval supports: one digit of its half-width, two where that starts with 1 or 2.
+
+    Below 0 where it supports tens, hundreds and so on alone.
+    """
     half = abs(high - low) / 2
     if half == 0:
         return 3
     exponent = math.floor(math.log10(half))
-    return min(max(-exponent + int(half / 10**exponent < 3), 0), 6)
+    return min(-exponent + int(half / 10**exponent < 3), 6)
 
 
 def estimate(
@@ -77,7 +84,7 @@ def estimate(
         power = math.floor(math.log10(largest))
         value, low, high = (x / 10.0**power for x in (value, low, high))
         text = estimate(value, low, high, signed)
-        return re.sub(r"[\d.]+", rf"\g<0>e{power}", text)
+        return re.sub(r"[\d.]+", rf"\g<0>e{power}", text)  # none has commas: the largest is below 10
     places = decimals(low, high)
     if any(end and not round(end, places) for end in (low, high)):
         places += 1  # an end that is not 0 does not read as 0

@@ -136,7 +136,8 @@ def _command(arguments: list[str], prog: str) -> int:
 
         fit = "python -m jaxreg.fit" if prog == PROG else f"{prog.removesuffix(' sweep')} fit"
         fit += f" {shlex.quote(str(folder))} --save networks.safetensors"
-        printed(f"{headline(result.folder)}\nwrote {folder / 'report.md'}; to train what it says and keep it: {fit}")
+        wrote = f"wrote {folder / 'report.md'} and report.html"
+        printed(f"{headline(result.folder)}\n{wrote}; to train what it says and keep it: {fit}")
     return 0
 
 

@@ -126,3 +126,23 @@ def test_drawing_touches_nothing_global(tmp_path: Path) -> None:
     before = dict(matplotlib.rcParams)
     drawn(write_run(tmp_path, cells=L1_L2[:2]))
     assert dict(matplotlib.rcParams) == before
+
+
+def test_large_numbers_of_an_axis_have_their_exponents_themselves() -> None:
+    figure, axes = style.canvas(2.0, 1, 2)
+    axes[0, 0].plot([0, 1], [-2e12, 1e13])
+    axes[0, 1].plot([0, 1], [0, 0.5])
+    style.png(figure)
+    large, small = ([text.get_text() for text in panel.get_yticklabels()] for panel in axes[0])
+    assert {"0", "5e12"} <= {*large} and not axes[0, 0].yaxis.get_offset_text().get_text()
+    assert "0.2" in small
+
+
+def test_neighbours_beyond_a_panel_stand_on_two_lines() -> None:
+    figure, axes = style.canvas(2.0)
+    places = np.arange(6.0)
+    axes[0, 0].plot(places, [1, 9, 9, 9, 1, 9])
+    style.cap(axes[0, 0], places, [1, 9, 8, 7, 1, 6], 2.0)
+    texts = [text for text in axes[0, 0].texts if text.get_text()]
+    assert [text.get_text() for text in texts] == ["9.00↑", "8.00↑", "7.00↑", "6.00↑"]
+    assert [text.get_position()[1] for text in texts] == [0, -12, 0, 0]

@@ -14,7 +14,7 @@ FINITE = st.floats(-1e6, 1e6, allow_nan=False)
 
 
 def back(text: str) -> float:
-    return float(text.replace(MINUS, "-"))
+    return float(text.replace(MINUS, "-").replace(",", ""))
 
 
 @given(FINITE, st.floats(1e-5, 1e3))
@@ -67,7 +67,9 @@ def test_signs_percent_and_words() -> None:
 def test_large_numbers_share_an_exponent():
     assert estimate(-3246389131661.0, -4275211521619.0, -2217566741703.0, signed=True) == "−3.2e12 (−4.3e12 to −2.2e12)"
     assert estimate(7.325e12, 7.1e12, 7.5e12) == "7.33e12 (7.10e12 to 7.50e12)"
-    assert estimate(3060.0, 2629.0, 3491.0) == "3060 (2629 to 3491)"
+    assert estimate(3060.0, 2629.0, 3491.0) == "3060 (2630 to 3490)"
+    assert estimate(-185098.0, -250577.0, -119619.0, signed=True) == "−190,000 (−250,000 to −120,000)"
+    assert number(2022407.0, 4) == "2,022,000" and number(9999.0, 4) == "9999"
 
 
 @given(st.floats(1e-3, 1e12), st.floats(1.0, 1e5), st.booleans(), st.booleans())

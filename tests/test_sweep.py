@@ -139,7 +139,7 @@ def test_flags_reach_the_sweep_and_the_engine(engine, capsys):
     assert (engine.asked["out"], engine.asked["block"], engine.asked["devices"]) == (folder, 4, 2)
     out, err = capsys.readouterr()
     fit = f"python -m jaxreg.fit {folder} --save networks.safetensors"
-    said = f"wrote {folder / 'report.md'}; to train what it says and keep it: {fit}"
+    said = f"wrote {folder / 'report.md'} and report.html; to train what it says and keep it: {fit}"
     assert out == f"The verdict of {folder.name}.\n{said}\n"
     assert err == ""
 

@@ -223,7 +223,7 @@ def table(results: Results, layout: Layout) -> Table:
     rows: Table = []
     for purpose in purposes(results):
         row = {"What counts": Entry(results.measures.purposes[purpose].words)}
-        for scope in [scope for scope in (parts, whole) if scope is not None]:
+        for scope in [scope for scope in (whole, parts) if scope is not None]:
             found = results.advice(scope.name, purpose)
             if found is None:
                 continue

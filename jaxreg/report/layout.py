@@ -74,10 +74,15 @@ class Layout(NamedTuple):
     lines: tuple[Line, ...]
     products: tuple[Product, ...]
     lists: tuple[CellList, ...]
+    base_network: str = ""  # which of several networks it is, where cells name another one
 
     def introduced(self, cell: str | None) -> str:
         """A cell where it is first spoken of: its name as code, and what `plain` means."""
-        return f"no regularisation ({code(cell)})" if self.base_is_none and cell == self.base else code(cell)
+        if cell != self.base:
+            return code(cell)
+        if self.base_network and cell == "plain":
+            return f"{code(cell)} ({self.base_network}, no regularisation)"
+        return f"no regularisation ({code(cell)})" if self.base_is_none else code(cell)
 
 
 def arrange(results: Results) -> Layout:
@@ -92,7 +97,9 @@ def arrange(results: Results) -> Layout:
     # As the statistics found it.
     base = asked if asked in sound else reference({name: row for name, row in rows.items() if name in sound})
     # Where networks vary, no regularisation is more than one cell.
-    is_none = base == "plain" and unregularised(rows[base]) and not any(map(varies_network, swept))
+    bare = base == "plain" and unregularised(rows[base])
+    varied = [axis for axis in swept if varies_network(axis)]
+    is_none, network = bare and not varied, ", ".join(code(f"{axis}={rows['plain'][axis]}") for axis in varied if bare)
     gridless = "grid" in results.sweep and not results.sweep["grid"]
     if gridless or cells.duplicated().any() or not swept:
         names = tuple(cells.index)
@@ -113,7 +120,8 @@ def arrange(results: Results) -> Layout:
             lines.append(_line(axis, along))
     if lists:
         lists.insert(0, CellList("", tuple(head), tuple(head)))
-    return Layout(base, is_none, swept, tuple(lines), tuple(_products(cells, swept, start, results)), tuple(lists))
+    products = tuple(_products(cells, swept, start, results))
+    return Layout(base, is_none, swept, tuple(lines), products, tuple(lists), network)
 
 
 def _has_a_place(axis: Axis, text: str) -> bool:

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from jaxreg.formatting import estimate
+from jaxreg.formatting import estimate, number
 from jaxreg.measures import MEASURES
 from jaxreg.report.advice import scopes
 from jaxreg.report.figures import style, tips
@@ -76,7 +76,7 @@ def _panel(axes: Axes, heights: np.ndarray, rows: pd.DataFrame, title: str, fact
     for height, value, sure in zip(heights[~inside], middle[~inside], told[~inside], strict=True):
         if np.isfinite(value):
             right, mark = value > high, "\u25cf" if sure else "\u25cb"
-            shown = f"{value:+.2g}".replace("-", "\u2212")
+            shown = f"{'+' if value > 0 else ''}{number(value, 2)}"
             axes.annotate(
                 f"{mark} {shown} \u2192" if right else f"\u2190 {shown} {mark}",
                 (0.99 if right else 0.01, height), xycoords=axes.get_yaxis_transform(),

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from jaxreg.formatting import number
 from jaxreg.report.figures import style
 from jaxreg.report.figures.decomposition import LOSS_NAMES, change_key, changes_of, parted, stack_key, told
 from jaxreg.report.figures.painting import picture
@@ -137,6 +138,6 @@ def _limit(axes: Axes, heights: list[float], values: np.ndarray, right: float | 
     for height, value in zip(heights, values, strict=True):
         if np.isfinite(value) and value > right:
             axes.annotate(
-                f"{value:.3g}\u2192", (0.99, height), xycoords=axes.get_yaxis_transform(), ha="right",
+                f"{number(value)}\u2192", (0.99, height), xycoords=axes.get_yaxis_transform(), ha="right",
                 va="center", fontsize=9, bbox=style.PATCH,
             )  # fmt: skip

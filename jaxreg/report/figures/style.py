@@ -10,9 +10,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, ScalarFormatter
 from PIL import Image
 
-from jaxreg.formatting import printable
+from jaxreg.formatting import MINUS, number, printable
 from jaxreg.report.figures.tips import Sheet, tell
 from jaxreg.report.layout import Line
 
@@ -84,6 +85,7 @@ def canvas(height: float, rows: int = 1, columns: int = 1, **kwargs: Any) -> tup
 
 def png(figure: Figure) -> bytes:
     """The figure as PNG bytes in 256 colours, the same for the same input."""
+    _large_numbers(figure)
     drawn = FigureCanvasAgg(figure)  # and not `savefig`, whose PNG would have to be read again: a fifth of the time
     figure.set_dpi(DPI)
     drawn.draw()
@@ -91,6 +93,18 @@ def png(figure: Figure) -> bytes:
     image = Image.fromarray(np.asarray(drawn.buffer_rgba())).convert("RGB")
     image.quantize(256, dither=Image.Dither.NONE).save(small, format="png", optimize=True)
     return small.getvalue()
+
+
+def _large_numbers(figure: Figure) -> None:
+    """Numbers of an axis with their exponents, where Matplotlib would write one for all of them over the legend."""
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        usual = isinstance(axis.get_major_formatter(), ScalarFormatter)
+        if usual and np.abs(axis.get_view_interval()).max() >= 1e5:
+            axis.set_major_formatter(FuncFormatter(_with_exponent))
+
+
+def _with_exponent(value: float, _: int | None = None) -> str:
+    return f"{value:.3g}".replace("e+0", "e").replace("e+", "e").replace("-", MINUS)
 
 
 def strength_axis(axes: Axes, line: Line, label: bool = True) -> None:
@@ -150,27 +164,33 @@ def crosses(axes: Axes, line: Line, diverged: Any) -> None:
 
 def cap(axes: Axes, x: Sequence[float] | np.ndarray, values: Any, top: float) -> None:
     """End the panel at `top`; write what lies above it, so that one bad cell does not flatten the rest."""
-    low = axes.get_ylim()[0]
-    axes.set_ylim(low, top)
-    for place, value in zip(x, np.asarray(values, float), strict=True):
-        if np.isfinite(value) and value > top:
-            axes.annotate(
-                f"{value:.3g}\u2191", (place, 0.995), xycoords=axes.get_xaxis_transform(), ha="center",
-                va="top", fontsize=9, bbox=PATCH,
-            )  # fmt: skip
+    values = np.asarray(values, float)
+    axes.set_ylim(axes.get_ylim()[0], top)
+    _off_scale(axes, x, values, np.isfinite(values) & (values > top), "\u2191", "top")
 
 
 def foot(axes: Axes, x: Sequence[float] | np.ndarray, values: Any, bottom: float) -> None:
     """As `cap`, for a panel whose bad values lie low."""
     values = np.asarray(values, float)
-    if not (values[np.isfinite(values)] < bottom).any():
-        return
-    axes.set_ylim(bottom, axes.get_ylim()[1])
-    for place, value in zip(x, values, strict=True):
-        if np.isfinite(value) and value < bottom:
+    beyond = np.isfinite(values) & (values < bottom)
+    if beyond.any():
+        axes.set_ylim(bottom, axes.get_ylim()[1])
+        _off_scale(axes, x, values, beyond, "\u2193", "bottom")
+
+
+def _off_scale(
+    axes: Axes, x: Sequence[float] | np.ndarray, values: np.ndarray, beyond: np.ndarray, arrow: str, end: str
+) -> None:
+    """The values beyond an end of a panel, of neighbours on two lines: side by side they would touch."""
+    inwards = -12 if end == "top" else 12  # points: a line of this size
+    second = False
+    for place, (at, value) in enumerate(zip(x, values, strict=True)):
+        second = bool(beyond[place]) and place > 0 and bool(beyond[place - 1]) and not second
+        if beyond[place]:
             axes.annotate(
-                f"{value:.3g}\u2193", (place, 0.01), xycoords=axes.get_xaxis_transform(), ha="center",
-                va="bottom", fontsize=9, bbox=PATCH,
+                f"{number(value)}{arrow}", (at, 0.995 if end == "top" else 0.01), (0, inwards if second else 0),
+                xycoords=axes.get_xaxis_transform(), textcoords="offset points", ha="center", va=end, fontsize=9,
+                bbox=PATCH,
             )  # fmt: skip
 
 
