@@ -87,7 +87,7 @@ def with_network(
         if name and registry.MARK in name and own.name != name:
             raise own_networks.unknown(name)
         known[_variant(settings)] = own.name
-        told = {field: value for field, value in settings.fields.items() if field not in own.fields}
+        told = {field: value for field, value in settings.fields.items() if field not in own.traced_fields}
         shown = settings.model_copy(update={"network": own.name, "fields": told}).architecture()
         about.setdefault(own.name, {"name": shown, "parameters": own.size, "penalised": list(own.penalised_paths)})
     return _renamed(sweep, known), [*about.values()]

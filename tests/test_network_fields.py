@@ -140,9 +140,9 @@ def test_what_can_be_traced_is_one_program_and_what_decides_in_python_one_a_valu
         assert read(told.resolved()) == told and not told.differences(read(told.resolved()))
     assert [len(found) for found in names.values()] == [1, 1, 2, 2]
     both = register(Net, (784,), 10, fields={"slope": 0.3, "rate": 0.1, "first": 2, "act": "leaky"})
-    assert both.fields == ("slope", "first")
+    assert both.traced_fields == ("slope", "first")
     half = register(Net(dtype=jnp.bfloat16), (784,), 10, fields={"slope": 0.3})
-    assert half.fields == (), "an array of float32 would make float32 of what is computed in bfloat16"
+    assert half.traced_fields == (), "an array of float32 would make float32 of what is computed in bfloat16"
 
 
 def test_a_value_is_in_the_program_like_the_field_of_a_module(dataset: Dataset) -> None:

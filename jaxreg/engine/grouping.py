@@ -193,9 +193,9 @@ def hyperparameters(settings: Settings, scaling: Scaling, identity: np.ndarray) 
     """What is traced of a member: `identity` is sweep seed, split, seed and stage."""
     # Under their own names in the settings, but for these.
     own = {"dropout": settings.dropout_rates, "max_norm": settings.max_norm or np.inf}
-    if names := known(settings.network).fields if settings.network else ():
-        own["fields"] = [settings.fields[name] for name in names]
-    values: dict[str, Any] = settings.model_dump(exclude={"fields"}) | own | scaling._asdict()
+    if names := known(settings.network).traced_fields if settings.network else ():
+        own["field_values"] = [settings.fields[name] for name in names]
+    values: dict[str, Any] = settings.model_dump() | own | scaling._asdict()
     traced = {name: np.float32(values[name]) for name in Hyperparameters._fields if name in values}
     return Hyperparameters(**traced, identity=identity)
 

@@ -50,8 +50,8 @@ class Network(Protocol):
     def units(self, inputs: int) -> int:
         """Numbers that are on their way for one example."""
 
-    def at(self, values: Float[Array, " field"]) -> Network:
-        """With these values of its fields that are traced."""
+    def at(self, values: Float[Array, " field"] | None) -> Network:
+        """With these values of its fields that are traced; None where none are."""
 
     def init(self, key: Key[Array, ""], inputs: Float[Array, "batch ..."]) -> Weights:
         """First weights."""
@@ -170,7 +170,7 @@ class DenseNetwork:
     def units(self, inputs: int) -> int:
         return inputs + sum(self.layers)
 
-    def at(self, values: Float[Array, " field"]) -> DenseNetwork:
+    def at(self, values: Float[Array, " field"] | None) -> DenseNetwork:
         return self  # it has none
 
     def init(self, key: Key[Array, ""], inputs: Float[Array, "batch ..."]) -> Weights:

@@ -43,7 +43,7 @@ class OwnNetwork:
     penalised_paths: tuple[str, ...]
     side_by_side: bool
     convolves: bool
-    fields: tuple[str, ...]  # whose values are traced
+    traced_fields: tuple[str, ...]
     _functions: Callable[..., tuple[Init, Apply]] = field(compare=False, repr=False)  # of these values
 
     masks_padding = False  # its batch statistics would have the padding in
@@ -63,7 +63,7 @@ class OwnNetwork:
         return inputs + self.width
 
     def at(self, values: Any) -> OwnNetwork:
-        return replace(self, _functions=partial(self._functions, *values)) if self.fields else self
+        return replace(self, _functions=partial(self._functions, *values)) if self.traced_fields else self
 
     def init(self, key: Any, inputs: Float[Array, "batch ..."]) -> Weights:
         return Weights(*self._functions()[0](key, inputs))

@@ -22,7 +22,7 @@ from jaxreg.spec.settings import Precision
 INPUT_STREAM = 2**32 - 1  # of a step's key, for noise on the inputs; layers take 0, 1, 2 … for dropout
 
 traces: Counter[str] = Counter()
-"""How often each function below was traced: a new strength, seed or split must not add to it."""
+"""How often `start`, `train_epoch`, `predict` and `score` were traced: a new strength, seed or split must not add to it."""
 
 
 class Learner(NamedTuple):
@@ -57,7 +57,7 @@ class Hyperparameters(NamedTuple):
     # data set was standardised by: in a cross-validation. None of others, whose programs have no such step.
     features: Any = None
     quantities: Any = None
-    fields: Any = None  # "field" values of those of somebody's own network that are traced; None where none are
+    field_values: Any = None  # "field" of those of somebody's own network that are traced; None where none are
 
 
 # What an axis calls traced is: scaling by what it subtracts and divides by, the number of examples by their rows, and
@@ -106,7 +106,7 @@ def start(learner: Learner, hyper: Hyperparameters) -> State:
 
 def network_of(learner: Learner, hyper: Hyperparameters) -> Network:
     """The member's network, with its own values of fields."""
-    return learner.network if hyper.fields is None else learner.network.at(hyper.fields)
+    return learner.network.at(hyper.field_values)
 
 
 def restart(learner: Learner, hyper: Hyperparameters, weights: Weights) -> State:
