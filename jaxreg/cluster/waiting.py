@@ -81,7 +81,8 @@ class Waiting:
 
     def _static_of(self, cell: Cell) -> str:
         """What decides the programs of a cell; of a traced setting that is whether it is on."""
-        settings = cell.settings.model_dump(mode="json")
+        # Of fields, those that are not traced are in the network's name, which ends in the digest of its program.
+        settings = cell.settings.model_dump(mode="json", exclude={"fields"})
         for name, axis in AXES.items():
             if axis.traced:
                 settings[axis.field] = axis.neutral(value_of(cell.settings, name))

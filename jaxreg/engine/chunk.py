@@ -105,7 +105,7 @@ class Chunk:
         else:
             state = self.programs(training.start, learner, self._hyper, seldom=True)
         occupied = np.array([slot is not None for slot in self.slots])
-        standing = self.programs(early_stopping.begin, learner, state.weights, place_all(occupied))
+        standing = self.programs(early_stopping.begin, None, state.weights, place_all(occupied))
         if saved:
             state, standing = put((state, standing), {place: one.arrays for place, one in saved.items()})
             more = [place not in saved or self._trains(slot) for place, slot in enumerate(self.slots)]
@@ -115,7 +115,7 @@ class Chunk:
         else:
             new = place_all(np.isin(np.arange(len(self.slots)), places))
             for name, fresh in (("state", state), ("_standing", standing)):
-                mixed = self.programs(training.chosen, learner, new, fresh, getattr(self, name), donate=2)
+                mixed = self.programs(training.chosen, None, new, fresh, getattr(self, name), donate=2)
                 setattr(self, name, mixed)
 
     def train(self) -> EpochLosses:
@@ -149,7 +149,7 @@ class Chunk:
             validated = self._scoring.fitted(self._hyper, weights, self._validation_rows)
         self._standing, verdict = self.programs(
             early_stopping.after_epoch,
-            self.learner,
+            None,
             self._hyper,
             self._rule,
             self._standing,
@@ -217,9 +217,10 @@ class Chunk:
 
     def texts(self) -> list[str]:
         """The optimised HLO of the programs of an epoch, training first; to be asked for after one."""
-        functions = training.train_epoch, training.predict, training.score, early_stopping.after_epoch
-        learners = {self.learner, self.learner._replace(precision="float32")}
-        made = [self.programs.texts(function, learner) for function in functions for learner in learners]
+        scored = self._scoring.learner
+        made = [self.programs.texts(training.train_epoch, self.learner)]
+        made += [self.programs.texts(function, scored) for function in (training.predict, training.score)]
+        made.append(self.programs.texts(early_stopping.after_epoch, None))
         return [text for texts in made for text in texts]
 
     def _spent(self) -> float:

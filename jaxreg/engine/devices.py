@@ -31,7 +31,11 @@ def configure(devices: int | None = None) -> None:
 
     Args:
         devices: how many CPU devices; one per core by default.
+
+    Raises:
+        UserError: JAX is to compute in 64 bits.
     """
+    _check_precision()
     flags = os.environ.get("XLA_FLAGS", "")
     options = {
         "jax_compilation_cache_dir": str(_cache_folder() / "programs"),
@@ -53,6 +57,20 @@ def configure(devices: int | None = None) -> None:
             flags = f"{flags} --{flag}={value}".strip()
     os.environ["XLA_FLAGS"] = flags
     os.environ.update({name.upper(): str(value) for name, value in wanted.items()})
+
+
+def _check_precision() -> None:
+    """Members of 64 bits would be known, and gone on with, as those of 32."""
+    wide = os.environ.get("JAX_ENABLE_X64", "").lower() in ("y", "yes", "t", "true", "on", "1")
+    if "jax" in sys.modules:
+        import jax
+
+        wide = jax.config.read("jax_enable_x64")
+    if wide:
+        raise UserError(
+            "JAX_ENABLE_X64: jaxreg trains in 32 bits, and JAX is told to compute in 64. Unset it, or call "
+            'jax.config.update("jax_enable_x64", False).'
+        )
 
 
 def member_mesh(devices: int | None = None) -> Mesh:

@@ -73,14 +73,14 @@ class Verdict(NamedTuple):
     stopped: Any  # "" bool: by the rule
 
 
-def begin(learner: Learner, weights: Weights, active: Bool[Array, ""]) -> Standing:
+def begin(learner: Learner | None, weights: Weights, active: Bool[Array, ""]) -> Standing:
     """Before the first epoch, of somebody who will train or of an empty slot."""
     zero = jnp.zeros([], jnp.int32)
     return Standing(active, zero, jnp.zeros([], bool), jnp.zeros([]), zero, weights)
 
 
 def after_epoch(
-    learner: Learner,
+    learner: Learner | None,
     hyper: Hyperparameters,
     rule: Rule,
     standing: Standing,
@@ -96,7 +96,8 @@ def after_epoch(
     a loss that is not finite has diverged and ends, whatever its rule.
 
     Args:
-        learner, hyper, rule: of the member.
+        learner: makes no difference here.
+        hyper, rule: of the member.
         standing: before the epoch; a member that is not active stays as it is.
         weights: after the epoch.
         losses: of the epoch.
@@ -124,7 +125,7 @@ def after_epoch(
         has_best=has_best,
         best=jnp.where(improved, value, standing.best),
         waited=waited,
-        kept=_averaged(chosen(learner, wanted, weights, standing.kept), standing.kept, weights, rule, trained, epoch),
+        kept=_averaged(chosen(None, wanted, weights, standing.kept), standing.kept, weights, rule, trained, epoch),
     )
     return new, Verdict(trained, trained & ~finite, stopped)
 

@@ -75,7 +75,8 @@ def learner(settings: Settings, signature: Signature, train_examples: int, penal
         task = Classification(signature.classes, settings.loss, settings.label_smoothing > 0)
     schedule = None
     if settings.schedule.name != "constant":
-        schedule = Schedule(settings.schedule, -(-train_examples // settings.batch_size), settings.epochs)
+        epochs = settings.epochs if settings.schedule.name == "cosine" else 0  # which no other asks for
+        schedule = Schedule(settings.schedule, -(-train_examples // settings.batch_size), epochs)
     own = None if settings.optimizer.ours else known_optimizer(settings.optimizer.name)
     optimizer = Optimizer(
         settings.optimizer,

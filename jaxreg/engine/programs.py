@@ -54,19 +54,21 @@ class Programs:
     def _by_rows(self, axes: int) -> Format:
         return Format(Layout(tuple(range(axes))), NamedSharding(self.mesh, PartitionSpec()))
 
-    def __call__(self, function: Callable[..., Any], learner: Learner, *members: Any, **how: Any) -> Any:
+    def __call__(self, function: Callable[..., Any], learner: Learner | None, *members: Any, **how: Any) -> Any:
         """``function(learner, *member, *shared)`` for every member along the leading axis of ``members``.
 
         Args:
             function: of one member.
-            learner: what is static.
+            learner: what is static; None for a function that makes no use of it.
             members: arrays with a leading member axis, as many as `width`.
             how: as `begun` has it.
         """
         program, arguments = self.compiled(function, learner, *members, **how)
         return program(*arguments)
 
-    def compiled(self, function: Callable[..., Any], learner: Learner, *members: Any, **how: Any) -> tuple[Any, Any]:
+    def compiled(
+        self, function: Callable[..., Any], learner: Learner | None, *members: Any, **how: Any
+    ) -> tuple[Any, Any]:
         """The program of such a call, once it is there, and what it is to be called with."""
         begun, arguments = self.begun(function, learner, *members, **how)
         if not begun.program.done():
@@ -80,7 +82,7 @@ class Programs:
     def begun(
         self,
         function: Callable[..., Any],
-        learner: Learner,
+        learner: Learner | None,
         *members: Any,
         shared: tuple[Any, ...] = (),
         donate: int = -1,
@@ -105,7 +107,8 @@ class Programs:
         # theirs, which is 2 % of a chunk of 15 epochs.
         hurried = seldom and self.mesh.devices.flat[0].platform == "tpu"
         key = _Key(function, learner, self.mesh, self.block, structure, shapes, hurried)
-        if key not in self._compiled:
+        there = self._compiled.get(key)
+        if there is None or there.failed:
             started = time.perf_counter()
             lowered = self._lowered(function, otherwise, learner, arguments, donate)
             options = {"exec_time_optimization_effort": -0.6} if hurried else None
@@ -115,7 +118,7 @@ class Programs:
             self.compile_seconds += time.perf_counter() - started
         return self._compiled[key], arguments
 
-    def texts(self, function: Callable[..., Any], learner: Learner) -> list[str]:
+    def texts(self, function: Callable[..., Any], learner: Learner | None) -> list[str]:
         """The optimised HLO of what was compiled of a function, for this learner, mesh and block; the latest last."""
         asked = (function, learner, self.mesh, self.block)
         found = [begun.program.result() for key, begun in self._compiled.items() if key[: len(asked)] == asked]
@@ -125,7 +128,7 @@ class Programs:
         self,
         function: Callable[..., Any],
         otherwise: Callable[..., Any] | None,
-        learner: Learner,
+        learner: Learner | None,
         arguments: tuple[Any, ...],
         donate: int,
     ) -> Any:
@@ -150,7 +153,9 @@ class Programs:
         specs = (*(PartitionSpec("member"),) * (len(arguments) - 1), PartitionSpec())
         mapped = jax.shard_map(run, mesh=self.mesh, in_specs=specs, out_specs=PartitionSpec("member"), check_vma=False)
         jitted = jax.jit(mapped, donate_argnums=() if donate < 0 else 1 + donate)
-        with jax.default_matmul_precision(PRECISIONS[learner.precision]):
+        precision = PRECISIONS["float32" if learner is None else learner.precision]
+        # Whatever the user's configuration says of random numbers: a member has the same ones in all processes.
+        with jax.default_matmul_precision(precision), jax.threefry_partitionable(True):
             return jitted.lower(*arguments)
 
 
@@ -164,6 +169,11 @@ class Begun(NamedTuple):
     results: Any  # shapes of what it will give
     program: Future[Any]
 
+    @property
+    def failed(self) -> bool:
+        """It could not be compiled, for want of memory or disk perhaps: who asks again has it tried again."""
+        return self.program.done() and self.program.exception() is not None
+
 
 class Ahead(Programs):
     """Programs that are compiled and never run, side by side: shapes stand for the arrays of members.
@@ -175,7 +185,7 @@ class Ahead(Programs):
         sharding = NamedSharding(self.mesh, PartitionSpec("member"))
         return self._shapes(tree, lambda _: sharding)
 
-    def __call__(self, function: Callable[..., Any], learner: Learner, *members: Any, **how: Any) -> Any:
+    def __call__(self, function: Callable[..., Any], learner: Learner | None, *members: Any, **how: Any) -> Any:
         begun, _ = self.begun(function, learner, *members, **how)
         return self.per_member(begun.results)
 
@@ -192,7 +202,7 @@ class _Key(NamedTuple):
     """All that a compiled program depends on."""
 
     function: Callable[..., Any]
-    learner: Learner
+    learner: Learner | None
     mesh: Mesh
     block: int
     structure: Any

@@ -42,5 +42,5 @@ class Registry(Generic[One]):
         """What is said where it is not there, or has another program than it had."""
         return UserError(
             f"the {self._kind} {name.partition(MARK)[0]} is not known here, or is another one by now. Give the same "
-            f"one again, as jaxreg.run(…, {self._kind}=…) or --{self._kind} package.module:name."
+            f"one again: {self._kind}=… from Python, or --{self._kind} package.module:name."
         )

@@ -12,6 +12,7 @@ import numpy as np
 from jaxreg.data.dataset import Dataset, Part
 from jaxreg.engine import training
 from jaxreg.engine.grouping import in_batches
+from jaxreg.engine.optimizers import Optimizer
 from jaxreg.engine.programs import Programs
 from jaxreg.engine.sizes import evaluated_at_once
 from jaxreg.engine.training import Evaluation, Hyperparameters, Learner
@@ -53,11 +54,16 @@ CPU_EXAMPLES = 4000
 the 500 rows of a table's curve together 1.3 times as long with 8,000."""
 
 
+def _scored(learner: Learner) -> Learner:
+    """The learner without what only training makes use of: those that differ in that alone share programs."""
+    return learner._replace(precision="float32", optimizer=Optimizer(), noisy=False)
+
+
 class Scoring:
     """Predicts and scores members of one learner. In float32, whatever trained them: a score is of the weights."""
 
     def __init__(self, learner: Learner, data: PlacedData, programs: Programs):
-        self._learner, self._data, self._programs = learner._replace(precision="float32"), data, programs
+        self.learner, self._data, self._programs = _scored(learner), data, programs
         inputs = math.prod(learner.inputs)
         self._size = evaluated_at_once(learner.network.units(inputs))
         if programs.mesh.devices.flat[0].platform == "cpu":
@@ -82,7 +88,7 @@ class Scoring:
 
         In a cross-validation each member is scored on its own rows, and predicts those asked for at the end alone.
         """
-        call, of, rest = self._programs, (self._learner, hyper, weights), self._data.test
+        call, of, rest = self._programs, (self.learner, hyper, weights), self._data.test
         predictions = None
         if own is None or last:
             predictions = call(training.predict, *of, shared=(asked.batches, asked.steps, rest))
@@ -95,7 +101,7 @@ class Scoring:
         return self._own(hyper, weights, asked, self._data.train, seldom)
 
     def _own(self, hyper: Hyperparameters, weights: Any, asked: RowsToScore, part: Part, seldom: bool) -> Evaluation:
-        call, of = self._programs, (self._learner, hyper, weights)
+        call, of = self._programs, (self.learner, hyper, weights)
         predictions = call(training.predict, *of, asked.batches, shared=(asked.steps, part), seldom=seldom)
         scores: Evaluation = call(training.score, *of, predictions, asked.rows, shared=(part,), seldom=seldom)
         return scores

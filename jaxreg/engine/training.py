@@ -22,7 +22,7 @@ from jaxreg.spec.settings import Precision
 INPUT_STREAM = 2**32 - 1  # of a step's key, for noise on the inputs; layers take 0, 1, 2 … for dropout
 
 traces: Counter[str] = Counter()
-"""How often `start`, `train_epoch`, `predict` and `score` were traced: a new strength, seed or split must not add to it."""
+"""How often `start`, `train_epoch`, `predict` and `score` were traced: a new strength or seed must not add to it."""
 
 
 class Learner(NamedTuple):
@@ -94,7 +94,7 @@ class Evaluation(NamedTuple):
 def member_key(hyper: Hyperparameters) -> Array:
     """The key of a member: of sweep seed, split and seed only, so that cells are paired."""
     sweep, split, seed, _ = hyper.identity
-    return jax.random.fold_in(jax.random.fold_in(jax.random.key(sweep), split), seed)
+    return jax.random.fold_in(jax.random.fold_in(jax.random.key(sweep, impl="threefry2x32"), split), seed)
 
 
 def start(learner: Learner, hyper: Hyperparameters) -> State:
@@ -229,6 +229,6 @@ def score(
     return Evaluation(loss, error, score, weight_norms(learner.network, weights.params))
 
 
-def chosen(learner: Learner, new: Bool[Array, ""], one: Any, other: Any) -> Any:
+def chosen(learner: Learner | None, new: Bool[Array, ""], one: Any, other: Any) -> Any:
     """One member or the other: the new one where that is wanted."""
     return jax.tree.map(lambda a, b: jnp.where(new, a, b), one, other)
