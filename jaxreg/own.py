@@ -9,6 +9,7 @@ from jaxreg.axes import OF_NETWORK, OURS, STRENGTHS
 from jaxreg.data.dataset import Signature
 from jaxreg.errors import UserError
 from jaxreg.formatting import listing
+from jaxreg.spec import networks
 from jaxreg.spec.rules import OptimizerRule
 from jaxreg.spec.settings import Settings
 from jaxreg.spec.sweep import Sweep
@@ -70,6 +71,8 @@ def with_network(
 
     hardware.configure(devices)
     asked = _asked(sweep, network)
+    if None in asked:  # it has no name in the sweep, where its settings were checked
+        networks.check_unnamed(sweep, str(asked[None][0] or getattr(network, "__name__", type(network).__name__)))
     known: dict[Variant, str] = {}
     about: dict[str, dict[str, Any]] = {}  # by the name of the program
     for settings in _settings(sweep):
@@ -89,7 +92,8 @@ def with_network(
         known[_variant(settings)] = own.name
         told = {field: value for field, value in settings.fields.items() if field not in own.traced_fields}
         shown = settings.model_copy(update={"network": own.name, "fields": told}).architecture()
-        about.setdefault(own.name, {"name": shown, "parameters": own.size, "penalised": list(own.penalised_paths)})
+        facts = {"parameters": own.size, "penalised": list(own.penalised_paths), "found_at": own.found_at}
+        about.setdefault(own.name, {"name": shown} | facts)
     return _renamed(sweep, known), [*about.values()]
 
 

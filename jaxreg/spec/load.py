@@ -146,7 +146,7 @@ def read(tables: Mapping[str, Any], place: Place | None = None) -> Sweep:
             raise UserError(f"{place('grid')}: two different cells would be called {name}. Leave one out.")
     # The recipe itself comes first, wherever the values put it.
     ordered = sorted(cells.values(), key=lambda cell: cell.settings != recipe)
-    ordered += [_run(given, recipe, number, place) for number, given in enumerate(top.run, 1)]
+    ordered += [_run(given, recipe, top.programs, f"run.{number}", place) for number, given in enumerate(top.run, 1)]
     _check(ordered, place)
     grid = ",".join("*".join(term) for term in terms) or None
     resolved = {"recipe": recipe, "axes": values, "grid": grid, "cells": tuple(ordered)}
@@ -194,9 +194,11 @@ def _as_number(axis: str, value: Any) -> str:
     return brief(value, 1000)
 
 
-def _run(given: Mapping[str, Any], recipe: Settings, number: int, place: Place) -> Cell:
-    run = Run.read({**dict(recipe), **given}, lambda key: place(f"run.{number}.{key}".strip(".")))
+def _run(given: Mapping[str, Any], recipe: Settings, programs: Mapping[str, str], table: str, place: Place) -> Cell:
+    run = Run.read({**dict(recipe), **given}, lambda key: place(f"{table}.{key}".strip(".")))
     settings = Settings(**{key: value for key, value in dict(run).items() if key in Settings.model_fields})
+    networks.check_cell(settings, lambda key: place(f"{table}.{key}"), given)
+    settings = networks.as_known(settings, programs)
     return Cell(name=run.name or cell_name(settings, recipe), settings=settings, after=run.after)
 
 
