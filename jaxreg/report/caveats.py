@@ -15,13 +15,17 @@ from jaxreg.report.summaries import as_guessing, diverged, guessing, lost, means
 from jaxreg.store.results import Results
 
 LOOKED_FOR = (
-    "diverged members, members that only guess, a best cell on the edge of the grid, members still improving at the "
-    "last epoch, a gain that fewer epochs give as well, a larger error with more data, too few splits or seeds, luck "
-    "in choosing"
+    "too few examples that score, diverged members, members that only guess, a best cell on the edge of the grid, "
+    "members still improving at the last epoch, a gain that fewer epochs give as well, a larger error with more data, "
+    "too few splits or seeds, luck in choosing"
 )
 LOOKED_FOR_ELSEWHERE = (
-    "models that only guess, a best cell on the edge of what was tried, too few splits or seeds, luck in choosing"
+    "too few examples that score, models that only guess, a best cell on the edge of what was tried, too few splits or "
+    "seeds, luck in choosing"
 )
+
+FEW = 50
+"""Examples that score below which a page tells hardly anything: a twentieth of the labels is two of them."""
 
 SHOWN = 3  # members of a kind of machine that are named
 
@@ -32,6 +36,7 @@ ROUNDED = {"bf16": "bfloat16 (8 significant bits of 24)", "tf32": "TF32 (11 sign
 def caveats(results: Results, layout: Layout) -> list[str]:
     """Every caveat that applies, the gravest first."""
     return [
+        *_few(results),
         *elsewhere.another_order(results),
         *_diverged(results),
         *elsewhere.incomplete(results, layout),
@@ -46,6 +51,17 @@ def caveats(results: Results, layout: Layout) -> list[str]:
         *worse_on_all(results, layout),
         *replication.caveats(results),
         *_flattery(results),
+    ]
+
+
+def _few(results: Results) -> list[str]:
+    there = (results.record.get("data") or {}).get("test_examples")
+    if not isinstance(there, int) or there >= FEW:
+        return []
+    return [
+        f"**Only {count(there, results.example_is)} {'scores' if there == 1 else 'score'}**: fewer than {FEW} tell "
+        f"hardly anything. One of them is {number(100 / there, 2)} % of every mean here, the intervals are as rough as "
+        f"the means, and on other {results.examples_are} another setting may be best."
     ]
 
 

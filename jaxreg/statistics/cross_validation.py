@@ -138,14 +138,20 @@ class NestedLosses:
                 self._products[:, deal, fold] += own @ own.swapaxes(1, 2)
 
     def mean_square(self) -> Float[np.ndarray, "measure series series"]:
-        """mean_k (A_k - O_k)^2 - b_k over deals and folds, times (K - 1) / K, as a quadratic form in the series."""
+        """mean_k (A_k - O_k)^2 - b_k over deals and folds, times (K - 1) / K, as a quadratic form in the series.
+
+        A fold of one example has no b_k: the mean is over the others, and nan, no interval, where there is none.
+        """
         sizes = self._sizes
         own, others = self._own / sizes, self._others / (sizes.sum(1, keepdims=True) - sizes)
         apart = np.moveaxis(others - own, 1, -1)  # measure deal fold series
         centre = np.moveaxis(own, 1, -1)
         within = self._products / sizes[..., None, None] - _square(centre)
-        found = _square(apart) - within / (sizes - 1)[..., None, None]
-        return (1 - 1 / self._folds.number) * found[:, sizes[:, 0] > 0].mean((1, 2))
+        tells = sizes > 1
+        if not tells.any():
+            return np.full_like(self._products[:, 0, 0], np.nan)
+        found = _square(apart)[:, tells] - within[:, tells] / (sizes[tells] - 1)[:, None, None]
+        return (1 - 1 / self._folds.number) * found.mean(1)
 
 
 def _square(x: np.ndarray) -> np.ndarray:
