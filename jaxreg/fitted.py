@@ -20,7 +20,7 @@ from jaxreg.data.encoding import Encoding
 from jaxreg.engine import training
 from jaxreg.engine.grouping import prepare
 from jaxreg.engine.networks import Weights
-from jaxreg.engine.progress import Progress, Silent
+from jaxreg.engine.progress import Progress, watched
 from jaxreg.engine.trainer import Trainer
 from jaxreg.engine.training import Hyperparameters, Learner
 from jaxreg.errors import Failure, UserError
@@ -170,7 +170,7 @@ def fit(
     ensemble: int = 5,
     block: int | None = None,
     devices: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> Fitted:
     """Trains a cell on all of the data, from so many seeds: without a test part that was given, which is to judge by.
 
@@ -188,7 +188,7 @@ def fit(
     alone = sweep.model_copy(update={"cells": (cell,)})
     members = [Member(cell, "all", seed) for seed in range(ensemble)]
     ((group, data),) = prepare(members, alone, dataset).items()
-    trainer = Trainer(alone, dataset, block, devices, progress or Silent())
+    trainer = Trainer(alone, dataset, block, devices, watched(progress))
     found: dict[str, MemberResult] = {}
     for done in trainer.train(members, {}, {}):
         found |= {one.id: one for one in done if isinstance(one, MemberResult)}

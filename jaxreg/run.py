@@ -17,7 +17,7 @@ from typing import Any
 from jaxreg.data.dataset import Dataset
 from jaxreg.driver import AnyTrainer, Driver
 from jaxreg.engine.forecast import check_examples
-from jaxreg.engine.progress import Progress, Silent
+from jaxreg.engine.progress import Progress, watched
 from jaxreg.errors import Failure, Interrupted, UserError
 from jaxreg.finished import Run
 from jaxreg.flags import check_purpose
@@ -50,7 +50,7 @@ def run(
     block: int | None = None,
     devices: int | None = None,
     on: Any = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
     command: str | None = None,
     keep_state: bool = False,
     with_predictions: bool = False,
@@ -89,7 +89,7 @@ def run(
         devices: how many of the devices to use; all by default.
         on: a cluster in the place of this process's devices: a client of Dask, the address of a scheduler, the path of
             its file, or what `jaxreg.cluster.together.joined` gives. `block` and `devices` are then of each worker.
-        progress: told what happens; silent by default.
+        progress: True shows on stderr what the command shows; silent by default.
         command: what was typed, for the report; this call by default.
         keep_state: keep each member's weights, optimizer and patience, so that more epochs can go on from there.
         with_predictions: write predictions.npz however large it is.
@@ -111,6 +111,7 @@ def run(
     """
     given = {name: value for name, value in locals().items() if name not in ("sweep", "settings")}  # before others
     check_purpose(purpose)
+    progress = watched(progress)
     typed = command is not None
     command = command or noted("jaxreg.run", run, sweep, given | settings)
     reading = {"label": label, "task": task, "group": group, "drop": drop, "holdout": holdout, "design": design}
@@ -128,7 +129,6 @@ def run(
     if not (0 <= difference < math.inf and budget >= 0):
         raise UserError(f"difference, budget: must be 0 or more, got {difference} and {budget}.")
     began = time.perf_counter()
-    progress = progress or Silent()
     named = typed or dataset is None or sweep.data is not None  # a command line can only name its data
     dataset = dataset or dataset_of(sweep, progress)
     for note in dataset.notes:
@@ -185,7 +185,7 @@ def _read(
     data: Any,
     test: Any,
     dataset: Dataset | None,
-    progress: Progress | None,
+    progress: Progress,
 ) -> tuple[Sweep, Dataset | None]:
     """A grid or a sweep file, as the command line would have it, and its data; `data` and `test` may be in memory."""
     file = asked if str(asked).endswith(".toml") else None

@@ -121,6 +121,17 @@ def test_what_is_of_a_grid_is_refused_beside_a_sweep(tmp_path: Path) -> None:
         jaxreg.run(GRID, data=table(), design="fold", out=tmp_path / "run")
 
 
+@pytest.mark.parametrize("progress", [True, False, None])
+def test_who_asks_for_progress_sees_what_the_command_shows(
+    progress: bool | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    x = np.random.default_rng(0).normal(size=(60, 3))
+    how = {"data": (x, x[:, 0] > 0), "design": "parts", "splits": 2, "epochs": 1, "second_stage": 0, "hidden": [4]}
+    jaxreg.run("l2=0,0.1", **how, out=tmp_path / "run", report=False, progress=progress)
+    shown = capsys.readouterr().err
+    assert ("compiling the programs" in shown and "100%" in shown) == bool(progress) and bool(shown) == bool(progress)
+
+
 def test_data_in_memory_are_called_what_they_are() -> None:
     frame, y = table().drop(columns="who"), np.resize([0, 1], 2000)
     x = np.random.default_rng(0).normal(size=(2000, 3))

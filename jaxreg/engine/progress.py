@@ -86,6 +86,13 @@ def suited(given: Stream | None, quiet: bool = False) -> Progress:
     return Bar(stream) if stream.isatty() and not quiet else Lines(stream, quiet=quiet)
 
 
+def watched(asked: Progress | bool | None) -> Progress:
+    """What somebody asked for from Python: a display of his own, the command's (True), or none."""
+    if isinstance(asked, bool) or asked is None:
+        return suited(sys.stderr) if asked else Silent()
+    return asked
+
+
 class Clock:
     """How long the rest will take; stands still while paused."""
 
