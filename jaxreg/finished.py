@@ -146,6 +146,7 @@ class Run:
         data: Any = None,
         test: Any = None,
         label: str | None = None,
+        network: Any = None,
     ) -> Fitted:
         """The recommended setting, or another `cell`, trained on all of the data from so many seeds.
 
@@ -159,19 +160,22 @@ class Run:
             progress: told what happens; silent by default.
             data, test: the same as arrays, DataFrames or paths, as `jaxreg.run` takes them.
             label: the column to predict, which the run knows, unless it had arrays and is given a table now.
+            network: of a run of a network of one's own, that network, or several by name; by default what is known in
+                this session, or Python finds where run.json says.
 
         Raises:
-            UserError: there is no such cell, or the data are not those of the run.
+            UserError: there is no such cell, or data or network are not those of the run.
         """
         from jaxreg.fitted import fit
-        from jaxreg.own import with_own
+        from jaxreg.own_of_run import with_own_of_run
         from jaxreg.run_data import data_of_run
 
         results, sweep = read_results(self.folder), self._asked()
         digest, own = str(results.record["data"]["digest"]), None if data is not None else dataset or self.dataset
         give = f"jaxreg.Run({str(self.folder)!r}).fit(data=…)"
         dataset = data_of_run(self.folder, sweep, digest, give, data, own, test, label)
-        sweep, _ = with_own(sweep, dataset.signature)
+        give = f"jaxreg.Run({str(self.folder)!r}).fit(network=…), or --network package.module:name."
+        sweep = with_own_of_run(sweep, dataset.signature, results.record, give, network)
         made = fit(sweep, dataset, _cell(sweep, cell or self.best), ensemble, progress=progress)
         about = {"recommended": self._recommended, "verdict": self.verdict, "data": dict(results.record["data"])}
         return replace(made, about={**about, **made.about})

@@ -31,6 +31,7 @@ def parser(prog: str = PROG) -> Parser:
     made.add_argument("--export", type=Path, metavar="PATH", help="for others: FILE.keras or FILE.npz")
     made.add_argument("--cell", metavar="NAME", help="another cell than the recommended one, such as l1=1e-4")
     made.add_argument("--ensemble", metavar="N", help=f"networks, from so many seeds (default {USUAL})")
+    made.add_argument("--network", metavar="NAME", help="package.module:name, where Python finds your network by now")
     made.add_argument("--devices", metavar="N", help="devices to use (default: all; on a CPU one per core)")
     made.add_argument("--quiet", action="store_true", help="no progress, only warnings and the result")
     return made
@@ -67,9 +68,14 @@ def _command(arguments: Sequence[str] | None, prog: str) -> None:
         network_files.check(given.export, run.cell(cell).settings)
     from jaxreg.engine.progress import suited
 
+    network = None
+    if given.network is not None:
+        from jaxreg.engine.own_networks import named
+
+        network = named(given.network)
     shown = suited(sys.stderr, given.quiet)
     try:
-        fitted = run.fit(ensemble or USUAL, cell, progress=shown)
+        fitted = run.fit(ensemble or USUAL, cell, progress=shown, network=network)
     finally:
         shown.close()
     for name, path in targets.items():

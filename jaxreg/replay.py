@@ -14,7 +14,7 @@ from jaxreg.engine.progress import Silent
 from jaxreg.engine.trainer import Trainer
 from jaxreg.errors import UserError
 from jaxreg.formatting import listing, number
-from jaxreg.own import with_own
+from jaxreg.own_of_run import with_own_of_run
 from jaxreg.run_data import data_of_run
 from jaxreg.spec import second_stage
 from jaxreg.spec.checked import unknown
@@ -36,7 +36,12 @@ class Replayed(NamedTuple):
 
 
 def replay(
-    folder: str | Path, name: str, block: int | None = None, devices: int | None = None, dataset: Dataset | None = None
+    folder: str | Path,
+    name: str,
+    block: int | None = None,
+    devices: int | None = None,
+    dataset: Dataset | None = None,
+    network: Any = None,
 ) -> Replayed:
     """Trains a member of a folder again, alone or behind those that it starts from, and compares. Writes nothing.
 
@@ -45,9 +50,10 @@ def replay(
         name: the member's id, such as "l1=1e-5/split2/seed0".
         block, devices: as in `jaxreg.run`.
         dataset: the run's; what its run.json names by default.
+        network: of one's own, as of `jaxreg.Run.fit`.
 
     Raises:
-        UserError: there is no such folder or member, or the data is not that of the run.
+        UserError: there is no such folder or member, or data or network are not those of the run.
     """
     place = Folder(Path(folder))
     about = place.about() or {}
@@ -67,7 +73,8 @@ def replay(
         content = place.members.check(wanted, with_weights=False)
     except (FileNotFoundError, Damaged) as error:
         raise UserError(f"{folder} has no whole {name} to compare with: {error}.") from None
-    sweep, _ = with_own(sweep, dataset.signature, devices=devices)
+    give = f"jaxreg.replay.replay({str(folder)!r}, {name!r}, network=…)"
+    sweep = with_own_of_run(sweep, dataset.signature, about, give, network, devices)
     trainer = Trainer(sweep, dataset, block, devices, Silent())
     chain = _chain(by_id[name], by_id)
     weights: dict[str, Any] = {}

@@ -25,7 +25,7 @@ LAYERS = (
     {"engine", "report", "coverage"},
     {"source", "saved", "noted", "scored"},
     {"own", "run_data"},
-    {"driver", "exports", "cluster"},
+    {"driver", "exports", "cluster", "own_of_run"},
     {"settle", "conclude", "fitted"},
     {"finished", "saved_estimators"},
     {"run", "replay", "dry_run"},
