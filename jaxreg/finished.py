@@ -142,7 +142,7 @@ class Run:
         ensemble: int = 5,
         cell: str | None = None,
         dataset: Dataset | None = None,
-        progress: Progress | None = None,
+        progress: Progress | bool | None = None,
         data: Any = None,
         test: Any = None,
         label: str | None = None,
@@ -157,7 +157,7 @@ class Run:
             ensemble: how many networks, whose probabilities are averaged.
             cell: another one of the sweep, or of its second stage.
             dataset: the run's data, where no file names them and this is a later session.
-            progress: told what happens; silent by default.
+            progress: True shows on stderr what the command shows; silent by default.
             data, test: the same as arrays, DataFrames or paths, as `jaxreg.run` takes them.
             label: the column to predict, which the run knows, unless it had arrays and is given a table now.
             network: of a run of a network of one's own, that network, or several by name; by default what is known in
