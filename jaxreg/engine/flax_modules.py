@@ -30,10 +30,10 @@ NO_FIELDS = ("self", "rngs", "parent", "name")  # of what makes a module
 
 def functions_of(network: Any) -> tuple[Init, Apply, str]:
     """`init` and `apply` as pure functions, and a name. Raises `UserError` where it is no network."""
+    if isinstance(network, type) and issubclass(network, nn.Module):
+        network = _made(network)
     if isinstance(network, nn.Module):
         return (*_linen(network), type(network).__name__)
-    if isinstance(network, type) and issubclass(network, nn.Module):
-        return (*_linen(_made(network)), network.__name__)
     if isinstance(network, tuple | list) and len(network) == 2 and all(map(callable, network)):
         name = getattr(network[1], "__module__", "functions").rpartition(".")[2]
         return network[0], network[1], name
@@ -128,11 +128,14 @@ def _name(make: Any) -> str:
     return str(getattr(make, "__name__", "function"))
 
 
-def _linen(module: nn.Module) -> tuple[Init, Apply]:
+def _told(module: Any) -> Callable[[bool], dict[str, bool]]:
+    """From whether it trains to the arguments of a module's call that say so."""
     asked = set(inspect.signature(type(module).__call__).parameters)
+    return lambda train: {name: value == train for name, value in TRAINS.items() if name in asked}
 
-    def how(train: bool) -> dict[str, bool]:
-        return {name: value == train for name, value in TRAINS.items() if name in asked}
+
+def _linen(module: nn.Module) -> tuple[Init, Apply]:
+    how = _told(module)
 
     def init(key: Any, x: Any) -> Any:
         own: Any = how(False)
@@ -151,27 +154,35 @@ def _linen(module: nn.Module) -> tuple[Init, Apply]:
 
 
 def _nnx(make: Callable[..., Any]) -> tuple[Init, Apply]:
-    graph, _, _, rest = _parts(_made(make, rngs=nnx.Rngs(0)))
+    first = _made(make, rngs=nnx.Rngs(0))
+    how, (graph, _, rest, _) = _told(first), _parts(first)
 
     def init(key: Any, x: Any) -> Any:
-        _, params, state, _ = _parts(make(rngs=nnx.Rngs(key)))
+        _, params, _, state = _parts(make(rngs=nnx.Rngs(key)))
         return nnx.to_pure_dict(params), nnx.to_pure_dict(state)
 
     def apply(params: Any, state: Any, x: Any, *, train: bool, key: Any) -> Any:
         # A copy of the rest: what is merged is written to, under each trace.
-        module = nnx.merge(graph, nnx.State(params), nnx.State(state), jax.tree.map(lambda leaf: leaf, rest))
-        if train:
-            module.train()
-            nnx.reseed(module, dropout=key)
-        else:
+        module = nnx.merge(graph, nnx.State(params), jax.tree.map(lambda leaf: leaf, rest), nnx.State(state))
+        if not train:
             module.eval()
-        output = module(x)
-        return output, nnx.to_pure_dict(_parts(module)[2])
+            return module(x, **how(False)), state
+        module.train()
+        _reseed(module, key)
+        output = module(x, **how(True))
+        return output, nnx.to_pure_dict(_parts(module)[3])
 
     return init, apply
 
 
+def _reseed(module: Any, key: Any) -> None:
+    """Each stream of random numbers in a module anew, with a key of its own: `Rngs(0)` calls all of them "default"."""
+    tags = sorted({one.key.tag for _, one in nnx.iter_graph(module) if isinstance(one, nnx.RngStream)})
+    keys: Any = {tag: jax.random.fold_in(key, place) for place, tag in enumerate(tags)}
+    nnx.reseed(module, policy="match_shape", **keys)
+
+
 def _parts(module: Any) -> tuple[Any, Any, Any, Any]:
-    """Its graph, its parameters, its running statistics, and the rest."""
-    found: Any = nnx.split(module, nnx.Param, nnx.BatchStat, ...)
+    """Its graph, its parameters, what is no member's own (random streams, intermediates), and its state."""
+    found: Any = nnx.split(module, nnx.Param, (nnx.RngState, nnx.Intermediate), ...)
     return found[0], found[1], found[2], found[3]
