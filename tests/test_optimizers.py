@@ -15,7 +15,7 @@ from one_member import hyper, learner, placed
 
 from jaxreg.engine import grouping, training
 from jaxreg.engine.grouping import in_batches
-from jaxreg.engine.optimizers import Optimizer, add_l1, add_l2, scale_by_keras_adam
+from jaxreg.engine.optimizers import Optimizer, add_l1, add_l2, max_norm, scale_by_keras_adam
 from jaxreg.engine.penalties import Penalties, weight_norms
 from jaxreg.spec.settings import Settings
 
@@ -244,6 +244,17 @@ def test_momentum_by_definition(tree, nesterov):
         step = jax.tree.map(lambda v, g, rate=rate: 0.9 * v - rate * g if nesterov else v, velocity, gradient)
         params = optax.apply_updates(params, step)
         equal(found, params)
+
+
+def test_max_norm_is_of_all_weights_into_a_unit():
+    """Of a convolution: its window and its features, as of the dense layer that does the same at one place."""
+    kernel = jax.random.normal(jax.random.key(0), (3, 3, 4, 5))
+    flat = kernel.reshape(-1, 5)
+    limited, dense = (
+        max_norm(jnp.float32(1)).update(jnp.zeros_like(w), optax.EmptyState(), w)[0] for w in (kernel, flat)
+    )
+    np.testing.assert_allclose(np.linalg.norm((kernel + limited).reshape(-1, 5), axis=0), 1, rtol=1e-5)
+    np.testing.assert_allclose(limited.reshape(-1, 5), dense, rtol=1e-5)
 
 
 def test_max_norm_scales_long_columns_of_hidden_kernels_alone(tree):

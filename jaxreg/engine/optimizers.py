@@ -123,14 +123,15 @@ def soft_threshold(
 
 
 def max_norm(limit: Float[Array, ""]) -> optax.GradientTransformation:
-    """After the step, the weights into a unit (a column) are scaled to a norm of `limit` at most.
+    """After the step, the weights into a unit (of a dense layer a column) are scaled to a norm of `limit` at most.
 
-    `keras.constraints.MaxNorm` with axis 0, which divides by norm + 1e-7 whether a column is too long or not.
+    `keras.constraints.MaxNorm` over all axes but the last, which is the units'. It divides by norm + 1e-7 whether they
+    are too long or not.
     """
 
     def constrained(update: Array, w: Array) -> Array:
         moved = w + update
-        norm = jnp.sqrt(jnp.sum(moved * moved, axis=0, keepdims=True))
+        norm = jnp.sqrt(jnp.sum(moved * moved, axis=tuple(range(w.ndim - 1)), keepdims=True))
         return moved * (jnp.clip(norm, 0, limit) / (EPSILON + norm)) - w
 
     return optax.stateless(lambda updates, params: jax.tree.map(constrained, updates, params))
