@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import flax.linen as nn
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -38,6 +40,35 @@ def test_one_epoch_is_no_averaging_and_company_changes_nothing(train, small):
     other = next(one for name, one in beside.items() if "averaged_epochs=3" in name)
     assert (other.predictions != same.predictions).any()
     assert [row["train_loss"] for row in other.history] == [row["train_loss"] for row in same.history]
+
+
+@pytest.mark.networks
+def test_flags_and_counts_in_the_state_have_no_mean(dataset, tmp_path):
+    """A network that keeps them trains as one without, and they are those after the last epoch."""
+
+    class Plain(nn.Module):
+        @nn.compact
+        def __call__(self, x):
+            return nn.Dense(10)(nn.relu(nn.Dense(4)(x)))
+
+    class Counts(nn.Module):
+        @nn.compact
+        def __call__(self, x, train):
+            steps, begun = (
+                self.variable("own", name, jnp.zeros, (), kind) for name, kind in (("steps", int), ("begun", bool))
+            )
+            if train:
+                steps.value, begun.value = steps.value + 1, jnp.ones((), bool)
+            return nn.Dense(10)(nn.relu(nn.Dense(4)(x)))
+
+    small, columns = sweep(epochs=4, batch_size=[25]), ["cell", "split", "test_cross_entropy"]
+    runs = [
+        jaxreg.run(small, network=net(), dataset=dataset, out=tmp_path / net.__name__, report=False)
+        for net in (Plain, Counts)
+    ]
+    assert runs[0].members[columns].equals(runs[1].members[columns])
+    own = runs[1].fit(1, "averaged_epochs=3", dataset=dataset).members[0].statistics["own"]
+    assert own["begun"] and own["steps"] == 4 * len(dataset.train.inputs) // 25 and own["steps"].dtype == jnp.int32
 
 
 def test_more_epochs_are_averaged_anew(dataset, tmp_path):

@@ -134,12 +134,15 @@ def _averaged(kept: Weights, before: Weights, weights: Weights, rule: Rule, trai
     """The mean of the weights so far, from the second of the averaged epochs on; before that what is kept anyway.
 
     The plain mean over the ends of epochs (Polyak and Juditsky 1992; as "stochastic weight averaging" Izmailov et al.
-    2018, who make the learning rate cyclic besides), of running statistics too.
+    2018, who make the learning rate cyclic besides), of running statistics too. Counts and flags have no mean: the last
+    are kept.
     """
     place = epoch - (rule.epochs - rule.averaged)
     more = trained & (place > 1)
 
     def mean(kept: Any, before: Any, new: Any) -> Any:
+        if not jnp.issubdtype(new.dtype, jnp.floating):
+            return jnp.where(more, new, kept)
         step = ((new - before) / jnp.maximum(place, 1)).astype(before.dtype)
         return jnp.where(more, before + step, kept)
 
