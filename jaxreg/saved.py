@@ -24,6 +24,7 @@ from jaxreg.engine import grouping, training
 from jaxreg.engine.networks import Weights
 from jaxreg.engine.own_networks import OwnNetwork, named, register
 from jaxreg.engine.registry import MARK
+from jaxreg.engine.tracing import spelled
 from jaxreg.engine.training import Hyperparameters, Learner
 from jaxreg.errors import UserError
 from jaxreg.spec.checked import Checked
@@ -171,7 +172,7 @@ def read(path: Path, network: Any = None) -> Content:
 def named_leaves(weights: Any) -> dict[str, Any]:
     """Arrays of a tree by name: "params/hidden_0/kernel"."""
     leaves = jax.tree_util.tree_leaves_with_path(weights)
-    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
+    return {spelled(path): leaf for path, leaf in leaves}
 
 
 def _plain(leaf: Any, path: Path) -> np.ndarray:

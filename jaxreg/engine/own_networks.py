@@ -7,11 +7,12 @@ the digest of what JAX makes of its `init` and `apply`, so that members of a cha
 from __future__ import annotations
 
 import importlib
+import itertools
 import math
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -24,11 +25,12 @@ from jaxreg.engine.convolutions import as_products, convolves
 from jaxreg.engine.flax_modules import Apply, Init, found_at, functions_of, numbers_of, with_fields
 from jaxreg.engine.networks import Params, Weights
 from jaxreg.engine.registry import MARK, Registry
-from jaxreg.engine.tracing import BATCHES, Traced, check, shapes, spelled, traced
+from jaxreg.engine.tracing import BATCHES, Traced, agree, numbers, shapes, spelled, traced
 from jaxreg.errors import UserError
 from jaxreg.formatting import brief
 
 Penalised = Callable[[str], bool]
+Names = tuple[str, ...]  # of fields
 NOTHING: Mapping[str, Any] = {}
 HALVES = re.compile(r"\b(bf16|f16)\[")  # as programs are written
 
@@ -82,6 +84,7 @@ class OwnNetwork:
 
 
 _FOUND_AT: dict[str, str | None] = {}  # by name
+_AGREED: dict[str, Any] = {}  # by name and digest, networks whose traced fields do what constants do
 _REGISTRY: Registry[OwnNetwork] = Registry("network")
 known, unknown = _REGISTRY.known, _REGISTRY.unknown
 
@@ -115,7 +118,7 @@ def register(
         outputs: how many numbers it is to give for one.
         called: its name; that of its class or function by default.
         penalised: whether penalties, decay and constraints act on the parameter of a path such as "Dense_0/kernel"; by
-            default on every kernel (of two axes or more) but the last.
+            default on every kernel (of two axes or more, and no bias) but the last.
         fields: values of its fields, in the place of those that it has. What a Linen module annotates as `float` is
             traced where that can be, so that networks with other values of it are one program.
 
@@ -125,19 +128,31 @@ def register(
     usual = functions_of(with_fields(network, fields))[2]
     called = called or re.sub(r"[^\w.+-]", "", usual) or "network"
 
-    def program(names: Sequence[str], examples: int, adapted: Callable[[Apply], Apply] = lambda apply: apply) -> Traced:
-        return traced(called, _functions(network, fields, names, adapted), len(names), inputs, examples)
+    def program(names: Names, examples: int = 2, given: Mapping[str, Any] = NOTHING) -> Traced:
+        functions = _functions(network, {**fields, **given}, names)
+        return traced(called, functions, len(names), inputs, outputs, examples)
 
-    names = _traceable(numbers_of(network, fields), lambda names: program(names, 2))
-    one = program(names, 2)
-    check(called, one, outputs)
-    three = program(names, 3)
-    check(called, three, outputs)
-    if shapes(one.params) != shapes(three.params):
-        raise UserError(f"network {called}: has other parameters for three examples than for two. {BATCHES}")
+    def agrees(names: Names, one: Traced) -> bool:
+        """At these values and at others, that nobody writes into a program."""
+        key = called + one.digest(repr(names))
+        if _AGREED.get(key) is not network:
+            given = {name: fields[name] for name in names}
+            for constants in (given, {name: 0.9 * value + 0.0417 for name, value in given.items()}):
+                if not agree(one, program((), given=constants), [*map(float, constants.values())], inputs):
+                    return False
+            _AGREED[key] = network
+        return True
+
+    names, one = _traceable(numbers_of(network, fields), program, agrees)
     paths = _penalised(one.params, one.order, outputs, penalised)
-    digest = one.digest(repr(paths))
-    if program(names, 2).digest(repr(paths)) != digest:
+    more = repr((names, paths))
+    name = f"{called}{MARK}{one.digest(more)[:16]}"
+    _FOUND_AT[name] = called if ":" in called else found_at(network)  # in two places: the last counts
+    if name in _REGISTRY:
+        return known(name)
+    if shapes(one.params) != shapes(program(names, 3).params):
+        raise UserError(f"network {called}: has other parameters for three examples than for two. {BATCHES}")
+    if program(names).digest(more) != one.digest(more):
         raise UserError(
             f"network {called}: is another program each time that JAX traces it, so that each member would be compiled "
             "anew, and none be known again. Keep np.random, counters and clocks out of it; chance is from JAX's keys."
@@ -145,57 +160,64 @@ def register(
     size = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(one.params))
     functions = _functions(network, fields, names)
     if convolving := convolves(one.programs[2]):
-        functions = _functions(network, fields, names, as_products)
-        one = program(names, 2, as_products)
-    tested = one.programs[1].jaxpr
-    units = sum(math.prod(v.aval.shape) for e in tested.eqns for v in e.outvars if hasattr(v.aval, "shape")) // 2
+        functions = _by_products(functions)
+        one = traced(called, functions, len(names), inputs, outputs, 2)
     # Of a convolution that stays, the gradient can't be batched inside a shard_map: NotImplementedError in 0.7.2.
     batches = not convolves(one.programs[2]) or jax.__version_info__ >= (0, 10)
-    where = called if ":" in called else found_at(network)
-    own = OwnNetwork(f"{called}{MARK}{digest[:16]}", size, units, paths, batches, convolving, names, functions)
-    _FOUND_AT[own.name] = where  # two that are one may be found in two places: the last counts
-    return _REGISTRY.add(own)
+    units = numbers(one.programs[1]) // 2
+    return _REGISTRY.add(OwnNetwork(name, size, units, paths, batches, convolving, names, functions))
 
 
-def _functions(
-    network: Any,
-    fields: Mapping[str, Any],
-    names: Sequence[str],
-    adapted: Callable[[Apply], Apply] = lambda apply: apply,
-) -> Callable[..., tuple[Init, Apply]]:
+def _functions(network: Any, fields: Mapping[str, Any], names: Names) -> Callable[..., tuple[Init, Apply]]:
     """From values of the fields with these names to `init` and `apply`; of the others the values are known."""
 
     def made(*values: Any) -> tuple[Init, Apply]:
-        init, apply, _ = functions_of(with_fields(network, {**fields, **dict(zip(names, values, strict=True))}))
-        return init, adapted(apply)
+        return functions_of(with_fields(network, {**fields, **dict(zip(names, values, strict=True))}))[:2]
 
     once = None if names else made()  # what makes an NNX module need not be called each time
     return made if once is None else lambda: once
 
 
-def _traceable(names: Sequence[str], program: Callable[[Sequence[str]], Traced]) -> tuple[str, ...]:
-    """Those of some fields of numbers that the network does not decide by in Python, as Flax's own dropout does.
+def _by_products(functions: Callable[..., tuple[Init, Apply]]) -> Callable[..., tuple[Init, Apply]]:
+    def made(*values: Any) -> tuple[Init, Apply]:
+        init, apply = functions(*values)
+        return init, as_products(apply)
 
-    None where it computes in another type than float32: there Python's numbers leave the type as it is, and arrays of
-    float32 do not.
+    return made
+
+
+def _traceable(
+    candidates: Names, program: Callable[[Names], Traced], agrees: Callable[[Names, Traced], bool]
+) -> tuple[Names, Traced]:
+    """Those of some fields of numbers that can be traced, and the program in which they are.
+
+    None by which the network decides in Python, as Flax's own dropout does, or of which it looks at the type; none that
+    it makes no use of; and none at all where it computes in another type than float32: there Python's numbers leave the
+    type as it is, and arrays of float32 do not.
     """
 
-    def goes(names: Sequence[str]) -> bool:
+    def tried(names: Names) -> tuple[Names, Traced] | None:
         try:
             made = program(names)
         except UserError:
-            return False
-        return not any(HALVES.search(str(one)) for one in made.programs)
+            return None
+        if used := tuple(itertools.compress(names, made.uses)):
+            halves = any(HALVES.search(str(one)) for one in made.programs)
+            return None if halves else tried(used) if used != names else (names, made) if agrees(names, made) else None
+        return None
 
-    found = tuple(name for name in names if goes([name]))
-    return found if len(found) < 2 or goes(found) else ()
+    found = tried(candidates) if candidates else None
+    if found is None and len(candidates) > 1:
+        alone = tuple(name for name in candidates if tried((name,)))
+        found = tried(alone) if alone else None
+    return found or ((), program(()))
 
 
 def _penalised(params: Any, order: list[str], outputs: int, asked: Penalised | None) -> tuple[str, ...]:
     shapes = {spelled(path): leaf.shape for path, leaf in jax.tree_util.tree_leaves_with_path(params)}
     if asked is not None:
         return tuple(path for path in shapes if asked(path))
-    kernels = [path for path, shape in shapes.items() if len(shape) > 1]
+    kernels = [path for path, shape in shapes.items() if len(shape) > 1 and not path.endswith("bias")]
     kernels.sort(key=lambda path: order.index(path) if path in order else -1)
     last = [path for path in kernels if shapes[path][-1] == outputs][-1:]
     return tuple(path for path in kernels if path not in last)

@@ -17,7 +17,7 @@ import optax
 
 from jaxreg.engine.networks import Params
 from jaxreg.engine.registry import MARK, Registry
-from jaxreg.engine.tracing import digest_of
+from jaxreg.engine.tracing import digest_of, occurs
 from jaxreg.errors import UserError
 
 ASKED = ("learning_rate", "weight_decay")  # which nothing but the optimizer can act by
@@ -78,8 +78,7 @@ def register(make: Any, hyper: Any, params: Params, called: str | None = None) -
         if _shapes(one) != _shapes(other):
             raise UserError(f"optimizer {called}: its {what} differ in shape or type from what they should be like.")
     given = dict(zip(sorted(asked), step.jaxpr.invars, strict=False))  # the order in which JAX has a dict's entries
-    used = [var for equation in step.jaxpr.eqns for var in equation.invars]
-    uses = tuple(name for name in ASKED if any(var is given[name] for var in used))
+    uses = tuple(name for name in ASKED if occurs(step, given[name]))
     digest = digest_of((first, step))
     own = OwnOptimizer(f"{called}{MARK}{digest[:16]}", uses, make)
     return _REGISTRY.add(own)

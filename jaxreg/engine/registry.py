@@ -32,6 +32,9 @@ class Registry(Generic[One]):
         """Makes it known; of two that are one, the first."""
         return self._known.setdefault(one.name, one)
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._known
+
     def known(self, name: str) -> One:
         """The one that settings name. Raises `UserError` where it is not registered in this process."""
         if name not in self._known:

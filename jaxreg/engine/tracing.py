@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.extend.core import ClosedJaxpr, Jaxpr
 
 from jaxreg.errors import UserError
 
@@ -23,30 +25,31 @@ BRANCHES = (
 
 
 class Traced(NamedTuple):
-    """What JAX makes of a network for some number of examples: programs, and everything else as shapes."""
+    """What JAX makes of a network for some number of examples: programs, and parameters as shapes."""
 
-    programs: tuple[Any, Any, Any]  # of `init`, and of `apply` still and training
+    programs: tuple[Any, Any, Any, Any]  # of `init`, of `apply` still and training, and of the gradient of the latter
     params: Any
     order: list[str]  # of their paths, as they were made
-    state: Any
-    moved: Any  # the state after a step
-    output: Any
-    examples: int
+    uses: tuple[bool, ...]  # of each field that is traced: whether it is anywhere in the programs
 
     def digest(self, more: str) -> str:
         """As of `digest_of`."""
         return digest_of(self.programs, more)
 
 
-def traced(called: str, functions: Callable[..., Any], fields: int, inputs: Any, examples: int) -> Traced:
-    """Traces a network anew: each time functions of their own, of which JAX keeps nothing. Raises `UserError`.
+def traced(called: str, functions: Callable[..., Any], fields: int, inputs: Any, outputs: int, examples: int) -> Traced:
+    """Traces a network anew: each time functions of their own, of which JAX keeps nothing.
 
     Args:
         called: its name.
         functions: `init` and `apply`, from values of
         fields: so many fields, "field" numbers.
         inputs: shape of an example.
+        outputs: how many numbers it is to give for one.
         examples: how many there are.
+
+    Raises:
+        UserError: it can't be traced, or is nothing that can be trained.
     """
     values = (jax.ShapeDtypeStruct((), jnp.float32),) * fields
     x, key = jax.ShapeDtypeStruct((examples, *inputs), jnp.float32), jax.eval_shape(lambda: jax.random.key(0))
@@ -63,24 +66,45 @@ def traced(called: str, functions: Callable[..., Any], fields: int, inputs: Any,
     def still(params: Any, state: Any, x: Any, *values: Any) -> Any:
         return functions(*values)[1](params, state, x, train=False, key=None)
 
-    try:
-        begun, (params, state) = jax.make_jaxpr(first, return_shape=True)(key, x, *values)
-        tested, (output, _) = jax.make_jaxpr(still, return_shape=True)(params, state, x, *values)
-        stepped, (_, moved) = jax.make_jaxpr(trained, return_shape=True)(params, state, x, key, *values)
-    except BRANCHES as error:
-        said = str(error).splitlines()[0]
-        raise UserError(f"network {called}: decides by a value that is only known when it runs ({said}).") from None
-    except Exception as error:  # of somebody else's code, which may raise any
-        said = [*str(error).splitlines(), type(error).__name__][0]
-        raise UserError(
-            f"network {called} can't be traced for {NUMBERS[examples]} examples of the shape {inputs}: {said}"
-        ) from None
-    return Traced((begun, tested, stepped), params, order, state, moved, output, examples)
+    def gradient(params: Any, *more: Any) -> Any:
+        output, back, _ = jax.vjp(lambda params: trained(params, *more), params, has_aux=True)
+        return back(jnp.ones_like(output))
+
+    def program(function: Callable[..., Any], *arguments: Any) -> Any:
+        try:
+            return jax.make_jaxpr(function, return_shape=True)(*arguments, *values)
+        except BRANCHES as error:
+            said = str(error).splitlines()[0]
+            raise UserError(f"network {called}: decides by a value that is only known when it runs ({said}).") from None
+        except Exception as error:  # of somebody else's code, which may raise any
+            said = [*str(error).splitlines(), type(error).__name__][0]
+            what = "differentiated" if function is gradient else "traced"
+            raise UserError(
+                f"network {called} can't be {what} for {NUMBERS[examples]} examples of the shape {inputs}: {said}"
+            ) from None
+
+    begun, (params, state) = program(first, key, x)
+    tested, (output, _) = program(still, params, state, x)
+    stepped, (_, moved) = program(trained, params, state, x, key)
+    _check(called, params, state, moved, output, (examples, outputs))
+    back, _ = program(gradient, params, state, x, key)
+    programs = begun, tested, stepped, back
+    places = [[occurs(one, one.jaxpr.invars[place - fields]) for one in programs] for place in range(fields)]
+    return Traced(programs, params, order, tuple(map(any, places)))
 
 
-def check(called: str, one: Traced, outputs: int) -> None:
-    """Raises `UserError` where it is nothing that can be trained."""
-    leaves = jax.tree_util.tree_leaves_with_path(one.params)
+def _check(called: str, params: Any, state: Any, moved: Any, output: Any, expected: tuple[int, int]) -> None:
+    """Raises `UserError` where it is nothing that can be trained: of its programs what they take and give, as shapes.
+
+    Args:
+        called: its name.
+        params: of the network.
+        state: before a step, and
+        moved: after it.
+        output: what it gives.
+        expected: shape of what it is to give.
+    """
+    leaves = jax.tree_util.tree_leaves_with_path(params)
     if not leaves:
         raise UserError(f"network {called} has no parameters, and nothing to train.")
     for path, leaf in leaves:
@@ -89,19 +113,18 @@ def check(called: str, one: Traced, outputs: int) -> None:
                 f"network {called}: its parameter {spelled(path)} is {leaf.dtype}, and what is trained is float32. "
                 "Make it with param_dtype=jnp.float32; a layer computes in another type with dtype=…."
             )
-    expected = (one.examples, outputs)
-    if not hasattr(one.output, "shape") or one.output.shape != expected:
-        got = list(getattr(one.output, "shape", [])) or type(one.output).__name__
+    if not hasattr(output, "shape") or output.shape != expected:
+        got = list(getattr(output, "shape", [])) or type(output).__name__
         raise UserError(
-            f"network {called}: gives {got} for {NUMBERS[one.examples]} examples, expected {list(expected)}: one for "
+            f"network {called}: gives {got} for {NUMBERS[expected[0]]} examples, expected {list(expected)}: one for "
             "each class or quantity."
         )
-    if not jnp.issubdtype(one.output.dtype, jnp.floating):
-        raise UserError(f"network {called}: gives {one.output.dtype}, expected real numbers, such as float32.")
-    if shapes(one.moved) != shapes(one.state):
+    if not jnp.issubdtype(output.dtype, jnp.floating):
+        raise UserError(f"network {called}: gives {output.dtype}, expected real numbers, such as float32.")
+    if shapes(moved) != shapes(state):
         raise UserError(
             f"network {called}: its state has other names, shapes or types after a step than before it: "
-            f"{shapes(one.moved)}, and before it {shapes(one.state)}."
+            f"{shapes(moved)}, and before it {shapes(state)}."
         )
 
 
@@ -114,7 +137,7 @@ def shapes(tree: Any) -> dict[str, str]:
 def digest_of(programs: Sequence[Any], more: str = "") -> str:
     """SHA-256 of what JAX made of functions, constants included, as hexadecimal digits."""
     text = "".join(re.sub(r"0x[0-9a-f]+", "", str(program)) for program in programs)  # without places in memory
-    consts = [_bytes(constant) for program in programs for constant in program.consts]
+    consts = [_bytes(constant) for program in programs for constant in _constants(program)]
     return hashlib.sha256(text.encode() + b"".join(consts) + more.encode()).hexdigest()
 
 
@@ -123,14 +146,88 @@ def _bytes(constant: Any) -> bytes:
     return np.asarray(jax.random.key_data(constant) if keys else constant).tobytes()
 
 
+def _constants(program: Any) -> Iterator[Any]:
+    """Those of a program and of the programs in it, which are written without their values."""
+    yield from getattr(program, "consts", ())
+    for equation in program.eqns:
+        for inner in _inside(equation):
+            yield from _constants(inner)
+
+
+def _inside(equation: Any) -> list[Any]:
+    """The programs in an equation: of a function that is jitted, of a loop, of a branch."""
+    leaves = jax.tree.leaves(equation.params, is_leaf=lambda one: isinstance(one, ClosedJaxpr | Jaxpr))
+    return [leaf for leaf in leaves if isinstance(leaf, ClosedJaxpr | Jaxpr)]
+
+
+def occurs(program: Any, variable: Any) -> bool:
+    """Whether anything in a program is made of one of the variables that it takes."""
+    used = [one for equation in program.eqns for one in equation.invars]
+    return any(one is variable for one in [*used, *program.jaxpr.outvars])
+
+
+def numbers(program: Any) -> int:
+    """How many a program makes on its way, those of the programs in it counted, and a loop's as often as it runs."""
+    found = 0
+    for equation in program.eqns:
+        given = sum(math.prod(one.aval.shape) for one in equation.outvars if hasattr(one.aval, "shape"))
+        inner = sum(map(numbers, _inside(equation))) * equation.params.get("length", 1)
+        found += max(given, inner)
+    return found
+
+
+def agree(one: Traced, other: Traced, values: Sequence[float], inputs: Any) -> bool:
+    """Whether a network whose fields are traced is, at these values of them, the one that was made with them.
+
+    They may differ where the network looks at the type of a field, which a traced one does not have. Both are run for
+    two random examples, on the same first parameters with some noise added, since zeros hide what comes before them.
+    """
+
+    def far(found: Sequence[Any], expected: Sequence[Any]) -> Any:
+        def norm(leaves: Sequence[Any]) -> Any:
+            return jnp.sqrt(sum(jnp.sum(jnp.square(leaf.astype(jnp.float32))) for leaf in leaves))
+
+        pairs = [pair for pair in zip(found, expected, strict=True) if jnp.issubdtype(pair[0].dtype, jnp.number)]
+        return ~(norm([a - b for a, b in pairs]) <= CLOSE * norm([b for _, b in pairs])) if pairs else jnp.bool_(False)
+
+    @jax.jit
+    def differ(key: Any, values: Any) -> Any:
+        noise, draw, step = jax.random.split(key, 3)
+        x = jax.random.normal(draw, (2, *inputs))
+        begun, still, stepped, back = one.programs
+        weights = _run(other.programs[0], key, x)
+        found, expected = _run(begun, key, x, *values), [*weights]
+        for place in range(len(jax.tree.leaves(one.params))):
+            leaf, own = weights[place], jax.random.fold_in(noise, place)
+            weights[place] = leaf + 0.1 * jax.random.normal(own, leaf.shape)
+        for place, program, given in ((1, still, (*weights, x)), (2, stepped, (*weights, x, step))):
+            found += _run(program, *given, *values)
+            expected += _run(other.programs[place], *given)
+        # Not leaf by leaf: a gradient may be 0 but for rounding.
+        gradients = _run(back, *weights, x, step, *values), _run(other.programs[3], *weights, x, step)
+        pairs = zip(found, expected, strict=True)
+        return jnp.any(jnp.stack([far(*gradients), *(far([a], [b]) for a, b in pairs)]))
+
+    return not differ(jax.random.key(0), tuple(map(jnp.float32, values)))
+
+
+CLOSE = 1e-4
+"""Relative, of norms. What Python computes with a constant is rounded once more where it is traced, and products on an
+accelerator may round to fewer digits on top of that."""
+
+
+def _run(program: Any, *arguments: Any) -> list[Any]:
+    return list(jax.core.eval_jaxpr(program.jaxpr, program.consts, *arguments))
+
+
 def spelled(path: Any) -> str:
     """A path in a tree as people write it: "Dense_0/kernel"."""
-    names = [str(getattr(entry, "key", getattr(entry, "name", getattr(entry, "idx", entry)))) for entry in path]
-    return "/".join(name for name in names if name != "value")
+    inside = path[-1:] == (jax.tree_util.GetAttrKey("value"),)  # of a variable of NNX
+    return jax.tree_util.keystr(path[:-1] if inside else path, simple=True, separator="/")
 
 
-def _in_order(tree: Any, before: tuple[str, ...] = ()) -> list[str]:
+def _in_order(tree: Any, before: str = "") -> list[str]:
     """Paths in the order in which they were made, which JAX's own trees forget."""
-    if not isinstance(tree, Mapping):
-        return ["/".join(before)]
-    return [path for name, inner in tree.items() for path in _in_order(inner, (*before, str(name)))]
+    if isinstance(tree, Mapping):
+        return [path for name, inner in tree.items() for path in _in_order(inner, f"{before}{name}/")]
+    return [f"{before}{spelled(path)}".rstrip("/") for path, _ in jax.tree_util.tree_leaves_with_path(tree)]
