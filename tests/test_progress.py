@@ -6,7 +6,8 @@ import io
 
 import pytest
 
-from jaxreg.engine.progress import Bar, Clock, Lines, Silent, suited
+from jaxreg.engine.clock import Clock
+from jaxreg.engine.progress import Bar, Lines, Silent, suited
 
 
 class Hands:
