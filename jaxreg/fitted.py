@@ -113,7 +113,7 @@ class Fitted:
         flat = inputs.reshape(len(inputs), int(np.prod(inputs.shape[1:])))
         expected = self._learner.inputs
         if flat.shape[1:] != expected:
-            raise UserError(f"rows have {flat.shape[1]} features, expected {expected[0]}.")
+            raise UserError(f"rows have {count(flat.shape[1], 'feature')}, expected {expected[0]}.")
         found = []
         for start in range(0, len(flat), BATCH):
             rows = flat[start : start + BATCH]

@@ -21,12 +21,15 @@ WHAT_COUNTS = (*ASKED[CLASSES.task], *ASKED[QUANTITIES.task])
 """What `--for` may ask for: probabilities, by either score, or labels; of quantities squared or absolute errors."""
 
 
-def check_purpose(purpose: str | None, measures: Measures | None = None) -> None:
-    """Raises `UserError` where it is none of `WHAT_COUNTS`, or none of such targets; None is all of them."""
+def check_purpose(purpose: str | None, measures: Measures | None = None, called: str = "purpose") -> None:
+    """Raises `UserError` where it is none of `WHAT_COUNTS`, or none of such targets; None is all of them.
+
+    `called` is what it was given by.
+    """
     known = WHAT_COUNTS if measures is None else ASKED[measures.task]
     if purpose not in (None, *known):
         of = "" if measures is None else f" of {measures.task}"
-        raise UserError(f"purpose: must be one of {', '.join(known)}{of}, got {brief(purpose)}.")
+        raise UserError(f"{called}: must be one of {', '.join(known)}{of}, got {brief(purpose)}.")
 
 
 class Joined(argparse.Action):

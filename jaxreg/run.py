@@ -136,7 +136,7 @@ def run(
     sweep, own = with_own(sweep, dataset.signature, network, penalised, optimizer, devices)
     check_design(sweep, dataset)
     check_task(sweep, dataset)
-    check_purpose(purpose, dataset.measures)
+    check_purpose(purpose, dataset.measures, "--for" if typed else "purpose")
     check_examples(sweep, dataset.signature)
     folder = Folder(Path(out) if out is not None else Path("reports") / sweep.name)
     folder.make()

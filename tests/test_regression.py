@@ -174,7 +174,7 @@ def test_the_loss_is_the_mean_over_quantities_as_keras_has_it():
     [
         ([0.5, 1.25, 2.0] * 10, None, "a quantity"),
         (list(range(60)), None, "a quantity"),
-        ([0, 1, 2] * 10, None, "3 classes; --task regression"),
+        ([0, 1, 2] * 10, None, '3 classes; task="regression"'),
         ([0, 1, 2] * 10, "regression", "a quantity"),
         ([0.5, 1.25, 2.0] * 10, "classification", "3 classes"),
         (["a", "b"] * 10, None, "2 classes"),
@@ -223,7 +223,7 @@ def test_targets_that_are_none_are_refused(y, task, said):
 def test_what_counts_must_be_of_such_targets(table, capsys, tmp_path):
     asked = ["--data", str(table), "--label", "progression", "--grid", "l2", "--out", str(tmp_path / "run")]
     assert sweep.main([*asked, "--for", "accuracy"]) == 2
-    assert "must be one of rmse, mae" in capsys.readouterr().err and not (tmp_path / "run").exists()
+    assert "error: --for: must be one of rmse, mae" in capsys.readouterr().err and not (tmp_path / "run").exists()
     assert sweep.main([*asked, "--for", "rmse", "--dry-run"]) == 0
 
 

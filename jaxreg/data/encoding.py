@@ -81,10 +81,15 @@ class Encoding(NamedTuple):
                 raise UserError(f"the rows have no column {lacking[0]}, which the network learned from.")
         else:
             array = np.asarray(given)
+            if array.ndim < 2 and len(names) > 1:
+                raise UserError(
+                    f"expected rows of {len(names)} columns, got {count(array.size, 'value')} in one line. One row of "
+                    "a table is table.iloc[[0]], and of an array x[:1]."
+                )
             array = array.reshape(len(array), int(np.prod(array.shape[1:])))
             if array.shape[1] != len(names):
                 shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
-                raise UserError(f"rows have {array.shape[1]} columns, expected {len(names)}: {shown}.")
+                raise UserError(f"rows have {count(array.shape[1], 'column')}, expected {len(names)}: {shown}.")
             table = pd.DataFrame(array, columns=names)
         numbers = {}
         for column in self.columns:

@@ -12,6 +12,7 @@ from typing import Any
 from jaxreg import reading
 from jaxreg.errors import UserError
 from jaxreg.files import HALF, remove_halves, write_text
+from jaxreg.formatting import spelled
 from jaxreg.spec.load import read
 from jaxreg.spec.sweep import Sweep
 from jaxreg.store.columns import FILES
@@ -99,12 +100,13 @@ class Folder:
         if stored is None:
             return
         try:
-            differences = sweep.differences(read(stored["sweep"]))
+            before = read(stored["sweep"])
+            differences = sweep.differences(before)
         except (KeyError, TypeError, AttributeError, UserError):
             return  # of another version; its members say for themselves what they are
         data = stored.get("data")
         if isinstance(data, dict) and data.get("digest") != digest:
-            differences.append("data: other examples there")
+            differences += _read_otherwise(sweep, before) or ["data: other examples there"]
         if differences:
             listed = "\n  ".join(differences)
             raise UserError(f"{self.path} holds another sweep:\n  {listed}\n  {OTHER_OUT}")
@@ -173,3 +175,15 @@ class Folder:
 def _shown(folder: Path) -> list[str]:
     """What is in a folder, but for hidden files, which editors and systems leave anywhere."""
     return sorted(path.name for path in folder.iterdir() if not path.name.startswith(".")) if folder.is_dir() else [""]
+
+
+def _read_otherwise(here: Sweep, there: Sweep) -> list[str]:
+    """Of two sweeps that name the same data: what of it they take otherwise, a line each."""
+    if (here.data, here.test) != (there.data, there.test):
+        return []
+    asked = [(key, getattr(there, key), getattr(here, key)) for key in ("label", "task", "drop", "holdout")]
+    return [f"{key}: {_said(was)} there, {_said(now)} here" for key, was, now in asked if was != now]
+
+
+def _said(value: Any) -> str:
+    return spelled(value) if value else "none"
