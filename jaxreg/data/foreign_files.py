@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from jaxreg.errors import UserError
-from jaxreg.formatting import printable
+from jaxreg.formatting import brief, printable
 
 READERS = {  # by the end of a name: what pandas reads it by, and what that needs besides
     ".xlsx": ("read_excel(FILE)", "openpyxl"),
@@ -21,7 +22,9 @@ READERS = {  # by the end of a name: what pandas reads it by, and what that need
     ".sav": ("read_spss(FILE)", "pyreadstat"),
     ".sas7bdat": ("read_sas(FILE)", ""),
 }
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 SEPARATORS = {";": "semicolons", "\t": "tabs"}
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")  # how such a file begins
 DECIMAL_COMMA = re.compile(r"(?:^|[;\t])\s*[+-]?\d+,\d+\s*(?:$|[;\t])", re.MULTILINE)
 
 
@@ -53,8 +56,39 @@ def refuse_other_separators(path: Path, sample: bytes) -> None:
     )
 
 
-def _converted(path: Path, reader: str) -> str:
+def refuse_other_encodings(path: Path, sample: bytes) -> None:
+    """Raises `UserError` where a CSV file is UTF-16; `sample` is its beginning."""
+    if sample.startswith(UTF_16):
+        raise other_encoding(path, "utf-16")
+
+
+def other_encoding(path: Path, likely: str) -> UserError:
+    """A CSV file that is not UTF-8, and what makes one of it where it is in the `likely` encoding."""
+    return UserError(
+        f"{printable(str(path))} is not in UTF-8, as jaxreg reads it. Save it as CSV in UTF-8, or, if it is in "
+        f"{likely}:\n"
+        f"  {_converted(path, f'read_csv(FILE, encoding={likely!r})', 'utf-8')} makes a table that it reads."
+    )
+
+
+def refuse_rows_for_names(path: Path, first: Sequence[str]) -> None:
+    """Raises `UserError` where the first line of a CSV file looks like a row: most of its fields are numbers.
+
+    Whole numbers that rise by one are names: of the columns of an array as pandas writes it, or years.
+    """
+    numbers = [float(field) for field in first if NUMBER.fullmatch(field.strip())]
+    counted = all(number == numbers[0] + place and number % 1 == 0 for place, number in enumerate(numbers))
+    if 2 * len(numbers) <= len(first) or counted:
+        return
+    shown = ", ".join(brief(field) for field in first[:3])
+    raise UserError(
+        f"{printable(str(path))}: its first line looks like a row and not like the names of columns: {shown}, …\n"
+        "  Add a line of names on top, as x1,x2,label. If these are names, put a letter before those that are numbers."
+    )
+
+
+def _converted(path: Path, reader: str, now: str = "commas") -> str:
     stem = path.name.partition(".")[0]
-    other = path.with_name(f"{stem}.csv" if path.name != f"{stem}.csv" else f"{stem}-commas.csv")
+    other = path.with_name(f"{stem}.csv" if path.name != f"{stem}.csv" else f"{stem}-{now}.csv")
     read = reader.replace("FILE", repr(str(path)), 1)
     return printable(f"pandas.{read}.to_csv({str(other)!r}, index=False)")

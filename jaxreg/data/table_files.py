@@ -12,7 +12,7 @@ import gzip
 import io
 import itertools
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -45,7 +45,12 @@ def read(path: Path, watch: Watch | None = None) -> pd.DataFrame:
         far(0.0)
         found = None
         if path.is_file() and not parquet:
-            foreign_files.refuse_other_separators(path, _sample(path))
+            sample = _sample(path)
+            if not sample.strip():
+                raise UserError(f"{path} is empty, expected a line of names and rows below it.")
+            foreign_files.refuse_other_encodings(path, sample)
+            foreign_files.refuse_other_separators(path, sample)
+            foreign_files.refuse_rows_for_names(path, next(_lines(sample), []))
         if path.is_file() and path.stat().st_size > LARGE:
             found = _parquet(path, far) if parquet else _csv(path, far)
         if found is None:
@@ -56,6 +61,8 @@ def read(path: Path, watch: Watch | None = None) -> pd.DataFrame:
         raise UserError(f"{path} does not exist, expected a table as .csv or .parquet.") from None
     except ImportError:
         raise UserError(f"{path}: Parquet needs pyarrow. Type: pip install pyarrow") from None
+    except UnicodeDecodeError:
+        raise foreign_files.other_encoding(path, "cp1252") from None
     except (OSError, ValueError, EOFError, zlib.error, csv.Error, pd.errors.ParserError) as error:
         said = getattr(error, "strerror", None) or [*str(error).strip().splitlines(), type(error).__name__][0]
         raise UserError(f"{path} can't be read as a table: {printable(str(said)[:200])}.") from None
@@ -93,9 +100,13 @@ def _sample(path: Path) -> bytes:
 
 def _fields(sample: bytes) -> tuple[int, int]:
     """How many fields the first line has, and the second."""
-    lines = csv.reader(io.StringIO(sample.decode("utf-8", "replace"), newline=""))
-    found = [len(line) for line in itertools.islice(filter(None, lines), 2)]
+    found = [len(line) for line in itertools.islice(_lines(sample), 2)]
     return (*found, 0, 0)[:2]  # type: ignore[return-value]
+
+
+def _lines(sample: bytes) -> Iterator[list[str]]:
+    """The fields of each line that has some; the last may be cut off."""
+    return filter(None, csv.reader(io.StringIO(sample.decode("utf-8-sig", "replace"), newline="")))
 
 
 class _Column:
