@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 
 from jaxreg.data.dataset import Dataset, Reading
+from jaxreg.data.in_memory import of_arrays
 from jaxreg.data.splits import held_out
 from jaxreg.data.table import dataset
 from jaxreg.errors import UserError
@@ -41,18 +43,59 @@ def typed(said: str, frame: pd.DataFrame) -> list[pd.DataFrame]:
     return [eval(piece, {"table": frame}) for piece in pieces]
 
 
-@pytest.mark.parametrize("kind", ["object", "category"])
-@pytest.mark.parametrize("columns", [["age"], ["ward"], ["age", "ward"], ["age", "dose"]])
-def test_missing_values_are_gone_by_what_is_advised(columns: list[str], kind: str) -> None:
-    frame = table().astype({"ward": kind})
+@pytest.mark.parametrize("kinds", [{"ward": "object"}, {"ward": "category"}, {"smokes": "boolean", "beds": "Int64"}])
+@pytest.mark.parametrize("columns", [["age"], ["ward"], ["age", "ward"], ["age", "dose"], ["smokes"], ["beds", "ward"]])
+def test_missing_values_are_gone_by_what_is_advised(columns: list[str], kinds: dict[str, str]) -> None:
+    frame = table().assign(smokes=np.resize([True, False], ROWS), beds=np.resize([1, 2], ROWS)).astype(kinds)
+    if "smokes" in columns and "smokes" not in kinds:
+        frame["smokes"] = frame["smokes"].astype(object)  # as a CSV file gives them
     for place, column in enumerate(columns):
         frame.loc[[4 + place, 9], column] = None
     said = refused(frame)
     filled, without = typed(said, frame)
     assert len(made(filled).train.targets) == ROWS and len(made(without).train.targets) == ROWS - 1 - len(columns)
-    assert ("median" in said) == (columns != ["ward"])
+    assert ("median" in said) == (columns not in (["ward"], ["smokes"]))
+    assert f"of {ROWS}" in said
     dropped = re.search(r"--drop (\S+)$", said)
     assert dropped is not None and len(made(frame, drop=tuple(dropped[1].split(","))).train.targets) == ROWS
+
+
+def test_the_recipe_of_the_documents_fills_every_kind_of_column() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "data.md").read_text(encoding="utf-8")
+    (recipe,) = re.findall(r"`(table\.fillna\(.*?)`", page, re.DOTALL)
+    frame = table().assign(smokes=True, left=True, kind=np.resize(["a", "b"], ROWS), bed="x")
+    frame = frame.astype({"ward": "category", "smokes": "boolean", "left": "object", "kind": "string"})
+    gaps = ["age", "ward", "smokes", "left", "kind", "bed"]
+    for row, column in enumerate(gaps):
+        frame.loc[row, column] = None
+    filled = eval(re.sub(r"\s+", " ", recipe), {"table": frame})
+    assert not filled.isna().any(axis=None) and len(made(filled).train.targets) == ROWS
+    assert filled["age"].iloc[0] == frame["age"].median() and filled["ward"].iloc[1] == "none"
+    assert "missing values" in refused(frame)
+
+
+@pytest.mark.parametrize("column", ["mean age", "outcome"])
+def test_texts_among_numbers_are_gone_by_what_is_advised(column: str) -> None:
+    frame = table().rename(columns={"age": "mean age"})
+    frame[column] = ["?", *map(str, 0.5 + np.arange(ROWS - 1))]
+    coerced, *prefixed = re.findall(r"table\[.*?\] = .*?\)(?=[,.])", refused(frame))
+    numbers, kinds = frame.copy(), frame.copy()
+    exec(coerced, {"table": numbers, "pandas": pd})
+    assert numbers[column].isna().sum() == 1 and numbers[column].dtype == np.float64
+    assert len(made(numbers.dropna()).train.targets) > 0
+    assert len(prefixed) == (column != "outcome")  # classes are said by the task
+    for one in prefixed:
+        exec(one, {"table": kinds})
+        assert f"{column}=k?" in made(kinds).encoding.features
+
+
+def test_python_is_told_keywords() -> None:
+    frame = table()
+    frame.loc[[1, 2], ["age", "dose"]] = None
+    with pytest.raises(UserError, match=re.escape('leave the columns out: drop=["age", "dose"]')):
+        of_arrays(frame, Reading(label="outcome"))
+    with pytest.raises(UserError, match="leave the columns out: --drop age,dose"):
+        made(frame)
 
 
 @pytest.mark.parametrize(("label", "classes"), [("outcome", 3), ("kind", 3), ("dose", 0)])
@@ -80,9 +123,23 @@ def test_of_several_quantities_the_one_of_texts_is_named(task: str | None) -> No
     assert made(table(), "outcome").class_names == ("ill", "well")  # as it says: alone
 
 
+@pytest.mark.parametrize("one", [lambda frame: frame.iloc[0], lambda frame: frame.iloc[0].to_numpy()])
+def test_one_row_to_predict_is_a_table_of_one(one: Any) -> None:
+    frame = table()[["age", "dose"]]
+    encoding = made(frame.assign(outcome=np.resize(["ill", "well"], ROWS))).encoding
+    with pytest.raises(UserError, match=r"rows of 2 columns, got 2 values in one line. .*table.iloc\[\[0\]\].*x\[:1\]"):
+        encoding.rows(one(frame))
+    with pytest.raises(UserError, match="rows have 1 column, expected 2: age, dose"):
+        encoding.rows(np.zeros((3, 1)))
+    np.testing.assert_array_equal(encoding.rows(frame.iloc[[0]]), encoding.rows(frame.to_numpy()[:1]))
+
+
 def test_classes_have_their_names_and_their_number() -> None:
     frame = table().assign(outcome=["dead", *["well", "ill"] * 29, "well"])
-    assert 'class "dead" has too few rows' in refused(frame, folds=False)
+    assert (
+        'class "dead" has 1 row, and needs 2: one to train on and one that scores. There are 3 classes, most often '
+        '"well" (30 rows), "ill" (29 rows) and "dead" (1 row)' in refused(frame, folds=False)
+    )
     one = frame.assign(outcome="well")
     assert 'outcome is "well" in all rows' in refused(one) and "1 classes" not in refused(one)
     with pytest.raises(UserError, match="of one group"):

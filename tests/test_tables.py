@@ -112,8 +112,33 @@ def broken(change: Any) -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("change", "how", "said"),
     [
-        (lambda f: f.insert(0, "x", np.where(f.age > 60, np.nan, 1)), {}, r"x lacks \d+ values of 1?\d+.*--drop x"),
+        (lambda f: f.insert(0, "x", np.where(f.age > 60, np.nan, 1)), {}, r"x lacks \d+ values of 240.*--drop x"),
         (lambda f: f.insert(0, "x", [None, *"ab" * 119, "a"]), {}, "1 column with missing values: x lacks 1 value of"),
+        (
+            lambda f: f.insert(0, "x", ["1.5", *map(str, range(ROWS - 3)), "?", "-"]),
+            {},
+            'x is of texts, and 238 of 240 values are numbers: row 239 has "[?]", row 240 has "-"[.].*--drop x',
+        ),
+        (
+            lambda f: f.insert(0, "x", pd.Series(np.arange(ROWS) / 3, dtype=object)),
+            {},
+            "240 of 240 values are numbers[.]",
+        ),
+        (
+            lambda f: f.__setitem__("outcome", ["?", *map(str, range(ROWS - 1))]),
+            {},
+            r"the label, is of texts, and 239 of 240 .*row 1 has .*dropna\(subset=\['outcome'\]\).*--task class",
+        ),
+        (
+            lambda f: f.__setitem__("outcome", [f"${i},000.00" for i in range(ROWS)]),
+            {},
+            r'240 different texts in 240 rows, as "\$0,000.00" and .*pandas.to_numeric.*--label COLUMN',
+        ),
+        (
+            lambda f: f.loc.__setitem__((3, "outcome"), "weell"),
+            {},
+            r'class "weell" has 1 row, and needs 2: .*mean `well`.*most often "\S+" \(\d+ rows\)',
+        ),
         (lambda f: f.insert(0, "x", np.inf), {}, "column x has infinite numbers"),
         (lambda f: f.insert(0, "id", np.arange(ROWS)), {}, "column id numbers the rows.*--drop id"),
         (lambda f: f.insert(0, "when", pd.date_range("2024-01-01", periods=ROWS)), {}, "column when is a time.*--test"),
@@ -130,7 +155,7 @@ def broken(change: Any) -> pd.DataFrame:
         (lambda f: None, {"drop": ("wards",)}, "patients has no column .wards.; its columns are age, dose"),
         (lambda f: None, {"group": "wards"}, "patients has no column .wards..*Did you mean .ward.?"),
         (lambda f: None, {"drop": ("age", "dose", "ward", "smokes", "who")}, "nothing to learn from"),
-        (lambda f: f.loc.__setitem__((3, "outcome"), "dead"), {}, 'class "dead" has too few rows'),
+        (lambda f: f.loc.__setitem__((3, "outcome"), "dead"), {}, 'class "dead" has 1 row, and needs 2.*4 classes'),
         (
             lambda f: f.loc.__setitem__((3, "outcome"), "dead"),
             {"folds": True},
@@ -240,7 +265,16 @@ def test_files_say_the_same_as_the_table(tmp_path: Path) -> None:
     ("name", "content", "said"),
     [
         ("gone.csv", None, "gone.csv does not exist"),
-        ("t.csv", b"", "can't be read as a table"),
+        ("t.csv", b"", "t.csv is empty, expected"),
+        ("t.csv", b"\n \n", "t.csv is empty, expected"),
+        ("t.csv", b"a,label\n", "t.csv: the table has no rows"),
+        ("t.csv", "a,label\n1,2\n".encode("utf-16"), "not in UTF-8.*encoding='utf-16'"),
+        ("t.csv", "a,label\n1,d\u00e9j\u00e0 vu\n".encode("cp1252"), "not in UTF-8.*encoding='cp1252'"),
+        ("t.csv", b"1.5,0.2,yes\n2.5,0.7,no\n", 'first line looks like a row .*"1.5", "0.2", "yes".*line of names'),
+        ("t.csv", b"3,1,yes\n2,0,no\n", "first line looks like a row"),
+        ("t.csv", b"0,1,2\n1.5,2.5,3.5\n", "which column is to be predicted"),
+        ("t.csv", b"1,2,kind\n1.5,2.5,3.5\n", "which column is to be predicted"),
+        ("t.csv", b"land,2001,2002,2003\nx,2.5,3.5,1\n", "which column is to be predicted"),
         ("t.csv", b"a,b\n1,2,3\n4,5,6,7\n", "can't be read as a table|which column"),
         ("t.parquet", b"PAR1", "can't be read as a table"),
         ("t.npz", b"PK", "can't be read as .npz"),
@@ -249,7 +283,7 @@ def test_files_say_the_same_as_the_table(tmp_path: Path) -> None:
 def test_files_that_are_none_are_said(tmp_path: Path, name: str, content: bytes | None, said: str) -> None:
     if content is not None:
         (tmp_path / name).write_bytes(content)
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=f"(?s){said}"):
         load(str(tmp_path / name), None)
     with pytest.raises(UserError, match="goes with --data"):
         load(None, str(tmp_path / name))
@@ -308,6 +342,9 @@ def test_a_table_goes_all_the_way_to_the_report(tmp_path: Path, capsys: pytest.C
     assert main(command) == 0  # goes on, with nothing to train
     assert {path.name: path.read_bytes() for path in (out / "members").iterdir()} == before
     assert main([*command[:-2], "--drop", "age", "--out", str(out)]) == 2
+    assert 'drop: none there, ["age"] here' in capsys.readouterr().err
+    table(ROWS + 4).to_csv(file, index=False)
+    assert main(command) == 2
     assert "data: other examples there" in capsys.readouterr().err
 
 

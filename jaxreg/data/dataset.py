@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from shlex import quote
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +24,14 @@ class Reading(NamedTuple):
     seed: int = 0  # of that share
     task: str | None = None  # "classification" or "regression", where it is not as it looks
     folds: bool | None = None  # whether all rows score, in a cross-validation; by default where there are few
+    in_python: bool = False  # the data are arrays or DataFrames: messages name keywords, and not flags
+
+    def typed(self, option: str, *given: str) -> str:
+        """What to type of these options: a flag, `--drop age,ward`, or in Python a keyword, `drop=["age", "ward"]`."""
+        if not self.in_python:
+            return " ".join([f"--{option}", *([quote(",".join(given))] if given else [])])
+        values = ", ".join(json.dumps(one, ensure_ascii=False) for one in given)
+        return f"{option}=[{values}]" if option == "drop" else f"{option}={values}"
 
 
 AS_IT_SAYS = Reading()

@@ -28,6 +28,7 @@ def of_arrays(data: Any, how: Reading, name: str | None = None, test: Any = None
     Raises:
         UserError: they do not belong together.
     """
+    how = how._replace(in_python=name is None)
     if isinstance(data, pd.DataFrame) or isinstance(test, pd.DataFrame):
         tables = [one for one in (data, test) if one is not None]
         if not all(isinstance(one, pd.DataFrame) for one in tables):
@@ -95,7 +96,7 @@ def _columns(y: Any) -> list[np.ndarray]:
 def _of_pictures(inputs: Sequence[Any], targets: Sequence[Any], how: Reading, name: str) -> Dataset:
     names = target_names(targets[0])
     train, *tested = (_framed(np.zeros((len(own), 0)), own, names) for own in targets)
-    all_of_it = targets_of(train, how.task, name)
+    all_of_it = targets_of(train, how, name)
     found = parted(all_of_it, names, tested[0] if tested else None, how, name, words=("part", "examples"))
     flat = [np.ascontiguousarray(np.asarray(x).reshape(len(x), -1)) for x in inputs]
     if found.rows is not None:

@@ -79,7 +79,10 @@ def parted(
     else:
         notes.append(f"{len(tested):,} {examples} of a test {part} score")
         own = numbered(tested[names[0]], targets.classes, names[0]) if targets.classes else None
-        wanted = [targets.values, targets_of(tested, "regression", "the test table").values if own is None else own]
+        wanted = [
+            targets.values,
+            targets_of(tested, how._replace(task="regression"), "the test table").values if own is None else own,
+        ]
     if groups is not None:
         together = count(np.unique(groups).size, "group")
         notes.append(f"{examples} with the same {how.group} stay together in every split and fold: {together}")
@@ -105,5 +108,6 @@ def _folded(targets: Targets, how: Reading, name: str, examples: str) -> tuple[b
     if how.folds is None:
         return False, f"since {few}"
     raise UserError(
-        f"{name}: {few}, and cross-validation needs {LEAST_OF_CLASS} of each. Leave it out, or type --design parts."
+        f"{name}: {few}, and cross-validation needs {LEAST_OF_CLASS} of each. Leave it out, or type "
+        f"{how.typed('design', 'parts')}."
     )

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Int64, Integer
 
 from jaxreg.errors import UserError
-from jaxreg.formatting import brief
+from jaxreg.formatting import brief, count, listing, nearest
 
 
 def split_rows(
@@ -42,9 +42,9 @@ def split_rows(
     cards, order = np.random.PCG64(key).random_raw(2 * labels.size).reshape(2, -1)
     shuffled = np.argsort(cards, kind="stable")
     hands = []
-    for name, count in zip(*np.unique(labels, return_counts=True), strict=True):
+    for name, there in zip(*np.unique(labels, return_counts=True), strict=True):
         rows = shuffled[labels[shuffled] == name]
-        hands.append(rows[: count - count % splits].reshape(splits, -1))
+        hands.append(rows[: there - there % splits].reshape(splits, -1))
     return [part[np.argsort(order[part], kind="stable")] for part in np.concatenate(hands, axis=1)]
 
 
@@ -157,20 +157,39 @@ def held_out(
         rows = np.flatnonzero(np.isin(groups, mixed[: min(enough, numbers.size - 1)]))
     else:
         found = []
-        for name, count in zip(*np.unique(labels, return_counts=True), strict=True):
+        for name, there in zip(*np.unique(labels, return_counts=True), strict=True):
             own = np.flatnonzero(labels == name)
-            found.append(own[np.argsort(cards[own], kind="stable")][: max(1, round(share * count))])
+            found.append(own[np.argsort(cards[own], kind="stable")][: max(1, round(share * there))])
         rows = np.sort(np.concatenate(found))
     classes = np.unique(labels)
     for side in (rows, np.setdiff1d(np.arange(labels.size), rows)):
         if (lost := np.setdiff1d(classes, labels[side])).size:
             if len(classes) == 1:
                 raise UserError("the rows are too few, or all of one group: none are left to score. Give a test table.")
-            raise UserError(
-                f"{_called(int(lost[0]), names)} has too few rows, or groups, to be both trained on and scored. Leave "
-                "it out, or give a test table."
-            )
+            raise UserError(_one_sided(labels, int(lost[0]), groups, names))
     return rows
+
+
+def _one_sided(labels: np.ndarray, lost: int, groups: np.ndarray | None, names: Sequence[str]) -> str:
+    """What is said of a class that is not both trained on and scored."""
+    own = labels == lost
+    has = f"{_called(lost, names)} has {count(int(own.sum()), 'row')}"
+    if groups is None:
+        said = f"{has}, and needs 2: one to train on and one that scores"
+    else:
+        said = (
+            f"{has} in {count(np.unique(groups[own]).size, 'group')}, all on one side, and needs groups to train "
+            "on and others that score"
+        )
+    classes, counts = np.unique(labels, return_counts=True)
+    order = np.argsort(-counts, kind="stable")[:3]
+    called = [_called(int(classes[place]), names).removeprefix("class ") for place in order]
+    often = listing([f"{one} ({count(int(counts[place]), 'row')})" for one, place in zip(called, order, strict=True)])
+    meant = nearest(names[lost], [name for place, name in enumerate(names) if place != lost]) if len(names) else ""
+    return (
+        f"{said}.{meant} There are {len(classes)} classes, most often {often}. "
+        "Leave its rows out, or give a test table."
+    )
 
 
 SUBSETS = 2**32 - 2  # of a key, in the place of a number of splits or rows, which never reaches it

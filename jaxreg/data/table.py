@@ -7,10 +7,9 @@ guessed in silence: `Dataset.notes` says what was done.
 
 from __future__ import annotations
 
-from shlex import quote
-
 import pandas as pd
 
+from jaxreg.data import missing
 from jaxreg.data.columns import encoded, in_order
 from jaxreg.data.dataset import Dataset, Part, Reading, digest
 from jaxreg.data.encoding import Rows
@@ -29,12 +28,15 @@ def dataset(train: pd.DataFrame, test: pd.DataFrame | None, how: Reading, name: 
     Raises:
         UserError: a column is not there, lacks values, or is none that a network can learn from.
     """
+    for one in (train, *([] if test is None else [test])):
+        if one.empty:
+            raise UserError(f"{name}: {'the test table' if one is test else 'the table'} has no rows.")
     train, test = _called_by_texts(train), None if test is None else _called_by_texts(test)
     labels = _labels(train, how)
     for column in (*how.drop, *([how.group] if how.group else [])):
         if column not in train:
             raise UserError(f"{name} has {_none_called(column, train)}")
-    targets = targets_of(train[labels], how.task, name)
+    targets = targets_of(train[labels], how, name)
     groups = None if how.group is None else pd.factorize(train[how.group])[0]
     if groups is not None and (groups < 0).any():
         raise UserError(f"{name}: column {how.group} lacks a value in some rows, which belong to no group then.")
@@ -43,11 +45,16 @@ def dataset(train: pd.DataFrame, test: pd.DataFrame | None, how: Reading, name: 
         raise UserError(f"{name} has no column besides the label, and nothing to learn from.")
     if test is not None and (absent := [c for c in (*labels, *features) if c not in test]):
         out = (
-            f", or leave it out: --drop {quote(absent[0])}" if absent[0] in features else ": without it nothing scores"
+            f", or leave it out: {how.typed('drop', absent[0])}"
+            if absent[0] in features
+            else ": without it nothing scores"
         )
         raise UserError(
             f"{name}: the test table has no column {brief(absent[0])}, which the table to train on has. Add it{out}"
         )
+    missing.refuse(train, features, name, how)
+    if test is not None:
+        missing.refuse(test, features, f"{name}: the test table", how)
     found = parted(targets, labels, None if test is None else test[labels], how, name, groups)
     held = found.held_out(groups)
     if found.rows is not None:
@@ -56,10 +63,10 @@ def dataset(train: pd.DataFrame, test: pd.DataFrame | None, how: Reading, name: 
     else:
         assert test is not None
         parts = Rows(train), Rows(test)
-    arrays, encoding, more = encoded(parts, features, name, found.folded)
+    arrays, encoding, more = encoded(parts, features, name, found.folded, how)
     made = [Part(x, y) for x, y in zip(arrays, found.targets, strict=True)]
     if test is None:
-        more += in_order(train, features)
+        more += in_order(train, features, how)
     words = ("rows", "features", (*found.notes, *more), found.quantities, found.folded, encoding, targets.labels, held)
     return Dataset(name, made[0], made[1], targets.classes, None, digest(*made), groups, *words)
 
@@ -85,7 +92,9 @@ def _labels(table: pd.DataFrame, how: Reading) -> list[str]:
             if one not in table:
                 raise UserError(f"there is {_none_called(one, table)}")
         if len(set(named)) < len(named) or len(named) > MOST_QUANTITIES:
-            raise UserError(f"--label: takes different columns, {MOST_QUANTITIES} at most, got {brief(how.label)}.")
+            raise UserError(
+                f"{how.typed('label')}: takes different columns, {MOST_QUANTITIES} at most, got {brief(how.label)}."
+            )
         return named
     found = [c for c in table.columns if c.lower() in LABELS]
     if len(found) != 1:

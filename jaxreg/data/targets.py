@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from shlex import quote
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from pandas.api import types
 
-from jaxreg.data.columns import lacking
-from jaxreg.data.dataset import Label, Quantities
+from jaxreg.data import missing
+from jaxreg.data.dataset import Label, Quantities, Reading
 from jaxreg.errors import UserError
 from jaxreg.formatting import brief, listing
 
 MOST_CLASSES = 1000
+MOST_TEXTS = 10  # in a column of classes of which there are not two rows each, in the mean
 MOST_WHOLE = 50  # different whole numbers in a column of classes; more are a quantity
 MOST_QUANTITIES = 100
 TASKS = ("classification", "regression")
@@ -36,8 +36,8 @@ class Targets(NamedTuple):
         return self.values if self.classes else np.zeros(len(self.values), np.uint8)
 
 
-def targets_of(columns: pd.DataFrame, task: str | None, name: str) -> Targets:
-    """Classes or quantities, as `task` says, or else as they look.
+def targets_of(columns: pd.DataFrame, how: Reading, name: str) -> Targets:
+    """Classes or quantities, as `how.task` says, or else as they look.
 
     Text, booleans and up to `MOST_WHOLE` different whole numbers are classes; other numbers, and several columns, are
     quantities.
@@ -45,33 +45,46 @@ def targets_of(columns: pd.DataFrame, task: str | None, name: str) -> Targets:
     Raises:
         UserError: values are missing, or are not what the task takes.
     """
-    labels = [str(column) for column in columns]
+    task, labels = how.task, [str(column) for column in columns]
     for label in labels:
         if columns[label].isna().any():
-            missing = lacking(columns[label])
             raise UserError(
-                f"{name}: column {label}, the label, lacks {missing}. Leave these rows out, "
-                f"table.dropna(subset={[label]}){_filled(columns[label], label, task)}"
+                f"{name}: column {label}, the label, lacks {missing.lacking(columns[label])}. Leave these rows out, "
+                f"table.dropna(subset={[label]}){_filled(columns[label], label, how)}"
+            )
+        if task != "classification" and (found := missing.texts_among_numbers(columns[label])):
+            raise UserError(
+                f"{name}: column {label}, the label, is of texts, and {found}.\n"
+                f"  Make missing values of what is no number, {missing.as_numbers(label)}, and leave these rows out, "
+                f"table.dropna(subset={[label]}). Or, if they are classes, type {how.typed('task', 'classification')}"
             )
     looks = TASKS[len(labels) > 1 or is_quantity(columns[labels[0]])]
     if (task or looks) == "regression":
-        other = "; --task classification, if its values are classes" if task is None and len(labels) == 1 else ""
-        values = np.column_stack([_numbers(columns[label], label, name, len(labels) > 1) for label in labels])
+        other = (
+            f"; {how.typed('task', 'classification')}, if its values are classes"
+            if task is None and len(labels) == 1
+            else ""
+        )
+        values = np.column_stack([_numbers(columns[label], label, name, how, len(labels) > 1) for label in labels])
         kind = "a quantity" if len(labels) == 1 else "quantities"
         return Targets(values, (), f"label: {listing(labels)}, {kind}{other}")
     if len(labels) > 1:
-        raise UserError(f"{name}: {listing(labels)} can't be classes together. Give one with --label.")
-    values, classes, known = classes_of(columns[labels[0]], labels[0], name)
+        raise UserError(f"{name}: {listing(labels)} can't be classes together. Give one with {how.typed('label')}.")
+    values, classes, known = classes_of(columns[labels[0]], labels[0], name, how)
     number = types.is_numeric_dtype(columns[labels[0]]) and not types.is_bool_dtype(columns[labels[0]])
-    other = "; --task regression, if it is a quantity" if task is None and number and len(classes) > 2 else ""
+    other = (
+        f"; {how.typed('task', 'regression')}, if it is a quantity"
+        if task is None and number and len(classes) > 2
+        else ""
+    )
     return Targets(values, classes, f"label: column {labels[0]}, {len(classes)} classes{other}", known)
 
 
-def _filled(values: pd.Series, label: str, task: str | None) -> str:
+def _filled(values: pd.Series, label: str, how: Reading) -> str:
     """What to type where rows that lack it may be a class of their own."""
     known = values.dropna()
-    if (task or TASKS[is_quantity(known)]) == "regression":
-        return ", or predict another column: --label COLUMN"
+    if (how.task or TASKS[is_quantity(known)]) == "regression":
+        return f", or predict another column: {how.typed('label', 'COLUMN')}"
     own = int(min(known, default=0)) - 1 if types.is_numeric_dtype(values) else "unknown"
     return f", or make them a class of their own, table.fillna({dict([(label, own)])})"
 
@@ -83,12 +96,16 @@ def is_quantity(values: pd.Series) -> bool:
     return values.nunique() > MOST_WHOLE or not bool((values % 1 == 0).all())
 
 
-def _numbers(values: pd.Series, label: str, name: str, several: bool) -> np.ndarray:
+def _numbers(values: pd.Series, label: str, name: str, how: Reading, several: bool) -> np.ndarray:
     try:
         found = values.to_numpy(np.float64)
     except (TypeError, ValueError):
         why = "several columns are predicted as quantities" if several else "regression takes numbers"
-        instead = f"Leave it out, or predict it alone: --label {quote(label)}" if several else "Leave --task out."
+        instead = (
+            f"Leave it out, or predict it alone: {how.typed('label', label)}"
+            if several
+            else f"Leave {how.typed('task')} out."
+        )
         raise UserError(
             f"{name}: {why}, and column {label} has texts, as {brief(str(values.iloc[0]))}. {instead}"
         ) from None
@@ -107,10 +124,21 @@ def quantities(train: np.ndarray, test: np.ndarray, names: Sequence[str]) -> tup
     return made, Quantities(tuple(names), tuple(means.tolist()), tuple(spreads.tolist()))
 
 
-def classes_of(values: pd.Series, label: str, name: str) -> tuple[np.ndarray, tuple[str, ...], tuple[Label, ...]]:
+def classes_of(
+    values: pd.Series, label: str, name: str, how: Reading
+) -> tuple[np.ndarray, tuple[str, ...], tuple[Label, ...]]:
     """Numbers of classes, their names, sorted, and what stands for each in the column."""
     if types.is_numeric_dtype(values) and not types.is_bool_dtype(values) and bool((values % 1 == 0).all()):
         values = values.astype(np.int64)
+    several = values.nunique()
+    if not types.is_numeric_dtype(values) and several > max(MOST_TEXTS, len(values) / 2):
+        raise UserError(
+            f"{name}: column {label} has {several:,} different texts in {len(values):,} rows, as "
+            f"{listing([brief(str(value)) for value in values.iloc[:2]])}: a text with many values, and no classes.\n"
+            f"  If it is a quantity, make it numbers: table[{label!r}] = pandas.to_numeric(table[{label!r}]"
+            f".str.replace('[^0-9.-]', '', regex=True)). Else predict another column: "
+            f"{how.typed('label', 'COLUMN')}"
+        )
     known = sorted(values.unique())
     if len(known) == 1:
         raise UserError(f"{name}: column {label} is {brief(str(known[0]))} in all rows, and 2 classes are the fewest.")

@@ -1,0 +1,82 @@
+"""What columns of a table lack: values that are missing, and numbers in whose place a text stands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from pandas.api import types
+
+from jaxreg.data.dataset import Reading
+from jaxreg.errors import UserError
+from jaxreg.formatting import brief, count
+
+NUMBERS = 0.9  # share of a column of texts that are numbers, from which on the others stand for missing ones
+MOST_KINDS = 10  # different numbers in a column of texts that may be kinds
+SHOWN = 3  # texts among numbers that are shown
+
+
+def lacking(values: pd.Series) -> str:
+    """How many values are missing, of how many."""
+    return f"{count(int(values.isna().sum()), 'value')} of {len(values):,}"
+
+
+def refuse(table: pd.DataFrame, features: Sequence[str], name: str, how: Reading) -> None:
+    """Raises `UserError` where one of these columns of a table lacks values, or has texts in the place of numbers."""
+    for feature in features:
+        if found := texts_among_numbers(table[feature]):
+            raise UserError(
+                f"{name}: column {feature} is of texts, and {found}.\n"
+                f"  Make missing values of what is no number, {as_numbers(feature)}, and fill these in, "
+                f"{_filled({feature: pd.Series(dtype=float)})}, or leave the rows out, table.dropna().\n"
+                f"  If the numbers are names of kinds, put a letter before them: table[{feature!r}] = "
+                f"'k' + table[{feature!r}].astype(str). Or leave the column out: {how.typed('drop', feature)}"
+            )
+    empty = {feature: table[feature] for feature in features if table[feature].isna().any()}
+    if not empty:
+        return
+    said = "; ".join(f"{feature} lacks {lacking(values)}" for feature, values in [*empty.items()][:5])
+    raise UserError(
+        f"{name}: {count(len(empty), 'column')} with missing values: {said}.\n"
+        f"  Fill them in, {_filled(empty)}; leave the rows out, table.dropna(); or leave the columns out: "
+        f"{how.typed('drop', *empty)}"
+    )
+
+
+def texts_among_numbers(values: pd.Series) -> str:
+    """Of a column of texts that is one of numbers but for a few of them: how many are, and which are not; else ""."""
+    if not (types.is_object_dtype(values) or isinstance(values.dtype, pd.StringDtype)):
+        return ""
+    there = values.notna().to_numpy()
+    texts = values[there].astype(str)
+    numbers = pd.to_numeric(texts, errors="coerce").notna().to_numpy()
+    if not numbers.size or numbers.mean() < NUMBERS or texts[numbers].nunique() <= MOST_KINDS:
+        return ""
+    others = zip(np.flatnonzero(there)[~numbers], texts[~numbers], strict=True)
+    shown = [f"row {row + 1:,} has {brief(text)}" for row, text in [*others][:SHOWN]]
+    which = f": {', '.join(shown)}{', …' if numbers.size - numbers.sum() > SHOWN else ''}" if shown else ""
+    return f"{numbers.sum():,} of {numbers.size:,} values are numbers{which}"
+
+
+def as_numbers(column: str) -> str:
+    """What to type for a column of numbers, in which texts are missing values."""
+    return f"table[{column!r}] = pandas.to_numeric(table[{column!r}], errors='coerce')"
+
+
+def _filled(empty: dict[str, pd.Series]) -> str:
+    """What to type for a table in which these columns lack nothing."""
+    numbers, others, kept = list[str](), list[str](), dict[str, str]()
+    for column, values in empty.items():
+        number = types.is_numeric_dtype(values) and not types.is_bool_dtype(values)
+        (numbers if number else others).append(column)
+        if number and types.is_extension_array_dtype(values):
+            kept[column] = "float64"  # whole numbers take no median with a fraction
+        elif isinstance(values.dtype, pd.CategoricalDtype | pd.BooleanDtype):
+            kept[column] = "object"  # as they are, they take no new kind
+    steps = [
+        f".astype({kept})" if kept else "",
+        ".fillna(table.select_dtypes('number').median())" if numbers else "",
+        ".fillna('none')" if others else "",
+    ]
+    return f"table{''.join(steps)}"
