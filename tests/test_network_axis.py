@@ -92,9 +92,9 @@ def test_one_network_alone_is_what_it_was_without_a_name_for_it(dataset: Dataset
 def test_the_report_tells_them_apart_by_name(both: Run) -> None:
     assert list(dict.fromkeys(both.members["cell"])) == ["plain", "network=wide", "l2=0.01", "l2=0.01,network=wide"]
     layout = arrange(results_of(both.folder, for_report=True))
-    assert layout.swept == ("l2", "network") and layout.introduced("plain") == "`plain`"
+    assert layout.swept == ("l2", "network") and "(`network=narrow`, no reg" in layout.introduced("plain")
     assert "8 networks (narrow and wide; narrow where a cell names none), trained on 100 images" in both.report
-    assert "no regularisation" not in both.report
+    assert "no regularisation (`plain`)" not in both.report
     assert [cells.title for cells in layout.lists] == ["", "Network"] and len(layout.products) == 1
     assert "map-l2-network" in both.figures
     assert "`network=wide`" in both.report and "Network" in both.report
