@@ -180,8 +180,13 @@ def agree(one: Traced, other: Traced, values: Sequence[float], inputs: Any) -> b
     """Whether a network whose fields are traced is, at these values of them, the one that was made with them.
 
     They may differ where the network looks at the type of a field, which a traced one does not have. Both are run for
-    two random examples, on the same first parameters with some noise added, since zeros hide what comes before them.
+    two random examples on random parameters: zeros hide what comes before them, and to draw first ones takes long to
+    compile. They are drawn where what draws them is not the same program anyway.
     """
+    random, own = np.random.default_rng(0), len(jax.tree.leaves(one.params))
+    x = random.normal(size=(2, *inputs)).astype(np.float32)
+    params = [0.1 * random.normal(size=leaf.shape).astype(np.float32) for leaf in jax.tree.leaves(one.params)]
+    begun, still, stepped, back = zip(one.programs, other.programs, strict=True)
 
     def far(found: Sequence[Any], expected: Sequence[Any]) -> Any:
         def norm(leaves: Sequence[Any]) -> Any:
@@ -191,24 +196,18 @@ def agree(one: Traced, other: Traced, values: Sequence[float], inputs: Any) -> b
         return ~(norm([a - b for a, b in pairs]) <= CLOSE * norm([b for _, b in pairs])) if pairs else jnp.bool_(False)
 
     @jax.jit
-    def differ(key: Any, values: Any) -> Any:
-        noise, draw, step = jax.random.split(key, 3)
-        x = jax.random.normal(draw, (2, *inputs))
-        begun, still, stepped, back = one.programs
-        weights = _run(other.programs[0], key, x)
-        found, expected = _run(begun, key, x, *values), [*weights]
-        for place in range(len(jax.tree.leaves(one.params))):
-            leaf, own = weights[place], jax.random.fold_in(noise, place)
-            weights[place] = leaf + 0.1 * jax.random.normal(own, leaf.shape)
-        for place, program, given in ((1, still, (*weights, x)), (2, stepped, (*weights, x, step))):
-            found += _run(program, *given, *values)
-            expected += _run(other.programs[place], *given)
+    def differ(params: Any, x: Any, key: Any, values: Any) -> Any:
+        first = [_run(begun[0], key, x, *values), _run(begun[1], key, x)]
+        weights = [*params, *first[1][own:]]
+        found, expected = ([] if _needed(begun[0]) == _needed(begun[1]) else leaves for leaves in first)
+        for program, given in ((still, (*weights, x)), (stepped, (*weights, x, key))):
+            found, expected = found + _run(program[0], *given, *values), expected + _run(program[1], *given)
         # Not leaf by leaf: a gradient may be 0 but for rounding.
-        gradients = _run(back, *weights, x, step, *values), _run(other.programs[3], *weights, x, step)
+        gradients = _run(back[0], *weights, x, key, *values), _run(back[1], *weights, x, key)
         pairs = zip(found, expected, strict=True)
         return jnp.any(jnp.stack([far(*gradients), *(far([a], [b]) for a, b in pairs)]))
 
-    return not differ(jax.random.key(0), tuple(map(jnp.float32, values)))
+    return not differ(params, x, jax.random.key(0), tuple(map(jnp.float32, values)))
 
 
 CLOSE = 1e-4
@@ -218,6 +217,19 @@ accelerator may round to fewer digits on top of that."""
 
 def _run(program: Any, *arguments: Any) -> list[Any]:
     return list(jax.core.eval_jaxpr(program.jaxpr, program.consts, *arguments))
+
+
+def _needed(program: Any) -> str:
+    """Digest of a program without what it makes for nothing, such as what a Linen module gives when it is begun."""
+    wanted, kept = {*map(id, program.jaxpr.outvars)}, []
+    for equation in reversed(program.eqns):
+        if wanted & {*map(id, equation.outvars)}:
+            kept.append(equation)
+            wanted |= {*map(id, equation.invars)}
+    takes = [one for one in program.jaxpr.invars if id(one) in wanted]
+    consts = [pair for pair in zip(program.jaxpr.constvars, program.consts, strict=True) if id(pair[0]) in wanted]
+    made = program.jaxpr.replace(eqns=kept[::-1], invars=takes, constvars=[one for one, _ in consts])
+    return digest_of([ClosedJaxpr(made, [const for _, const in consts])])
 
 
 def spelled(path: Any) -> str:
