@@ -158,6 +158,9 @@ class Settings(Checked):
     )
     precision: Precision = Field(default="float32", description='"float32", "tf32" or "bf16"')
 
+    def __hash__(self) -> int:
+        return hash(tuple(frozenset(value.items()) if isinstance(value, dict) else value for _, value in self))
+
     @model_validator(mode="after")
     def _one_value_per_layer(self) -> Settings:
         for name, what in {"dropout": "rate", "width": "width"}.items():
