@@ -46,7 +46,7 @@ def test_every_key_and_every_axis_is_there_and_said_in_words():
     assert list(rows("## At the top")) == list(SweepFile.model_fields)
     assert list(rows("## `[recipe]`")) == list(Settings.model_fields)
     assert set(rows("## `[[run]]`")) == Run.model_fields.keys() - Settings.model_fields.keys()
-    assert list(rows("## `[axes]`")) == list(AXES)
+    assert list(rows("## `[axes]`")) == [*AXES, "network.FIELD"]
     assert all(all(cells[:2]) for cells in rows("## At the top").values())
     assert all(cells[1] for cells in rows("## `[recipe]`").values())
 
@@ -64,7 +64,7 @@ def test_the_table_of_axes_says_what_help_says():
         axis: f"{meaning} (default {usual})" if AXES[axis].values else meaning
         for axis, (meaning, usual) in rows("", "\n" + reference.axes_table()).items()
     }
-    assert said == {axis: helped[axis] for axis in AXES}
+    assert said == {axis: helped.get(axis, AXES[axis].help) for axis in [*AXES, "network.FIELD"]}
 
 
 class Inner(Checked):

@@ -129,7 +129,7 @@ class InTheGradient(nn.Module):
 )
 def test_a_field_is_traced_where_that_changes_nothing(module: Any, fields: Any, traced: Any) -> None:
     own = register(module, SHAPE, 3, fields=fields)
-    assert own.fields == traced
+    assert own.traced_fields == traced
     constant = register(module.clone(**fields), SHAPE, 3)
     mine = own.at(jnp.array([fields[name] for name in traced], jnp.float32))
     first = constant.init(jax.random.key(0), X)
@@ -154,7 +154,7 @@ def test_two_fields_in_one_place_are_two_programs() -> None:
             return nn.Dense(3)(nn.relu(nn.Dense(4)(x)) * self.one * self.two)
 
     found = [register(Either(), SHAPE, 3, fields={name: 1.0}) for name in ("one", "two")]
-    assert [one.fields for one in found] == [("one",), ("two",)] and found[0].name != found[1].name
+    assert [one.traced_fields for one in found] == [("one",), ("two",)] and found[0].name != found[1].name
 
 
 @pytest.mark.networks
