@@ -129,12 +129,12 @@ def _asked(sweep: Sweep, network: Any) -> dict[str | None, tuple[str | None, Any
     return found
 
 
-Variant = tuple[str | None, str]
+Variant = tuple[str | None, frozenset[tuple[str, Any]]]
 """A network's name in the settings, and its fields."""
 
 
 def _variant(settings: Settings) -> Variant:
-    return settings.network, repr(settings.fields)
+    return settings.network, frozenset(settings.fields.items())
 
 
 def _renamed(sweep: Sweep, known: Mapping[Variant, str]) -> Sweep:

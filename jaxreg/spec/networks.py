@@ -34,7 +34,7 @@ def check(terms: Sequence[Sequence[str]], values: Mapping[str, Sequence[Any]], r
         terms: of the grid, the axes of each.
         values: that were given, of axes in the grid and of others.
     """
-    swept = {axis for term in terms for axis in term}
+    swept = dict.fromkeys(axis for term in terms for axis in term)
     if "network" in swept and "network" not in values:
         raise UserError(
             f"{place('grid')}: network has no usual values. Give some, as in --network mynets:narrow,mynets:wide."

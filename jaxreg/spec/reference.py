@@ -169,11 +169,11 @@ def _values() -> str:
     recipe = Settings.model_fields
     rows = (
         (
-            f"`{name}`",
-            (recipe[name].description or "") if name in recipe else axis.help,
+            f"`{axis.name}`",
+            (recipe[axis.name].description or "") if axis.name in recipe else axis.help,
             f"`{spelled(axis.values)}`" if axis.values else NO_VALUES,
         )
-        for name, axis in ((axis.name, axis) for axis in _every_axis())
+        for axis in _every_axis()
     )
     return _table(("key", "each value must be", "in the grid without values"), rows)
 
