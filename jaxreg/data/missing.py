@@ -77,6 +77,7 @@ def _filled(empty: dict[str, pd.Series]) -> str:
     steps = [
         f".astype({kept})" if kept else "",
         ".fillna(table.select_dtypes('number').median())" if numbers else "",
-        ".fillna('none')" if others else "",
+        # By name: before pandas 3, a categorical column that lacks nothing takes no new kind either.
+        f".fillna({dict.fromkeys(others, 'none')})" if others else "",
     ]
     return f"table{''.join(steps)}"
