@@ -32,6 +32,14 @@ class Dense(nn.Module):
         return nn.Dense(10, param_dtype=self.kind)(nn.relu(nn.Dense(4, param_dtype=self.kind)(x)))
 
 
+class Ends(nn.Module):
+    end: Any
+
+    @nn.compact
+    def __call__(self, x: Any) -> Any:
+        return self.end(Dense()(x)).reshape(-1, 10)
+
+
 class Branches(nn.Module):
     @nn.compact
     def __call__(self, x: Any) -> Any:
@@ -159,6 +167,9 @@ ANEW = "is another program each time that JAX traces it"
         (Nine(), r"network Nine: gives \[2, 9\] for two examples, expected \[2, 10\]: one for each class"),
         (lambda rngs: Nnx(rngs=rngs, outputs=9), r"network lambda: gives \[2, 9\] for two examples"),
         (Whole(), "network Whole: gives int32, expected real numbers"),
+        (Ends(nn.softmax), "network Ends: ends in a softmax or a sigmoid, .* Leave it out"),
+        (Ends(jax.jit(lambda x: nn.softmax(x).reshape(-1, 5, 2))), "network Ends: ends in a softmax"),
+        (Ends(nn.sigmoid), "network Ends: ends in a softmax or a sigmoid"),
         (Nothing(), "network Nothing has no parameters, and nothing to train"),
         (Picky(), r"network Picky can't be traced for two examples of the shape \(784,\)"),
         (Two(), "network Two can't be traced for three examples"),
@@ -184,6 +195,11 @@ def test_what_can_not_be_trained_is_named(network: Any, said: str, dataset: Data
     with pytest.raises(UserError, match=said) as caught:
         jaxreg.run(sweep, network=network, dataset=dataset, out=tmp_path / "run")
     assert "\n" not in str(caught.value) and not list((tmp_path / "run").glob("members/*"))
+
+
+@pytest.mark.parametrize("end", [nn.log_softmax, nn.soft_sign, nn.relu, lambda x: x / jnp.exp(x), lambda x: x.T.T])
+def test_other_ends_are_no_probabilities(end: Any) -> None:
+    assert register(Ends(end), SHAPE, 10).size == 784 * 4 + 4 + 4 * 10 + 10
 
 
 class Half(nn.Module):

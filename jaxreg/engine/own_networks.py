@@ -23,9 +23,10 @@ from jaxtyping import Array, Float
 
 from jaxreg.engine.convolutions import as_products, convolves
 from jaxreg.engine.flax_modules import Apply, Init, found_at, functions_of, numbers_of, with_fields
+from jaxreg.engine.jaxprs import numbers
 from jaxreg.engine.networks import Params, Weights
 from jaxreg.engine.registry import MARK, Registry
-from jaxreg.engine.tracing import BATCHES, Traced, agree, numbers, shapes, spelled, traced
+from jaxreg.engine.tracing import BATCHES, Traced, agree, shapes, spelled, traced
 from jaxreg.errors import UserError
 from jaxreg.formatting import brief
 

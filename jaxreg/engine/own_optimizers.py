@@ -15,9 +15,9 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from jaxreg.engine.jaxprs import digest_of, occurs
 from jaxreg.engine.networks import Params
 from jaxreg.engine.registry import MARK, Registry
-from jaxreg.engine.tracing import digest_of, occurs
 from jaxreg.errors import UserError
 
 ASKED = ("learning_rate", "weight_decay")  # which nothing but the optimizer can act by

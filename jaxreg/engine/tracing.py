@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import math
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import ClosedJaxpr, Jaxpr
 
+from jaxreg.engine.jaxprs import digest_of, gives_probabilities, needed, occurs
 from jaxreg.errors import UserError
 
 BATCHES = "Batches differ in size, and it has to take any number of examples."
@@ -87,6 +84,11 @@ def traced(called: str, functions: Callable[..., Any], fields: int, inputs: Any,
     tested, (output, _) = program(still, params, state, x)
     stepped, (_, moved) = program(trained, params, state, x, key)
     _check(called, params, state, moved, output, (examples, outputs))
+    if gives_probabilities(tested):
+        raise UserError(
+            f"network {called}: ends in a softmax or a sigmoid, and is to give logits, or standardised quantities: any "
+            "real numbers. Leave it out; the loss of classes has a softmax."
+        )
     back, _ = program(gradient, params, state, x, key)
     programs = begun, tested, stepped, back
     places = [[occurs(one, one.jaxpr.invars[place - fields]) for one in programs] for place in range(fields)]
@@ -134,48 +136,6 @@ def shapes(tree: Any) -> dict[str, str]:
     return {spelled(path): f"{leaf.dtype}{list(leaf.shape)}" for path, leaf in leaves}
 
 
-def digest_of(programs: Sequence[Any], more: str = "") -> str:
-    """SHA-256 of what JAX made of functions, constants included, as hexadecimal digits."""
-    text = "".join(re.sub(r"0x[0-9a-f]+", "", str(program)) for program in programs)  # without places in memory
-    consts = [_bytes(constant) for program in programs for constant in _constants(program)]
-    return hashlib.sha256(text.encode() + b"".join(consts) + more.encode()).hexdigest()
-
-
-def _bytes(constant: Any) -> bytes:
-    keys = jnp.issubdtype(getattr(constant, "dtype", np.float32), jax.dtypes.prng_key)
-    return np.asarray(jax.random.key_data(constant) if keys else constant).tobytes()
-
-
-def _constants(program: Any) -> Iterator[Any]:
-    """Those of a program and of the programs in it, which are written without their values."""
-    yield from getattr(program, "consts", ())
-    for equation in program.eqns:
-        for inner in _inside(equation):
-            yield from _constants(inner)
-
-
-def _inside(equation: Any) -> list[Any]:
-    """The programs in an equation: of a function that is jitted, of a loop, of a branch."""
-    leaves = jax.tree.leaves(equation.params, is_leaf=lambda one: isinstance(one, ClosedJaxpr | Jaxpr))
-    return [leaf for leaf in leaves if isinstance(leaf, ClosedJaxpr | Jaxpr)]
-
-
-def occurs(program: Any, variable: Any) -> bool:
-    """Whether anything in a program is made of one of the variables that it takes."""
-    used = [one for equation in program.eqns for one in equation.invars]
-    return any(one is variable for one in [*used, *program.jaxpr.outvars])
-
-
-def numbers(program: Any) -> int:
-    """How many a program makes on its way, those of the programs in it counted, and a loop's as often as it runs."""
-    found = 0
-    for equation in program.eqns:
-        given = sum(math.prod(one.aval.shape) for one in equation.outvars if hasattr(one.aval, "shape"))
-        inner = sum(map(numbers, _inside(equation))) * equation.params.get("length", 1)
-        found += max(given, inner)
-    return found
-
-
 def agree(one: Traced, other: Traced, values: Sequence[float], inputs: Any) -> bool:
     """Whether a network whose fields are traced is, at these values of them, the one that was made with them.
 
@@ -199,7 +159,7 @@ def agree(one: Traced, other: Traced, values: Sequence[float], inputs: Any) -> b
     def differ(params: Any, x: Any, key: Any, values: Any) -> Any:
         first = [_run(begun[0], key, x, *values), _run(begun[1], key, x)]
         weights = [*params, *first[1][own:]]
-        found, expected = ([] if _needed(begun[0]) == _needed(begun[1]) else leaves for leaves in first)
+        found, expected = ([] if needed(begun[0]) == needed(begun[1]) else leaves for leaves in first)
         for program, given in ((still, (*weights, x)), (stepped, (*weights, x, key))):
             found, expected = found + _run(program[0], *given, *values), expected + _run(program[1], *given)
         # Not leaf by leaf: a gradient may be 0 but for rounding.
@@ -217,19 +177,6 @@ accelerator may round to fewer digits on top of that."""
 
 def _run(program: Any, *arguments: Any) -> list[Any]:
     return list(jax.core.eval_jaxpr(program.jaxpr, program.consts, *arguments))
-
-
-def _needed(program: Any) -> str:
-    """Digest of a program without what it makes for nothing, such as what a Linen module gives when it is begun."""
-    wanted, kept = {*map(id, program.jaxpr.outvars)}, []
-    for equation in reversed(program.eqns):
-        if wanted & {*map(id, equation.outvars)}:
-            kept.append(equation)
-            wanted |= {*map(id, equation.invars)}
-    takes = [one for one in program.jaxpr.invars if id(one) in wanted]
-    consts = [pair for pair in zip(program.jaxpr.constvars, program.consts, strict=True) if id(pair[0]) in wanted]
-    made = program.jaxpr.replace(eqns=kept[::-1], invars=takes, constvars=[one for one, _ in consts])
-    return digest_of([ClosedJaxpr(made, [const for _, const in consts])])
 
 
 def spelled(path: Any) -> str:
