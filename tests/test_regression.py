@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -87,6 +88,13 @@ def test_the_page_speaks_of_the_quantity_and_not_of_classes(run):
     assert {"answer", "bias-variance-squared-error-l2", "train-test-l2", "r2-l2"} <= set(run.figures)
     assert run.best in {"plain", "l2=1e-3", "l2=0.1", "l2=2e-4", "l2=3.33e-4", *run.table("whole")["cell"]}
     assert set(run.recommendation["purpose"]) == {"rmse", "mae"}
+
+
+def test_the_root_has_the_interval_of_its_square(run):
+    written = re.search(r"RMSE of `progression` is (\S+) \((\S+) to (\S+)\) with `plain`", run.report)
+    roots = [float(end.replace(",", "")) for end in written.groups()]
+    (row,) = run.decomposition.query("loss == 'squared_error' and cell == 'plain'").to_dict("records")
+    np.testing.assert_allclose(np.square(roots), [row[f"error{end}"] for end in ("", "_low", "_high")], rtol=0.02)
 
 
 def test_the_page_is_written_again_from_its_files(run):

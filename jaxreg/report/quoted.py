@@ -50,10 +50,13 @@ def _levels(results: Results, layout: Layout, cells: Sequence[str]) -> str:
     if results.measures is CLASSES:
         found["accuracy"] = [_accuracy(*error(cell, "zero_one")) for cell in kept]
     if results.measures is QUANTITIES:
-        squares = [error(cell)[0] for cell in kept]
-        found[f"RMSE{_of_what(results)}"] = [number(square**0.5) for square in squares]
-        if known(results.predicted_share(squares[0])):
-            found["R²"] = [fixed(results.predicted_share(square), 3) for square in squares]
+        squares = [error(cell) for cell in kept]
+        # The root rises with its square, so that an interval's ends become those of the root's interval.
+        roots = [(max(end, 0.0) ** 0.5 for end in square) for square in squares]
+        found[f"RMSE{_of_what(results)}"] = [estimate(*root) for root in roots]
+        shares = [results.predicted_share(square) for square, _, _ in squares]
+        if known(shares[0]):
+            found["R²"] = [fixed(share, 3) for share in shares]
     found[MEASURES[results.measures.first].words] = [estimate(*error(cell)) for cell in kept]
     (first, values), *rest = found.items()
     names = {cell: code(cell) for cell in kept} | {str(layout.base): _named(layout, cells)}
