@@ -60,7 +60,7 @@ def member_row(
         dead |= np.isinf(data.hyper.features.scale).reshape(-1)
     by_input = bool(small) and len(small[0]) == len(dead)  # a row of weights an input
     among = [small[0][~dead], *small[1:]] if by_input else small
-    live = np.concatenate([layer.reshape(-1) for layer in among]) if small else np.zeros(1)
+    live = np.concatenate([np.zeros(0, bool), *(layer.reshape(-1) for layer in among)])
     scores = _scores("test", dataset, tested)
     if dataset.quantities is not None:  # the share of their variance that is predicted
         variance = dataset.test_variance
@@ -74,7 +74,7 @@ def member_row(
         "weight_l1": norms.absolute,
         "weight_l2": norms.square,
         "small_weights": sum(int(layer.sum()) for layer in small) / entries,
-        "live_small_weights": float(live.mean()),
+        "live_small_weights": float(live.mean()) if live.size else 0.0,
         "zero_weights": sum(int((kernel == 0).sum()) for kernel in kernels) / entries,
         **feature_norms(network, dataset, weights),
     }
