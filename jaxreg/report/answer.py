@@ -85,7 +85,7 @@ def _no_better(results: Results, layout: Layout, scope: Scope, rows: dict[str, R
     if not rows:
         return ""
     words = listing([results.measures.purposes[purpose].words for purpose in rows])
-    seen = []
+    seen: dict[tuple[str, str], list[str]] = {}  # changes, by the cell and how sure they are
     for measure in dict.fromkeys(row["measure"] for row in rows.values()):
         for cell in advised:
             on_all = scope.name == "whole"
@@ -93,12 +93,11 @@ def _no_better(results: Results, layout: Layout, scope: Scope, rows: dict[str, R
             if change is not None and known(change["difference"]) and change["difference"] < 0:
                 told = change["verdict"] == "lower"
                 sure = "significantly, but on this one training set alone" if told else doubt_text(change)
-                seen.append(
-                    f"{code(cell)} is better in the mean there too: {change_text(change, measure)} in "
-                    f"{MEASURES[measure].words}, {sure}"
-                )
-    beside = f"; {listing(seen)}" if seen else ""
-    return f" For {words} nothing is shown to be better than {layout.introduced(layout.base)}{beside}."
+                said = f"{change_text(change, measure)} in {MEASURES[measure].words}"
+                seen.setdefault((code(cell), sure), []).append(said)
+    lines = [f" For {words} nothing is shown to be better than {layout.introduced(layout.base)}"]
+    lines += [f"{cell} is better in the mean there too: {listing(said)}, {sure}" for (cell, sure), said in seen.items()]
+    return f"{'; '.join(lines)}."
 
 
 def _why_none(results: Results, layout: Layout, scope: Scope, rows: dict[str, Row]) -> str:
