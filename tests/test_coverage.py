@@ -35,7 +35,7 @@ def test_95_per_cent_means_95_per_cent(experiment):
     assert (table["bias"].abs() < allowed).all(), table
 
 
-@pytest.mark.slow
+@pytest.mark.studies
 def test_temperatures_are_estimates_too():
     """150 repetitions tell 95 % from the 88 that bias and variance have where temperatures count as known."""
     table = cover(Experiment(5, 1, 400, 50), 150).set_index("quantity")

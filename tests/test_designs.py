@@ -182,10 +182,10 @@ def test_the_notes_say_that_groups_stay_together(flags):
 def test_the_notes_say_what_of_the_recipe_the_size_chose(tmp_path):
     x, y = np.random.default_rng(0).standard_normal((300, 2)), np.arange(300) % 2
     both = notes_of((x, y))
-    assert "chosen by the number of rows: hidden layers of 32 units and 40 epochs" in both
+    assert "chosen by the number of rows: hidden layers of 32 units and 67 epochs" in both
     assert "--hidden and --epochs change it" in both
-    assert "rows: 40 epochs; --epochs changes it" in notes_of((x, y), hidden=[32])
-    assert "chosen" not in notes_of((x, y), hidden=[32], epochs=40)
+    assert "rows: 67 epochs; --epochs changes it" in notes_of((x, y), hidden=[32])
+    assert "chosen" not in notes_of((x, y), hidden=[32], epochs=67)
     file = tmp_path / "own.toml"
     file.write_text('grid = "l2"\n[recipe]\nepochs = 3\n')
     asked, data = sweep_and_data(file, {}, "--", data=(x, y))
