@@ -71,6 +71,7 @@ def test_flags_and_counts_in_the_state_have_no_mean(dataset, tmp_path):
     assert own["begun"] and own["steps"] == 4 * len(dataset.train.inputs) // 25 and own["steps"].dtype == jnp.int32
 
 
+@pytest.mark.slow
 def test_more_epochs_are_averaged_anew(dataset, tmp_path):
     """The last epochs are others then, whatever was kept."""
     short = load(flags={"grid": "averaged_epochs", "averaged_epochs": [1, 2], **SMALL, "epochs": 3})

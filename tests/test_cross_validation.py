@@ -232,6 +232,7 @@ def test_the_recommended_cell_is_fitted_on_all_rows(run):
     assert (made.predict(data.data) == data.target_names[data.target]).mean() > 0.6
 
 
+@pytest.mark.slow
 def test_a_run_of_quantities_by_folds(tmp_path):
     data = load_breast_cancer(as_frame=True)
     frame = data.data.iloc[:120, :5].rename(columns={"mean radius": "y"})

@@ -92,6 +92,7 @@ def test_the_table_of_a_run_is_written_where_a_strength_is_crossed_with_sizes_an
     assert not (folder / "data_size.csv").exists() and read(folder).data_size.empty
 
 
+@pytest.mark.slow
 def test_the_page_says_what_more_data_would_change(tmp_path, monkeypatch):
     monkeypatch.setattr(style, "DPI", 40)
     cells = sized(STRENGTHS[:4], axes=("l1", "l2"), sizes=(125, 250, 400, "all"))

@@ -300,6 +300,7 @@ CHANGES = st.lists(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_folders(hunt: Hunt, tmp_path: Path, run: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is written but the page and its figures."""
     monkeypatch.setattr(style, "DPI", 20)

@@ -51,6 +51,7 @@ def root(text: str) -> ET.Element:
     return parsed(text)
 
 
+@pytest.mark.slow
 def test_it_says_word_for_word_what_the_markdown_says(folder: Path, root: ET.Element) -> None:
     (folder / "study.md").unlink()
     page.write(folder)

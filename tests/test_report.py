@@ -207,6 +207,7 @@ def test_caveats_are_found(tmp_path: Path, options: dict, words: str) -> None:
     assert words in "\n".join(found(write_run(tmp_path, **options)))
 
 
+@pytest.mark.slow
 def test_deals_are_no_further_training_sets(tmp_path: Path) -> None:
     """Five splits dealt twice are said to be that, and their intervals are not those of ten splits."""
     dealt, one = (
@@ -321,6 +322,7 @@ def test_all_diverged_is_said_first(tmp_path: Path) -> None:
     assert section(page, "Answer").strip().startswith("**Every member diverged**")
 
 
+@pytest.mark.slow
 def test_members_on_the_whole_training_set_are_shown_apart(tmp_path: Path) -> None:
     folder = write_run(tmp_path)
     alone = report.write(folder).read_text()
@@ -379,6 +381,7 @@ def test_wrong_input_is_told_in_two_lines(tmp_path: Path, capsys: pytest.Capture
     assert len(error.splitlines()) <= 2
 
 
+@pytest.mark.slow
 def test_the_command_says_where_it_wrote_and_what_is_no_folder(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run")
     done = command(folder)

@@ -52,6 +52,7 @@ def test_a_grid_has_a_second_stage_and_a_file_only_where_it_asks_for_one():
         load(flags={"grid": "l1", "splits": 1, "second_stage": 2})
 
 
+@pytest.mark.slow
 def test_the_reference_in_ways_that_cost_nothing_are_rows_and_never_recommended(both: dict[str, Path]):
     results = read(both["with"], for_report=True)
     stopped, averaged = second_stage.beside(sweep(), "plain")
@@ -117,6 +118,7 @@ def test_its_members_are_on_everything_and_in_tables_of_their_own(both: dict[str
     assert "## On all of the training set" in page and f"On all {len(dataset.train.targets):,} images" in page
 
 
+@pytest.mark.slow
 def test_the_same_command_trains_nothing_twice_and_a_smaller_one_forgets_the_stage(
     both: dict[str, Path], dataset: Dataset
 ):
@@ -140,6 +142,7 @@ class Stopped(Silent):
             raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_one_that_was_stopped_goes_on(both: dict[str, Path], dataset: Dataset, tmp_path: Path):
     with pytest.raises(Interrupted, match="The same command goes on from there"):
         jaxreg.run(sweep(second_stage=2), out=tmp_path / "run", dataset=dataset, progress=Stopped())
@@ -149,12 +152,14 @@ def test_one_that_was_stopped_goes_on(both: dict[str, Path], dataset: Dataset, t
         assert (tmp_path / "run" / name).read_bytes() == (both["with"] / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_its_members_can_be_replayed(both: dict[str, Path], dataset: Dataset):
     jaxreg.run(sweep(second_stage=2), out=both["with"], dataset=dataset)
     name = read(both["with"]).second_stage["member"].iloc[-1]
     assert replay(both["with"], name, dataset=dataset).same
 
 
+@pytest.mark.slow
 def test_what_counts_is_answered_alone(both: dict[str, Path], dataset: Dataset):
     jaxreg.run(sweep(second_stage=2), out=both["with"], dataset=dataset, purpose="accuracy")
     answer = (both["with"] / "report.md").read_text().split("## Answer")[1].split("## Caveats")[0]

@@ -49,6 +49,7 @@ def equal(one: Path, other: Path) -> None:
 # --- repeated p-values ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("of", [2, 4, 8])
 @pytest.mark.parametrize("rule", ["pocock", "obrien_fleming"])
 def test_a_repeated_p_value_is_the_level_whose_boundary_a_p_value_meets(of: int, rule: str) -> None:
@@ -94,6 +95,7 @@ def settled(tmp_path_factory: pytest.TempPathFactory, dataset: Dataset) -> Path:
     return jaxreg.run(sweep(), out=tmp_path_factory.mktemp("settle") / "whole", dataset=dataset).folder
 
 
+@pytest.mark.slow
 def test_only_what_is_open_and_the_reference_get_another_round(settled: Path) -> None:
     results = read(settled, for_report=True)
     looks, rows = results.looks, results.members
@@ -135,6 +137,7 @@ def test_p_values_and_verdicts_on_the_page_are_those_of_the_last_look(settled: P
     assert told.get("l1=0.1") == "higher" or own["l1=0.1"] == UNDECIDED
 
 
+@pytest.mark.slow
 def test_the_same_command_looks_again_and_trains_nothing(settled: Path, dataset: Dataset) -> None:
     before = {file.name: file.read_bytes() for file in (settled / "members").iterdir()}
     there = {name: (settled / f"{name}.csv").read_bytes() for name in TABLES if name != "looks"}
@@ -143,6 +146,7 @@ def test_the_same_command_looks_again_and_trains_nothing(settled: Path, dataset:
     assert {name: (settled / f"{name}.csv").read_bytes() for name in there} == there
 
 
+@pytest.mark.slow
 def test_whoever_stops_it_and_goes_on_gets_the_same(settled: Path, dataset: Dataset, tmp_path: Path) -> None:
     class Impatient(Silent):
         def announce(self, text: str) -> None:
@@ -157,6 +161,7 @@ def test_whoever_stops_it_and_goes_on_gets_the_same(settled: Path, dataset: Data
     equal(tmp_path / "run", settled)
 
 
+@pytest.mark.slow
 def test_a_fixed_design_is_the_first_look(settled: Path, dataset: Dataset, tmp_path: Path) -> None:
     folder = jaxreg.run(sweep(settle=0), out=tmp_path / "run", dataset=dataset).folder
     first = {file.name: file.read_bytes() for file in (folder / "members").iterdir()}
@@ -183,6 +188,7 @@ def test_a_plan_that_changes_after_a_look_is_refused(settled: Path, dataset: Dat
         jaxreg.run(sweep(**change), out=settled, dataset=dataset, **how)
 
 
+@pytest.mark.slow
 def test_a_spent_budget_ends_it_and_a_larger_one_goes_on(settled: Path, dataset: Dataset, tmp_path: Path) -> None:
     folder = jaxreg.run(sweep(), out=tmp_path / "run", dataset=dataset, budget=0.0).folder
     results = read(folder, for_report=True)
@@ -193,6 +199,7 @@ def test_a_spent_budget_ends_it_and_a_larger_one_goes_on(settled: Path, dataset:
     equal(folder, settled)
 
 
+@pytest.mark.slow
 def test_what_is_better_by_much_settles_it_at_the_first_look(dataset: Dataset, tmp_path: Path) -> None:
     better = load(
         flags={
