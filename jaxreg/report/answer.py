@@ -145,7 +145,8 @@ def _details(results: Results, layout: Layout, scope: Scope, row: Row) -> str:
         own = results.of_whole(row["cell"], row["measure"])
         sure = "and here too" if own and own["verdict"] == "lower" else "here better in the mean"
         scored = folds.scored(results)
-        said += f" (significantly better on parts of them as {code(row['told_by'])}, {sure}, on the same {scored})"
+        another = "" if row["told_by"] == row["cell"] else f" as {code(row['told_by'])}"
+        said += f" (significantly better on parts of them{another}, {sure}, on the same {scored})"
     if row["other"] != row["measure"]:
         price = change_text(row, row["other"], "other_")
         sure = "significant" if row.get("other_verdict") not in (UNDECIDED, None) else doubt_text(row, "other_")
