@@ -171,7 +171,7 @@ def test_an_interval_holds_0_where_its_own_p_value_says_so():
     assert (table["p_adjusted"] >= table["p"]).all()
 
 
-@pytest.mark.slow
+@pytest.mark.studies
 def test_equal_cells_are_rarely_told_apart_even_from_the_best_of_them(monkeypatch):
     """The best of eight equal cells looks good by luck; against it no more than 5 % of runs may say "higher"."""
     random, wrong, naive = np.random.default_rng(3), 0, 0

@@ -16,12 +16,12 @@ from jaxreg.statistics.temperature import temperatures
 
 EXPERIMENTS = [
     pytest.param(Experiment(5, 1, 400, 50), id="5 splits"),
-    pytest.param(Experiment(5, 4, 400, 20), id="5 splits of 4 seeds", marks=pytest.mark.studies),
-    pytest.param(Experiment(4, 1, 400, 20, 2, 0.8), id="2 deals of 4 splits", marks=pytest.mark.studies),
+    pytest.param(Experiment(5, 4, 400, 20), id="5 splits of 4 seeds"),
+    pytest.param(Experiment(4, 1, 400, 20, 2, 0.8), id="2 deals of 4 splits"),
 ]
 
 
-@pytest.mark.slow
+@pytest.mark.studies
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_95_per_cent_means_95_per_cent(experiment):
     table = cover(experiment, 600, scaled=False).set_index("quantity")

@@ -78,7 +78,7 @@ def test_honest_score_of_a_fixed_choice_is_its_own_score():
     assert row["flattery"] == pytest.approx(0, abs=1e-9)
 
 
-@pytest.mark.slow
+@pytest.mark.studies
 def test_luck_flatters_and_the_honest_score_does_not():
     """Cells of equal merit: the winner looks better by luck, the honest score is the truth on average."""
     shown, honest, flattery = [], [], []

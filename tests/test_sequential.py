@@ -124,7 +124,7 @@ def test_what_no_run_can_lower_is_named():
     assert limit(0.001, Spread(0.0, 0.02, 1e-6), 1, 2, 10**9, 10) is None
 
 
-@pytest.mark.slow
+@pytest.mark.studies
 @pytest.mark.parametrize("plan", [Plan("deals", 3, "pocock"), Plan("seeds", 3, "obrien_fleming")])
 def test_stopping_keeps_the_level_and_saves_runs(plan):
     found = rates(plan, 60, seed=3)
