@@ -30,7 +30,7 @@ def stored(folder):
 
 
 @pytest.mark.slow
-@settings(max_examples=3, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(path=st.lists(SIZES, min_size=2, max_size=3), keep_state=st.booleans())
 def test_any_path_ends_as_its_last_sweep_alone(trained, tmp_path_factory, path, keep_state):
     """Larger and smaller in any order; nothing that was trained is written again, and nothing goes."""

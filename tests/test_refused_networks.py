@@ -169,6 +169,7 @@ ANEW = "is another program each time that JAX traces it"
         (Whole(), "network Whole: gives int32, expected real numbers"),
         (Ends(nn.softmax), "network Ends: ends in a softmax or a sigmoid, .* Leave it out"),
         (Ends(jax.jit(lambda x: nn.softmax(x).reshape(-1, 5, 2))), "network Ends: ends in a softmax"),
+        (Ends(lambda x: nn.softmax(x.astype(jnp.bfloat16)).astype(jnp.float32)), "network Ends: ends in a softmax"),
         (Ends(nn.sigmoid), "network Ends: ends in a softmax or a sigmoid"),
         (Nothing(), "network Nothing has no parameters, and nothing to train"),
         (Picky(), r"network Picky can't be traced for two examples of the shape \(784,\)"),
@@ -197,7 +198,11 @@ def test_what_can_not_be_trained_is_named(network: Any, said: str, dataset: Data
     assert "\n" not in str(caught.value) and not list((tmp_path / "run").glob("members/*"))
 
 
-@pytest.mark.parametrize("end", [nn.log_softmax, nn.soft_sign, nn.relu, lambda x: x / jnp.exp(x), lambda x: x.T.T])
+OTHER_ENDS = [nn.log_softmax, nn.soft_sign, nn.relu, lambda x: x / jnp.exp(x), lambda x: x.T.T]
+NEARLY = [lambda x: jnp.exp(x) / 3, lambda x: jnp.exp(x) / jnp.exp(-x).sum(), lambda x: 2 * nn.softmax(x)]
+
+
+@pytest.mark.parametrize("end", OTHER_ENDS + NEARLY)
 def test_other_ends_are_no_probabilities(end: Any) -> None:
     assert register(Ends(end), SHAPE, 10).size == 784 * 4 + 4 + 4 * 10 + 10
 

@@ -72,14 +72,24 @@ def needed(program: Any) -> str:
 def gives_probabilities(program: Any, place: int = 0) -> bool:
     """Whether the result in this place is a softmax or a sigmoid, in whatever shape or type."""
     made_by = {id(made): (equation, i) for equation in program.eqns for i, made in enumerate(equation.outvars)}
-    result = getattr(program, "jaxpr", program).outvars[place]
-    while found := made_by.get(id(result)):
-        equation, i = found
-        name, inner = equation.primitive.name, _inside(equation)
-        if inner:
-            return len(inner) == 1 and gives_probabilities(inner[0], i)
-        if name not in ("convert_element_type", "reshape"):
-            above, _ = made_by.get(id(equation.invars[0]), (None, 0))
-            return name == "logistic" or (name == "div" and above is not None and above.primitive.name == "exp")
-        result = equation.invars[0]
-    return False
+
+    def maker(variable: Any) -> tuple[Any, int]:
+        """The equation that a variable is from, and its place there; those that copy numbers are passed."""
+        found = made_by.get(id(variable))
+        while found and found[0].primitive.name in COPIES:
+            found = made_by.get(id(found[0].invars[0]))
+        return found or (None, 0)
+
+    def made(equation: Any, by: str) -> bool:
+        return equation is not None and equation.primitive.name == by
+
+    last, i = maker(getattr(program, "jaxpr", program).outvars[place])
+    if last is not None and (inner := _inside(last)):
+        return len(inner) == 1 and gives_probabilities(inner[0], i)
+    if not made(last, "div"):
+        return made(last, "logistic")
+    (above, _), (below, _) = map(maker, last.invars)
+    return made(above, "exp") and made(below, "reduce_sum") and maker(below.invars[0])[0] is above
+
+
+COPIES = ("convert_element_type", "reshape", "broadcast_in_dim")
