@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.machinery import ExtensionFileLoader
 from pathlib import Path
-from threading import Timer, main_thread
+from threading import Timer, local, main_thread
 from types import FrameType
 
 # The last is of Windows, where Ctrl-Break and a terminal that is closed send it.
@@ -21,6 +21,8 @@ NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 SIGNALS = tuple(getattr(signal, name) for name in NAMES if hasattr(signal, name))
 AGAIN, SOON = 5.0, 0.05  # seconds
 FAILED, INTERRUPTED = 1, 130
+
+_unbroken = local()  # .depth: how often this thread is inside of `unbroken`
 
 
 @contextmanager
@@ -33,7 +35,7 @@ def heard() -> Iterator[None]:
     raised: list[float] = []
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        if _in_c(frame):
+        if getattr(_unbroken, "depth", 0) or _lost_in(frame):
             again = Timer(SOON, _to_main_thread, (number,))
             again.daemon = True
             again.start()
@@ -55,6 +57,16 @@ def heard() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+@contextmanager
+def unbroken() -> Iterator[None]:
+    """An interrupt waits until this is over: for calls of others that leave something half done, and are short."""
+    _unbroken.depth = getattr(_unbroken, "depth", 0) + 1
+    try:
+        yield
+    finally:
+        _unbroken.depth -= 1
+
+
 def _to_main_thread(number: int) -> None:
     """Sends this process a signal; one that another thread raised would leave the main one asleep."""
     if hasattr(signal, "pthread_kill"):
@@ -63,15 +75,15 @@ def _to_main_thread(number: int) -> None:
         signal.raise_signal(signal.Signals(number))
 
 
-def _in_c(frame: FrameType | None) -> bool:
-    """Whether an exception would go to C++, which can't take it: jaxlib falls over while it is imported, and what is
-    raised while JAX is asked about garbage is lost.
+def _lost_in(frame: FrameType | None) -> bool:
+    """Whether nobody would hear of an exception here: jaxlib falls over while it is imported, and what is raised while
+    garbage is collected, by JAX's own function or in a `__del__`, Python prints and forgets.
     """
     while frame is not None:
         called = frame.f_code.co_name
         if called in ("create_module", "exec_module") and isinstance(frame.f_locals.get("self"), ExtensionFileLoader):
             return True
-        if called == "_xla_gc_callback":
+        if called in ("_xla_gc_callback", "__del__"):
             return True
         frame = frame.f_back
     return False

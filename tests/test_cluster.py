@@ -1,7 +1,8 @@
 """A sweep on a cluster of Dask, of real processes on loopback: the same bits as in one process, whatever is asked.
 
 Run with `pytest -n 0 --cluster -m cluster`; it needs `pip install -e '.[test,cluster]'`. Faults are in
-test_cluster_faults.py, networks and certificates in test_cluster_network.py.
+test_cluster_faults.py, workers that can't take part in test_cluster_refusals.py, networks and certificates in
+test_cluster_network.py.
 """
 
 from __future__ import annotations

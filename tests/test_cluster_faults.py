@@ -5,17 +5,20 @@ After each fault the tables must be, byte for byte, those of one process that no
 
 from __future__ import annotations
 
+import gc
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 from small_cluster import LONGER, about, kept, on, same, wait_until
 from small_command import PATIENCE, Small
+
+from jaxreg.cluster.connection import connected
+from jaxreg.cluster.workers import DaskWorkers
+from jaxreg.interrupts import heard
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -130,6 +133,31 @@ def test_the_driver_is_killed(longer, folder, cluster):
     assert [name for name in before if after[name] != before[name]] == []
 
 
+def test_ctrl_c_while_a_call_is_sent(folder, cluster, monkeypatch):
+    """Dask's future would be half made, and say so in a traceback when it is let go."""
+    from distributed import Future
+
+    made, lost = Future.__init__, []
+
+    def interrupted(future, *arguments, **options):
+        signal.raise_signal(signal.SIGINT)
+        made(future, *arguments, **options)
+
+    monkeypatch.setattr(Future, "__init__", interrupted)
+    monkeypatch.setattr(sys, "unraisablehook", lost.append)
+    cluster.worker("a")
+    with heard(), pytest.raises(KeyboardInterrupt), connected(cluster.address, print) as client:
+        workers = DaskWorkers(client)
+        wait_until(workers.present, cluster.workers["a"], lambda: cluster.log("a"))
+        try:
+            workers.ask(next(iter(workers.present())), len, "abc")
+            time.sleep(30)
+        finally:
+            workers.close()
+    gc.collect()
+    assert lost == []
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
 def test_ctrl_c_and_then_without_a_cluster(longer, folder, cluster, number):
     process = folder.start(*LONGER, *on(cluster))
@@ -169,66 +197,3 @@ def test_members_that_train_long_go_on_elsewhere(place, cluster):
     assert here.end(*flags) == 0, here.told
     assert same(there, here)
     assert about(there)["members_retried"] == 1
-
-
-OTHER_NUMBERS = "import jaxreg.store.identity\njaxreg.store.identity.NUMERICS = 99\n"
-
-
-def test_a_worker_with_another_version(undisturbed, folder, cluster):
-    (cluster.place / "other.py").write_text(OTHER_NUMBERS)
-    cluster.worker("other", "--preload", str(cluster.place / "other.py"))
-    assert folder.end(*on(cluster)) == 2, folder.told
-    assert "other" in folder.told and "jaxreg's numbers 99, expected 1" in folder.told and "pip install" in folder.told
-    assert folder.kept() == {}
-    cluster.worker("right")
-    wait_until(lambda: "Starting established" in cluster.log("right"), cluster.workers["right"], lambda: "")
-    assert folder.end(*on(cluster)) == 0, folder.told
-    assert same(folder, undisturbed)
-    assert set(about(folder)["workers"]) == {"right"} and "takes no part" in folder.told
-
-
-def test_a_scheduler_without_jaxreg(folder, place, started):
-    """Dask unpacks there what it sends on."""
-    bare = ["env", "PYTHONPATH=", sys.executable, "-c", WITHOUT]
-    with started(place.with_name(f"{place.name}-cluster"), program=bare) as cluster:
-        cluster.worker("a")
-        assert folder.end(*on(cluster)) == 2, folder.told
-    assert "The scheduler and all workers need the jaxreg of the driver" in folder.told, folder.told
-    assert "Traceback" not in folder.told
-
-
-WITHOUT = """
-import sys
-sys.modules["jaxreg"] = None  # as where it was never installed
-sys.argv[0] = "dask"
-from dask.__main__ import main
-main()
-"""
-
-
-def beneath(mounts):
-    """What starts a command in a mount namespace of its own, in which these have been done; skips where it can't be."""
-    if sys.platform != "linux" or not shutil.which("unshare"):
-        pytest.skip("no mount namespaces")
-    command = ["unshare", "--mount", "--map-root-user", "sh", "-ec", f'{mounts}; exec "$@"', "sh"]
-    if subprocess.run([*command, "true"], capture_output=True).returncode:
-        pytest.skip("mounting is not allowed")
-    return command
-
-
-def test_a_worker_with_other_data(undisturbed, folder, cluster):
-    """Under the same name, in its own view of the file system."""
-    train, other = Path(undisturbed.place.parent / "train.csv"), cluster.place / "other.csv"
-    lines = train.read_text().splitlines()
-    other.write_text("\n".join([lines[0], *reversed(lines[1:])]) + "\n")
-    cluster.worker("other", inside=beneath(f"mount --bind {other} {train}"))
-    assert folder.end(*on(cluster)) == 2, folder.told
-    assert "its data are other ones" in folder.told and "expected" in folder.told and folder.kept() == {}
-
-
-def test_a_worker_without_the_data(undisturbed, folder, cluster):
-    train = Path(undisturbed.place.parent / "train.csv")
-    cluster.worker("bare", inside=beneath(f"mount --bind /dev/null {train}"))
-    assert folder.end(*on(cluster)) == 0, folder.told
-    assert "are sent them" in folder.told
-    assert same(folder, undisturbed)

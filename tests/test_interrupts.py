@@ -8,7 +8,7 @@ from importlib.machinery import ExtensionFileLoader
 
 import pytest
 
-from jaxreg.interrupts import heard
+from jaxreg.interrupts import heard, unbroken
 
 
 class Extension(ExtensionFileLoader):
@@ -39,6 +39,37 @@ def test_an_interrupt_is_not_lost_where_garbage_is_collected():
     done = []
     with heard(), pytest.raises(KeyboardInterrupt):
         done.append(_xla_gc_callback())
+        time.sleep(30)
+    assert done
+
+
+class Finalized:
+    """Interrupted while it is let go."""
+
+    def __init__(self, done):
+        self.done = done
+
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+        self.done.append(True)
+
+
+def test_an_interrupt_is_not_lost_where_an_object_is_let_go():
+    done = []
+    with heard(), pytest.raises(KeyboardInterrupt):
+        Finalized(done)
+        time.sleep(30)
+    assert done
+
+
+def test_what_is_unbroken_ends_first():
+    done = []
+    with heard(), pytest.raises(KeyboardInterrupt):
+        with unbroken():
+            with unbroken():
+                signal.raise_signal(signal.SIGINT)
+            time.sleep(0.2)
+            done.append(True)
         time.sleep(30)
     assert done
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from jaxreg import reading
 from jaxreg.errors import UserError
 from jaxreg.formatting import brief
+from jaxreg.interrupts import unbroken
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -96,13 +97,15 @@ def connected(scheduler: Any, warn: Callable[[str], None]) -> Iterator[Client]:
     with ExitStack() as held:
         silence = held.enter_context(_silent())
         how = _security(address, files)
-        client = Client(address, security=how, timeout=PATIENCE, set_as_default=False)
+        with unbroken():
+            client = Client(address, security=how, timeout=PATIENCE, set_as_default=False)
         try:
             yield client
         finally:
             if client.status != "running":
                 silence.pop_all()  # what it was about to do still fails, and would be told for a while
-            client.close(timeout=2)
+            with unbroken():
+                client.close(timeout=2)
 
 
 @contextmanager

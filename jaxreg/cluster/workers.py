@@ -13,6 +13,8 @@ from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+from jaxreg.interrupts import unbroken
+
 LOOKED_AFTER = 0.5  # seconds between two looks at who is there
 FETCHED_AT_ONCE = 4
 FAILURES = 5  # looks that may fail, one after the other, while the connection seems to be there
@@ -68,8 +70,9 @@ class DaskWorkers:
 
         self._asked += 1
         number = self._asked
-        # Weights are data of ours, not a graph that grew too large by mistake.
-        with dask.config.set({"distributed.admin.large-graph-warning-threshold": "10GB"}):
+        # Weights are data of ours, not a graph that grew too large by mistake. A future that is interrupted while it is
+        # made prints a traceback when it is let go.
+        with unbroken(), dask.config.set({"distributed.admin.large-graph-warning-threshold": "10GB"}):
             future = self._client.submit(
                 function,
                 *arguments,
@@ -78,8 +81,8 @@ class DaskWorkers:
                 pure=False,
                 key=f"{self._name}-{number}",
             )
-        self._futures[number] = future
-        future.add_done_callback(lambda _: self._fetchers.submit(self._fetch, number, future))
+            self._futures[number] = future
+            future.add_done_callback(lambda _: self._fetchers.submit(self._fetch, number, future))
         return number
 
     def answer(self, seconds: float) -> Answer | None:
@@ -89,13 +92,15 @@ class DaskWorkers:
             return None
         future = self._futures.pop(answer.number, None)
         if future is not None:
-            future.release()  # else it would be computed again if its worker died
+            with unbroken():
+                future.release()  # else it would be computed again if its worker died
         return answer
 
     def forget(self, number: int) -> None:
         future = self._futures.pop(number, None)
         if future is not None:
-            future.cancel(force=True)
+            with unbroken():
+                future.cancel(force=True)
 
     def close(self) -> None:
         """Nobody is asked any more; the client stays as it is."""
