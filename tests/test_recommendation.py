@@ -13,11 +13,11 @@ from jaxreg.statistics.recommendation import recommend
 
 MEASURES, COMPARED, PURPOSES = CLASSES.on_everything, CLASSES.compared, CLASSES.purposes
 CE, SCALED, BRIER, ERROR = MEASURES
-Verdicts = dict[str, dict[str, tuple[float, str]]]
+Verdicts = dict[str, dict[str, tuple[float, str] | tuple[float, str, float]]]
 
 
 def compared(cells: Verdicts) -> pd.DataFrame:
-    """Comparisons with plain, of a difference and a verdict by cell and measure; what is left out is open."""
+    """Comparisons with plain, of a difference, a verdict and a p of its own, by cell and measure; others are open."""
     rows = [
         {
             "cell": cell,
@@ -27,10 +27,10 @@ def compared(cells: Verdicts) -> pd.DataFrame:
             "low": value - 1,
             "high": value + 1,
         }
-        | {"verdict": verdict}
+        | {"verdict": verdict, "p": alone[0] if alone else 1.0}
         for cell, own in cells.items()
         for measure in MEASURES
-        for value, verdict in [own.get(measure, (0.0, UNDECIDED))]
+        for value, verdict, *alone in [own.get(measure, (0.0, UNDECIDED))]
     ]
     return pd.DataFrame(rows)
 
@@ -74,6 +74,14 @@ def test_what_has_no_price_comes_first_and_a_price_is_said():
     assert (row["cell"], row["other"], row["other_difference"], row["other_verdict"]) == ("dear", ERROR, 0.02, "higher")
 
 
+@pytest.mark.parametrize("p", [0.04, 0.06])
+def test_a_price_counts_before_any_correction(p: float):
+    """Else the more cells there are, the more harm would pass for chance."""
+    dear = {CE: (-0.5, "lower"), ERROR: (0.02, UNDECIDED, p)}
+    cells: Verdicts = {"dear": dear, "free": {CE: (-0.1, "lower"), ERROR: (-0.02, UNDECIDED, 0.01)}}
+    assert chosen(cells).loc[("parts", "cross_entropy"), "cell"] == ("free" if p < 0.05 else "dear")
+
+
 def on_all(cells: Verdicts) -> pd.DataFrame:
     return compared(cells).assign(mean=0.5, mean_low=0.0, mean_high=1.0).drop(columns="reference")
 
@@ -84,11 +92,20 @@ def on_all(cells: Verdicts) -> pd.DataFrame:
         ({"a": {CE: (-0.1, UNDECIDED)}, "weak": {CE: (-0.2, UNDECIDED)}}, "weak"),
         ({"a": {CE: (-0.1, UNDECIDED)}, "weak": {CE: (-0.2, UNDECIDED), ERROR: (0.01, "higher")}}, "a"),
         ({"a": {CE: (0.1, UNDECIDED)}, "weak": {CE: (0.2, UNDECIDED)}}, "plain"),
-        ({"a": {CE: (0.1, "higher")}, "weak": {CE: (-0.1, "higher")}}, "plain"),
+        ({"a": {CE: (-0.1, UNDECIDED)}, "weak": {CE: (-0.2, "lower"), ERROR: (0.01, UNDECIDED, 0.04)}}, "a"),
+        ({"a": {CE: (-0.1, UNDECIDED), ERROR: (0.01, UNDECIDED, 0.04)}}, "plain"),
         ({"stranger": {CE: (-0.5, "lower")}}, "plain"),
         ({}, None),
     ],
-    ids=["better in the mean", "at a price", "not better", "told worse", "not told on the parts", "nobody there"],
+    ids=[
+        "better in the mean",
+        "at a price",
+        "not better",
+        "at a price by itself",
+        "all at a price",
+        "not told on the parts",
+        "nobody there",
+    ],
 )
 def test_the_parts_carry_the_advice_for_the_whole(there: Verdicts, expected: str | None):
     whole = on_all(there) if there else pd.DataFrame()

@@ -5,16 +5,18 @@ temperature a model) or by the Brier score; or the labels alone, scored by accur
 
 1. only cells told better than the reference in its measure can be recommended: lower after the correction for the
    number of cells (`jaxreg.statistics.comparisons`), so that one of them is no better in at most 5 % of studies;
-2. what costs something comes second: a cell told worse in the other measure (accuracy for who wants probabilities,
-   cross-entropy for who wants labels) is recommended only where every cell told better is, and its price is said;
+2. what costs something comes second: a cell worse in the other measure (accuracy for who wants probabilities,
+   cross-entropy for who wants labels) is recommended only where every cell told better is, and its price is said. Worse
+   is what is so by itself, before any correction: a further condition on cells that passed the first can't name a
+   wrong one more often, and corrected, the more cells there are, the more harm it would let pass;
 3. of what is left the lowest mean is recommended, and the cells within one standard error of it are named with it;
 4. where nothing is told better, the reference is.
 
 For the whole training set the parts carry the advice, as a few seeds on it can tell little. A cell that is told better
 on the parts has kin on the whole set: itself, and the same at strengths scaled by the sizes. Of these, those are left
-that are better than the reference in the mean and told worse in neither measure, and the lowest mean is recommended;
-where none is left, the reference is. `python -m jaxreg.coverage` holds the rule for parts against known truths; that
-for the whole set is not simulated.
+that are better than the reference in the mean and not worse, as in 2, in the other measure, and the lowest mean is
+recommended; where none is left, the reference is. `python -m jaxreg.coverage` holds the rule for parts against known
+truths; that for the whole set is not simulated.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ import numpy as np
 import pandas as pd
 
 from jaxreg.measures import CLASSES, Measures, Purpose
-from jaxreg.statistics.comparisons import Difference
+from jaxreg.statistics.comparisons import LEVEL, Difference
 
 COLUMNS = (
     "scope", "purpose", "measure", "cell", "told_by", "difference", "low", "high", "other", "other_difference",
@@ -83,6 +85,11 @@ def _told(table: Table, cell: str, measure: str, word: str) -> bool:
     return table.get((cell, measure), {}).get("verdict") == word
 
 
+def harmed(row: Mapping[str, Any]) -> bool:
+    """Whether a difference, a row of comparisons.csv or whole.csv, is one for the worse, taken by itself."""
+    return bool(row.get("verdict") == "higher" or (row.get("difference", 0) > 0 and row.get("p", 1) < 1 - LEVEL))
+
+
 def _within_one_error(pairs: Sequence[Difference], best: str, index: int) -> set[str]:
     """The cells that are worse than `best` by no more than one standard error of that difference."""
     found = set()
@@ -106,7 +113,7 @@ def _on_parts(
     others = [cell for cell in candidates if cell != reference]
     better = [cell for cell in others if _told(table, cell, purpose.measure, "lower")]
     worse = [cell for cell in others if _told(table, cell, purpose.measure, "higher")]
-    free = [cell for cell in better if not _told(table, cell, purpose.other, "higher")] or better
+    free = [cell for cell in better if not harmed(table.get((cell, purpose.other), {}))] or better
     best = min(free, key=lambda cell: table[cell, purpose.measure]["difference"], default=None)
     close = set() if best is None else _within_one_error(pairs, best, list(measures.compared).index(purpose.measure))
     as_good = [cell for cell in better if cell in close]
@@ -125,7 +132,7 @@ def _on_all(
         cell
         for cell in told_by
         if table.get((cell, purpose.measure), {}).get("difference", np.nan) < 0
-        and not any(_told(table, cell, measure, "higher") for measure in (purpose.measure, purpose.other))
+        and not harmed(table.get((cell, purpose.other), {}))
     ]
     best = min(left, key=lambda cell: table[cell, purpose.measure]["difference"], default=None)
     return _row(
