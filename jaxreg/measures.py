@@ -48,11 +48,12 @@ class Measures:
     on_everything: tuple[str, ...]  # of `compared`: those of models on the whole training set
     tabled: tuple[str, ...]  # of `compared`: those that tables of the report have, in this order
     shown: tuple[str, ...]  # of `compared`: those of the first figure
+    baseline: tuple[str, str] | None = None  # the term of who knows nothing of an example: R² is by how much less
 
     @cached_property
     def terms(self) -> tuple[tuple[str, str], ...]:
-        """Each part of each loss."""
-        return tuple((loss, part) for loss in self.losses for part in PARTS)
+        """Each part of each loss, and the baseline."""
+        return (*((loss, part) for loss in self.losses for part in PARTS), *([self.baseline] if self.baseline else []))
 
     @cached_property
     def index(self) -> Mapping[tuple[str, str], int]:
@@ -144,6 +145,7 @@ QUANTITIES = Measures(
     on_everything=("test_squared_error", "test_absolute_error"),
     tabled=("test_squared_error", "test_absolute_error", "bias_squared_error", "variance_squared_error"),
     shown=("test_squared_error", "test_absolute_error"),
+    baseline=("squared_error", "of_mean"),
 )
 VOTES = Measures(
     task="votes",

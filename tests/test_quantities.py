@@ -12,15 +12,30 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
 import jaxreg
 from jaxreg.decomposition import decompose
-from jaxreg.measures import PARTS
+from jaxreg.measures import PARTS, QUANTITIES
 from jaxreg.report.__main__ import main
-from jaxreg.statistics.groups import counted
+from jaxreg.statistics import analysis, decomposition
+from jaxreg.statistics.groups import counted, grouped
 from jaxreg.statistics.predictions import QuantityPredictions
 from jaxreg.statistics.quantities import table
+
+real = analysis.analyse
+
+
+class Column:
+    """One of several quantities of outputs that are read a block at a time."""
+
+    def __init__(self, outputs: Any, place: int) -> None:
+        self.outputs, self.place, self.shape = outputs, place, (*outputs.shape[:-1], 1)
+
+    def __getitem__(self, key: Any) -> np.ndarray:
+        return self.outputs[key][..., [self.place]]
+
 
 NAMES = ["weight|g", "height_m", "<b>any</b>"]
 FLAGS = {"seeds": 2, "epochs": 3, "hidden": [8]}
@@ -132,12 +147,56 @@ def test_one_of_several_is_what_it_is_alone(
     for i, unit in enumerate(units):
         alone = decompose(unit * values[kept, :, i], unit * targets[:, i], **where, kind="quantities")
         alone = alone.set_index("loss")
-        scale = unit**2 * 1e-12
-        np.testing.assert_allclose(
-            found.loc[i, [*PARTS]].to_numpy(float), alone.loc["squared_error", [*PARTS]], atol=scale
-        )
-        assert found.loc[i, "absolute_error"] == pytest.approx(alone.loc["absolute_error", "error"])
+        for end in ("", "_low", "_high"):
+            ours, names = found.loc[i], [f"{part}{end}" for part in PARTS]
+            np.testing.assert_allclose(
+                ours[names].to_numpy(float), alone.loc["squared_error", names].to_numpy(float), atol=unit**2 * 1e-9
+            )
+            assert ours[f"absolute_error{end}"] == pytest.approx(
+                alone.loc["absolute_error", f"error{end}"], nan_ok=True
+            )
+            assert ours[f"r2{end}"] == pytest.approx(alone.loc["squared_error", f"r2{end}"], nan_ok=True)
     assert table(cells, QuantityPredictions(values[..., :1], targets[:, :1]), [("q", 1.0)]).empty
+
+
+def test_of_folds_one_of_several_is_what_it_is_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The layouts of nested cross-validation too, by the real path: the tables of each by itself."""
+    kept: list[Any] = []
+    monkeypatch.setattr(
+        "jaxreg.conclude.analysis.analyse", lambda *given, **how: kept.append((given, how)) or real(*given, **how)
+    )
+    trained(tmp_path / "run", 60, design="folds", splits=3, deals=2)
+    (rows, predictions, ids, *_), how = kept[0]
+    cells, names = counted(rows, ids), [(name, 1.0) for name in NAMES]
+    found = table({"parts": cells}, predictions, names, how["folds"]).set_index(["cell", "quantity"])
+    for place in range(len(NAMES)):
+        alone = QuantityPredictions(Column(predictions.values, place), predictions.targets[:, [place]])
+        (group,) = grouped(cells, alone, how["folds"])
+        for name, layout in zip(group.names, group.by_measure, strict=True):
+            one = decomposition.table(layout, group.design, measures=QUANTITIES).set_index("loss")
+            for end in ("", "_low", "_high"):
+                for part in ("error", "r2"):
+                    assert found.loc[(name, place), f"{part}{end}"] == pytest.approx(
+                        one.loc["squared_error", f"{part}{end}"]
+                    )
+
+
+def test_with_one_model_the_interval_of_r2_is_the_delta_methods() -> None:
+    random = np.random.default_rng(3)
+    targets = random.gamma(2.0, size=200)
+    outputs = targets + random.normal(size=(1, 200)) * targets**0.5
+    row = decompose(outputs, targets, [0], [0], kind="quantities").set_index("loss").loc["squared_error"]
+    errors, spread = np.square(outputs[0] - targets), np.square(targets - targets.mean())
+    assert row["r2"] == pytest.approx(r2_score(targets, outputs[0]))
+    share = errors.sum() / spread.sum()
+    error = (errors - share * spread).std(ddof=1) / spread.mean() / 200**0.5
+    half = stats.t.ppf(0.975, 199) * error
+    assert (row["r2_low"], row["r2_high"]) == pytest.approx((1 - share - half, 1 - share + half))
+    shifted = decompose(7 + 1e3 * outputs, 7 + 1e3 * targets, [0], [0], kind="quantities").set_index("loss")
+    assert list(shifted.loc["squared_error", ["r2", "r2_low", "r2_high"]]) == pytest.approx(
+        list(row[["r2", "r2_low", "r2_high"]])
+    )
+    assert decompose(outputs, 0 * targets, [0], [0], kind="quantities")["r2"].isna().all()  # nothing to predict
 
 
 @pytest.mark.parametrize("design", ["parts", "folds"])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from itertools import product
+from typing import Any
 
 from jaxreg.formatting import known
 from jaxreg.report.advice import Scope, purposes, scopes
 from jaxreg.report.layout import Layout
-from jaxreg.report.parts import Entry, Table, numbered, rounded
+from jaxreg.report.parts import Entry, Table, estimated, numbered
 from jaxreg.store.results import Results
 
 MOST = 100  # quantities that are shown
@@ -36,10 +38,18 @@ def _table(results: Results, layout: Layout, scope: Scope) -> Table:
         {
             "Quantity": Entry(names.get(row["quantity"], str(row["quantity"]))),
             "Cell": Entry(str(row["cell"]), code=True),
-            "RMSE": numbered(row["rmse"], 4),
-            "R²": rounded(row["r2"], 3),
+            "RMSE": _estimated(row, "rmse"),
+            "R²": _estimated(row, "r2"),
             **{PARTS[part]: numbered(row[part], 4) for part in told},
-            "Absolute error": numbered(row["absolute_error"], 4),
+            "Absolute error": _estimated(row, "absolute_error"),
         }
         for row in shown
     ]
+
+
+def _estimated(row: Mapping[Hashable, Any], what: str) -> Entry:
+    """With its interval, which tables of before lack."""
+    low, high = row.get(f"{what}_low"), row.get(f"{what}_high")
+    if what == "r2":
+        return estimated(row[what], low, min(high, 1.0) if known(high) else None)
+    return estimated(row[what], max(low, 0.0) if known(low) else None, high)

@@ -41,23 +41,22 @@ def _levels(results: Results, layout: Layout, cells: Sequence[str]) -> str:
     if not kept:
         return ""
 
-    def error(cell: str, loss: str = loss) -> tuple[float, float, float]:
+    def score(cell: str, loss: str = loss, what: str = "error") -> tuple[float, float, float]:
         rows = results.loss(loss)
-        value, low, high = (float(rows[f"error{end}"].get(cell, float("nan"))) for end in ("", "_low", "_high"))
+        value, low, high = (float(rows[f"{what}{end}"].get(cell, float("nan"))) for end in ("", "_low", "_high"))
         return value, low, high
 
     found: dict[str, list[str]] = {}
     if results.measures is CLASSES:
-        found["accuracy"] = [_accuracy(*error(cell, "zero_one")) for cell in kept]
+        found["accuracy"] = [_accuracy(*score(cell, "zero_one")) for cell in kept]
     if results.measures is QUANTITIES:
-        squares = [error(cell) for cell in kept]
         # The root rises with its square, so that an interval's ends become those of the root's interval.
-        roots = [(max(end, 0.0) ** 0.5 for end in square) for square in squares]
+        roots = [(max(end, 0.0) ** 0.5 for end in score(cell)) for cell in kept]
         found[f"RMSE{_of_what(results)}"] = [estimate(*root) for root in roots]
-        shares = [results.predicted_share(square) for square, _, _ in squares]
-        if known(shares[0]):
-            found["R²"] = [fixed(share, 3) for share in shares]
-    found[MEASURES[results.measures.first].words] = [estimate(*error(cell)) for cell in kept]
+        shares = [score(cell, what="r2") for cell in kept]
+        if known(shares[0][0]):
+            found["R²"] = [estimate(*share) for share in shares]
+    found[MEASURES[results.measures.first].words] = [estimate(*score(cell)) for cell in kept]
     (first, values), *rest = found.items()
     names = {cell: code(cell) for cell in kept} | {str(layout.base): _named(layout, cells)}
     named = [f"{value} with {names[cell]}" for value, cell in zip(values, kept, strict=True)]

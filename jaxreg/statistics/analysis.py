@@ -139,7 +139,7 @@ def analyse(
         whole=pd.DataFrame(),
         recommendation=pd.DataFrame(),
         data_size=_data_size(group if folds is None else None, settings, members, plain),
-        quantities=quantities.table(by_scope, predictions, quantity_units, folds is not None),
+        quantities=quantities.table(by_scope, predictions, quantity_units, folds),
         candidates=candidates,
         measures=measures,
     )

@@ -31,8 +31,10 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
+from jaxreg.measures import Measures
 from jaxreg.statistics.intervals import Estimate, TwoWay
 from jaxreg.statistics.predictions import CellMembers, Outputs
+from jaxreg.statistics.sums import Design
 
 
 class Folds(NamedTuple):
@@ -108,6 +110,11 @@ def cross_validated(
     table = pd.DataFrame(rows).drop(columns="deal", errors="ignore")
     deal_of = table["seed"].to_numpy(dtype=np.int64) // seeds
     return CrossValidated(table, OutOfFold(outputs, np.stack([*own, *nested])), Folds(numbers, count, deal_of))
+
+
+def unknown_from_folds(measures: Measures) -> list[int]:
+    """The places of terms that take models whose training sets are independent."""
+    return [place for place, term in enumerate(measures.terms) if term[1] != "error" and term != measures.baseline]
 
 
 class NestedLosses:
@@ -192,3 +199,10 @@ class CrossValidation(TwoWay):
             share = np.where(error > 0, 1 - independent / error**2, 0.0)
         freedom = np.full_like(error, self._folds.number * len(self._folds.numbers) - 1)
         return found._replace(error=error, freedom=freedom, from_units=share, between=None)
+
+
+def running(series: int, measures: int, where: Design, folds: Folds | None) -> TwoWay:
+    """Empty sums for models of a design; `folds` where they are out-of-fold models."""
+    if folds is None:
+        return TwoWay(series, measures, where.units, where.deals)
+    return CrossValidation(series, measures, where.units, folds)

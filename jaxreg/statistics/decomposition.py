@@ -129,7 +129,7 @@ def decompose(
         loss has no such thing); `models`, `splits`, `seeds`, and `deals` where there are several, with the splits of
         one. Votes have the 0-1 loss alone. Brier and 0-1 have no unit, cross-entropy is in nats. Of quantities the
         losses are squared_error and absolute_error, means over the quantities in their units
-        (`jaxreg.statistics.squared`).
+        (`jaxreg.statistics.squared`), and `r2` of the first has its interval too.
 
     Raises:
         UserError: outputs are not what `kind` says, do not fit the labels, or two have one split and seed.
@@ -166,9 +166,10 @@ def _of_quantities(outputs: np.ndarray, targets: np.ndarray, where: Design, leve
             "[model, example] and [example], or [model, example, quantity] and [example, quantity]"
         )
     layout = TwoWay(len(QUANTITIES.terms), 1, where.units, where.deals)
+    means = targets.mean(0, dtype=np.float64, keepdims=True)
     for block in blocks(outputs.shape[1], len(outputs), outputs.shape[2]):
         values, wanted = (np.asarray(x, np.float64) for x in (outputs[:, block], targets[block]))
-        estimate, pseudo = squared.terms(values, wanted, where)
+        estimate, pseudo = squared.terms(values, wanted, means, where)
         layout.add(estimate[:, None], pseudo[:, None])
     return table(layout, where, level, QUANTITIES)
 
@@ -194,8 +195,10 @@ def as_logs(outputs: np.ndarray, kind: Kind) -> np.ndarray:
         return outputs if kind == "log_probabilities" else np.log(outputs)
 
 
-def table(layout: TwoWay, where: Design, level: float = 0.95, measures: Measures = CLASSES) -> pd.DataFrame:
-    """The rows of `decompose` from a layout whose series are the terms of the measures."""
+def table(
+    layout: TwoWay, where: Design, level: float = 0.95, measures: Measures = CLASSES, place: int = 0
+) -> pd.DataFrame:
+    """The rows of `decompose` from a layout whose series are the terms of the measures, at a place of its measures."""
     rows = []
     for loss in measures.losses:
         row: dict[str, object] = {"loss": loss}
@@ -205,8 +208,20 @@ def table(layout: TwoWay, where: Design, level: float = 0.95, measures: Measures
             for share, (part, whole) in SHARES.items():
                 found[share] = layout.ratio(series[part], series[whole])
         for part, estimate in found.items():
-            low, high = estimate.interval(0, level)
-            row |= {part: estimate.value[0], f"{part}_low": low, f"{part}_high": high}
+            low, high = estimate.interval(place, level)
+            row |= {part: estimate.value[place], f"{part}_low": low, f"{part}_high": high}
+        if measures.baseline is not None:
+            row |= _r2(layout, measures, loss, level, place)
         row |= {"models": len(where.order), "splits": where.splits, "seeds": where.seeds}
         rows.append(row | ({"deals": len(where.deals)} if len(where.deals) > 1 else {}))
     return pd.DataFrame(rows)
+
+
+def _r2(layout: TwoWay, measures: Measures, loss: str, level: float, place: int) -> dict[str, float]:
+    """R2, with the doubt in both its errors; nan where all targets are the same, and of a loss that has none."""
+    baseline = measures.index[measures.baseline] if measures.baseline and measures.baseline[0] == loss else None
+    if baseline is None or not layout.one(baseline).value[place] > 0:
+        return dict.fromkeys(("r2", "r2_low", "r2_high"), float("nan"))
+    share = layout.ratio(measures.index[loss, "error"], baseline)
+    low, high = share.interval(place, level)
+    return {"r2": 1 - share.value[place], "r2_low": 1 - high, "r2_high": 1 - low}

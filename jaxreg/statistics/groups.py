@@ -11,9 +11,8 @@ import pandas as pd
 
 from jaxreg import axes
 from jaxreg.statistics.comparisons import Difference
-from jaxreg.statistics.cross_validation import CrossValidation, Folds, NestedLosses
+from jaxreg.statistics.cross_validation import CrossValidation, Folds, NestedLosses, running, unknown_from_folds
 from jaxreg.statistics.folds import Scores
-from jaxreg.statistics.intervals import TwoWay
 from jaxreg.statistics.predictions import CellMembers, Predictions
 from jaxreg.statistics.sums import Design, design
 
@@ -44,19 +43,10 @@ class Group:
         self.measures = measures = predictions.measures
         compared = [measures.index[measure.term] for measure in measures.compared.values()]
         choosing = [list(measures.compared).index(name) for name in (measures.first, measures.second)]
-        units = (where.units, where.deals)
-
-        def layout(series: int, measures: int) -> TwoWay:
-            return (
-                TwoWay(series, measures, *units)
-                if folds is None
-                else CrossValidation(series, measures, units[0], folds)
-            )
-
-        self.by_measure = [layout(len(measures.terms), 1) for _ in cells]  # of each cell; series: terms
-        self.by_cell = layout(len(cells), len(compared))  # series: cells
-        self.scores = Scores(self.names, predictions.strata, layout(len(cells), 1))
-        unknown = [] if folds is None else [place for place, (_, part) in enumerate(measures.terms) if part != "error"]
+        self.by_measure = [running(len(measures.terms), 1, where, folds) for _ in cells]  # of each cell; series: terms
+        self.by_cell = running(len(cells), len(compared), where, folds)  # series: cells
+        self.scores = Scores(self.names, predictions.strata, running(len(cells), 1, where, folds))
+        unknown = [] if folds is None else unknown_from_folds(measures)
         self.terms = np.empty((len(cells), len(measures.terms), predictions.examples), dtype=np.float32)
         terms = [predictions.terms(cell, where) for cell in cells]
         for block in predictions.blocks(len(cells), where):

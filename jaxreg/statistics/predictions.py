@@ -151,6 +151,7 @@ class QuantityPredictions:
     def __init__(self, values: Outputs, targets: Float[np.ndarray, "example quantity"], unit: float = 1.0) -> None:
         self.values, self.unit = values, unit
         self.targets = np.asarray(targets, dtype=np.float64)
+        self.means = self.targets.mean(0, keepdims=True)
 
     @property
     def strata(self) -> np.ndarray:
@@ -167,7 +168,7 @@ class QuantityPredictions:
     def terms(self, cell: CellMembers, where: Design) -> Callable[[slice], Found]:
         def found(block: slice) -> Found:
             values = np.asarray(self.values[list(cell.rows), block], dtype=np.float64)
-            return squared.terms(self.unit * values, self.unit * self.targets[block], where)
+            return squared.terms(self.unit * values, self.unit * self.targets[block], self.unit * self.means, where)
 
         return found
 

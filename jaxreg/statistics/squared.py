@@ -9,6 +9,8 @@ of them vectors over the quantities, of which there are k:
                     variance = V_split + V_seed,  bias = error - variance, an unbiased estimate of squared bias and
                     noise: one target an example can't tell the two apart
     absolute_error  error    = mean_s mean_r |e_sr|_1 / k, which has no such parts
+    of_mean                  = |y - m|^2 / k, y the target and m the mean of all: the error of who knows m alone;
+                    R2 = 1 - error / of_mean, of their means over the examples
 
 the formulas of the Brier score in `jaxreg.statistics.decomposition`, with the target in the place of the label.
 """
@@ -24,9 +26,15 @@ from jaxreg.statistics.units import Found, Units, corrected, evaluated, of_one_s
 
 
 def terms(
-    outputs: Float[np.ndarray, "model example quantity"], targets: Float[np.ndarray, "example quantity"], where: Design
+    outputs: Float[np.ndarray, "model example quantity"],
+    targets: Float[np.ndarray, "example quantity"],
+    means: Float[np.ndarray, "#example quantity"],
+    where: Design,
 ) -> Found:
-    """Each of `QUANTITIES.terms` per example, and its pseudo-values from leaving one unit out."""
+    """Each of `QUANTITIES.terms` per example, and its pseudo-values from leaving one unit out.
+
+    `means` are those of the targets of all examples, of which these may be some.
+    """
     apart = np.asarray(outputs, dtype=np.float64)[where.order] - targets
     add = (lambda x: x) if where.units == len(apart) else (lambda x: np.add.reduceat(x, where.starts, axis=0))
     quantities = targets.shape[1]
@@ -37,7 +45,10 @@ def terms(
         return _terms(where.models[units], total[units], squares[units], sizes[units], quantities)
 
     found = over_deals(where.deals, of) if len(where.deals) > 1 else of(slice(None))
-    return of_one_split(found, QUANTITIES) if where.splits == 1 else found
+    estimate, pseudo = of_one_split(found, QUANTITIES) if where.splits == 1 else found
+    of_mean = np.square(targets - means).mean(1, keepdims=True).T  # whatever the models say
+    units = np.broadcast_to(of_mean[:, None], (1, *pseudo.shape[1:]))
+    return np.concatenate([estimate, of_mean]), np.concatenate([pseudo, units], axis=0)
 
 
 def _terms(models: np.ndarray, total: np.ndarray, squares: np.ndarray, sizes: np.ndarray, quantities: int) -> Found:

@@ -18,7 +18,7 @@ NEEDED = {
 # What the report looks for in every row, and does without.
 EMPTY = {
     "members": ["train_{loss}", "stopped_at"],
-    "decomposition": ["error_low", "error_high", "splits", "seeds"],
+    "decomposition": ["error_low", "error_high", "splits", "seeds", "r2", "r2_low", "r2_high"],
 }
 OPTIONAL = {
     "classes": ["cell", "class", "loss", "error", "bias", "variance", "variance_split", "variance_seed"],

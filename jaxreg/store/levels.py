@@ -1,4 +1,7 @@
-"""Levels of what can't be negative, such as a loss: intervals are shown from 0 on, and whole in decomposition.csv."""
+"""Levels of what can't be negative, such as a loss: intervals are shown from 0 on, and whole in decomposition.csv.
+
+So is that of R², which no model has above 1.
+"""
 
 from __future__ import annotations
 
@@ -14,4 +17,5 @@ def from_0(rows: pd.DataFrame, loss: str) -> pd.DataFrame:
     """
     parts = [part for part in PARTS if loss != "zero_one" or not part.startswith("variance")]
     ends = {part: f"{part}_low" for part in parts if {part, f"{part}_low"} <= set(rows)}
-    return rows.assign(**{low: rows[low].where(rows[part] < 0, rows[low].clip(0)) for part, low in ends.items()})
+    shown = {low: rows[low].where(rows[part] < 0, rows[low].clip(0)) for part, low in ends.items()}
+    return rows.assign(**shown, **({"r2_high": rows["r2_high"].clip(upper=1)} if "r2_high" in rows else {}))
