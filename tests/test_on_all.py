@@ -66,7 +66,7 @@ def test_a_larger_error_is_said_with_what_it_means(tmp_path: Path, surer: float,
     text = page.write(run(tmp_path / "run", surer)).read_text(encoding="utf-8")
     caveats = text.split("## Caveats\n")[1].split("\n## ")[0]
     assert (
-        "**More images, and a larger error**: on all of the training set cross-entropy is larger" in caveats
+        "**More images, and a larger error**: on all of the training set cross-entropy of `plain` is larger" in caveats
     ) is said
     assert ("No more of its answers are wrong there" in caveats) is said
     assert ("with temperature scaling the error is not larger" in caveats) is said  # as it undoes a factor

@@ -15,6 +15,7 @@ from html_pages import parsed
 from written_runs import GOLDEN, L1_L2, write_run
 
 from jaxreg.data.dataset import Dataset
+from jaxreg.formatting import number
 from jaxreg.report import __main__, findings
 from jaxreg.report import page as report
 from jaxreg.report.caveats import caveats
@@ -93,7 +94,9 @@ def test_the_answer_names_what_to_use_for_whom_at_what_price_and_what_to_avoid(p
     answer = section(page, "Answer")
     assert answer.strip().startswith("**On 500 images, use `l2=1e-4` for probabilities and labels and")
     assert re.search(r"`l2=1e-4`: cross-entropy −0\.\d+ \(.*\); accuracy \+15 points \(.*\), significant", answer)
-    assert re.search(r"has 0\.\d+ instead of 0\.\d+ in cross-entropy on 500 images, with the same labels", answer)
+    assert re.search(
+        r"has 0\.\d+ instead of 0\.\d+ in cross-entropy on 500 images, −0\.\d+ \(.*\), with the same labels", answer
+    )
     assert re.search(r"lowered variance by 0\.\d+ \(0\.\d+ to 0\.\d+\), raised bias by 0", page)
 
 
@@ -233,11 +236,15 @@ def test_one_split_has_no_other_deal(tmp_path: Path) -> None:
 
 def test_luck_in_choosing_is_said_where_it_counts(tmp_path: Path) -> None:
     folder = write_run(tmp_path)
-    assert "too low by" not in "\n".join(found(folder))  # one cell is best whatever one looks at
+    assert "flatters" not in "\n".join(found(folder))  # one cell is best whatever one looks at
     choices = pd.read_csv(folder / "choices.csv")
-    choices["flattery"] = 0.0123
+    shown = choices["test_cross_entropy"][choices["axis"].eq("all") & choices["rule"].eq("best")].item()
+    choices["honest_cross_entropy"] = 1.01 * shown
     choices.to_csv(folder / "choices.csv", index=False)
-    assert "is too low by about 0.012 for that" in "\n".join(found(folder))
+    said = (
+        f"The lowest mean, {number(shown, 4)}, was found on the test images themselves, which flatters it: cells chosen"
+    )
+    assert f"{said} on one half of them score {number(1.01 * shown, 4)} on the other." in "\n".join(found(folder))
 
 
 def test_members_that_only_guess_are_named(tmp_path: Path) -> None:

@@ -75,7 +75,8 @@ def test_the_files_and_their_columns(run, tmp_path):
         "choices": "axis rule cell value test_cross_entropy low high test_error honest_cross_entropy honest_error "
         "flattery tied".split(),
         "classes": ["cell", "class", "class_name", "loss", *PARTS],
-        "calibration": "cell expected_calibration_error low high chance temperature".split(),
+        "calibration": "cell expected_calibration_error low high chance temperature".split()
+        + ["scaling", "scaling_low", "scaling_high"],
         "reliability": "cell bin confidence accuracy share".split(),
         "power": "measure cell difference splits_needed seeds_needed detectable_difference splits seeds comparisons "
         "sd_split sd_seed sd_example prior_freedom".split(),

@@ -9,6 +9,7 @@ from jaxreg.formatting import difference, known, listing, swapped, value_text
 from jaxreg.measures import MEASURES
 from jaxreg.report.layout import Layout
 from jaxreg.report.markdown import code
+from jaxreg.statistics.comparisons import UNDECIDED
 from jaxreg.store.results import Results
 
 Row = dict[str, Any]
@@ -76,6 +77,18 @@ def doubt_text(row: Row, prefix: str = "") -> str:
     return "not significant after correction for the number of cells" if apart else "which may be chance"
 
 
+LOWEST = "picked as the lowest, so that its interval is too favourable"
+
+
+def price_text(row: Row) -> str:
+    """How sure the change in the other measure is: for the worse it counts by itself, before any correction."""
+    if row.get("other_verdict") not in (UNDECIDED, None):
+        return "significant"
+    if known(low := row.get("other_low")) and low > 0:
+        return "which is worse, taken by itself"
+    return doubt_text(row, "other_")
+
+
 def cell_at_best_epoch(results: Results, layout: Layout) -> str | None:
     """The base cell with early stopping, on all of the data, where a second stage has trained it."""
     return _beside(results, layout, "early_stopping", "off")
@@ -100,6 +113,16 @@ def varies(results: Results, axis: str) -> bool:
     return axis in results.members and results.members[axis].nunique() > 1
 
 
+def _others(results: Results) -> str:
+    """The measures in which what is recommended may have a price: `accuracy, for probabilities, and …`."""
+    words: dict[str, list[str]] = {}
+    for purpose in purposes(results):
+        own = results.measures.purposes[purpose]
+        if own.other != own.measure:
+            words.setdefault(MEASURES[own.other].words, []).append(own.words)
+    return listing([f"{other} (for {listing(wanted)})" for other, wanted in words.items()]) or "anything"
+
+
 def why_both(results: Results, layout: Layout) -> str:
     """Why what is best on a part need not be so on all of the data."""
     parts, whole = scopes(results, layout)
@@ -110,9 +133,9 @@ def why_both(results: Results, layout: Layout) -> str:
     said += f"; what to use on {whole.examples} is decided on all of them."
     said += (
         " Recommended for these is a cell that is significantly better on parts, itself or at another of its "
-        "strengths, whose mean is better here and that is significantly worse here in nothing; of several, the lowest "
-        f"mean. Where there is none, {code(layout.base)} stays, even if a cell is significantly better here: that "
-        "speaks of this one training set."
+        f"strengths, whose mean is better here and that is not worse here, taken by itself, in {_others(results)}; of "
+        f"several, the lowest mean. Where there is none, {code(layout.base)} stays, even if a cell is significantly "
+        "better here: that speaks of this one training set."
     )
     if falls:
         said += (

@@ -12,6 +12,7 @@ from jaxreg.formatting import NOTHING, known, listing, number
 from jaxreg.measures import MEASURES, QUANTITIES
 from jaxreg.report import folds, looks, temperature
 from jaxreg.report.advice import (
+    LOWEST,
     Row,
     Scope,
     cell_at_best_epoch,
@@ -19,6 +20,7 @@ from jaxreg.report.advice import (
     change_text,
     doubt_text,
     listed,
+    price_text,
     purposes,
     scopes,
 )
@@ -28,7 +30,6 @@ from jaxreg.report.layout import Layout
 from jaxreg.report.markdown import code
 from jaxreg.report.parts import Entry, Table
 from jaxreg.report.quoted import quoted, rmse_on_all
-from jaxreg.statistics.comparisons import UNDECIDED
 from jaxreg.statistics.spreads import Spread, models_square
 from jaxreg.store.results import Results
 
@@ -112,7 +113,7 @@ def _why_none(results: Results, layout: Layout, scope: Scope, rows: dict[str, Ro
     if names:
         return (
             f"{listing(names)}, significantly better on parts of them, {'is' if len(names) == 1 else 'are'} on all of "
-            "them, also at a strength scaled by the sizes, either not better or significantly worse in something else."
+            "them, also at a strength scaled by the sizes, either not better or worse in the other measure."
         )
     tried = results.whole[(results.whole["measure"] == results.measures.first) & (results.whole["difference"] < 0)]
     # The reference itself in another way has a sentence of its own.
@@ -132,7 +133,7 @@ def _why_none(results: Results, layout: Layout, scope: Scope, rows: dict[str, Ro
             f"{code(best)} only if no {results.model_is} will be trained on {are} other than these."
         )
     lead = f"Of what was trained on all of them, {code(best)} has the lowest {MEASURES[first].words}"
-    return f"{said}. {lead}, {changed}, {doubt_text(row)}."
+    return f"{said}. {lead}, {changed}, {doubt_text(row)}; it is {LOWEST}."
 
 
 def _details(results: Results, layout: Layout, scope: Scope, row: Row) -> str:
@@ -149,8 +150,7 @@ def _details(results: Results, layout: Layout, scope: Scope, row: Row) -> str:
         said += f" (significantly better on parts of them{another}, {sure}, on the same {scored})"
     if row["other"] != row["measure"]:
         price = change_text(row, row["other"], "other_")
-        sure = "significant" if row.get("other_verdict") not in (UNDECIDED, None) else doubt_text(row, "other_")
-        said += f"; {MEASURES[row['other']].words} {price}{f', {sure}' if price != NOTHING else ''}"
+        said += f"; {MEASURES[row['other']].words} {price}{f', {price_text(row)}' if price != NOTHING else ''}"
     as_good = listed(row, "as_good")
     return f"{said}{f'; within one standard error of it: {listing([code(c) for c in as_good])}' if as_good else ''}."
 

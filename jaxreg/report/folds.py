@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jaxreg.formatting import count, number
 from jaxreg.measures import MEASURES
-from jaxreg.report.advice import change_text, purposes
+from jaxreg.report.advice import LOWEST, change_text, purposes
 from jaxreg.report.layout import Layout
 from jaxreg.report.markdown import code, text
 from jaxreg.store.results import Results
@@ -55,8 +55,8 @@ def settle(results: Results, layout: Layout) -> str:
     change = results.change(layout.base, best, first)
     assert change is not None
     return (
-        f"**What would settle it**: more {results.examples_are}, or more deals of the same (`--deals "
-        f"{5 * results.deals}`), which narrow intervals on few {results.examples_are}. {code(best)} is best in the "
-        f"mean, {change_text(change, first)} in {MEASURES[first].words} (p = {number(change['p_adjusted'], 2)} after "
-        "correction for the number of cells)."
+        f"**What would settle it**: more {results.examples_are}. More deals of the same (`--deals "
+        f"{5 * results.deals}`) narrow the intervals too, somewhat. {code(best)} is best in the mean, "
+        f"{change_text(change, first)} in {MEASURES[first].words} (p = {number(change['p_adjusted'], 2)} after "
+        f"correction for the number of cells); it is {LOWEST}."
     )

@@ -7,42 +7,37 @@ from typing import Any
 
 import pandas as pd
 
-from jaxreg.formatting import known, listing, number
+from jaxreg.formatting import known, number
 from jaxreg.measures import MEASURES
 from jaxreg.report import folds
-from jaxreg.report.advice import change_text, doubt_text
+from jaxreg.report.advice import change_text
 from jaxreg.report.layout import Layout
 from jaxreg.report.markdown import code
 from jaxreg.store.results import Results
 
 Row = dict[str, Any]
-SHOWN = 3  # cells that are named
 
 
 def worse_on_all(results: Results, layout: Layout) -> list[str]:
-    """Cells whose error is larger than on parts, or the reference where that may be chance; none where it is not."""
+    """Whether the reference's error is larger than on parts, and that of what is recommended for these smaller.
+
+    Of these two alone, who are named without a look at the differences: of all cells some would differ by chance.
+    """
     first = results.measures.first
-    rows: dict[str, Row] = {}
-    for cell in [] if results.whole.empty else dict.fromkeys(results.whole["cell"]):
-        row = results.of_whole(cell, first)
-        if row is not None and known(row.get("parts_difference")):
-            rows[str(cell)] = row
-    words, scored = MEASURES[first].words, folds.scored(results)
-    told = sorted((cell for cell, row in rows.items() if row["parts_low"] > 0), key=lambda cell: cell != layout.base)
-    if told:
-        changes = [f"{code(cell)} {_change(rows[cell], first)}" for cell in told[:SHOWN]]
-        more = f", and {len(told) - SHOWN} more cells" if len(told) > SHOWN else ""
-        return [
-            f"**More {results.examples_are}, and a larger error**: on all of the training set {words} is larger than "
-            f"on parts of it: {listing(changes)}{more}, on the same {scored}.{_answers(results, told[0])}"
-            f"{_steps(results, told[0])}{_helped(rows, first)}"
-        ]
-    base = rows.get(str(layout.base))
-    if base is None or not base["parts_difference"] > 0:
+    base, words = results.of_whole(layout.base, first), MEASURES[first].words
+    if base is None or not known(base.get("parts_difference")) or not base["parts_difference"] > 0:
         return []
+    changed = f"{_change(base, first)}, on the same {folds.scored(results)}"
+    helped = _helped(results, layout)
+    if not base["parts_low"] > 0:
+        return [
+            f"On all of the training set, {words} of {code(layout.base)} is larger than on parts of it: {changed}, "
+            f"which may be chance.{helped}"
+        ]
     return [
-        f"On all of the training set, {words} of {code(layout.base)} is larger than on parts of it: "
-        f"{_change(base, first)}, {doubt_text(base, 'parts_')}.{_helped(rows, first)}"
+        f"**More {results.examples_are}, and a larger error**: on all of the training set {words} of "
+        f"{code(layout.base)} is larger than on parts of it: {changed}.{_answers(results, str(layout.base))}"
+        f"{_steps(results, str(layout.base))}{helped}"
     ]
 
 
@@ -84,10 +79,11 @@ def _most_steps(members: pd.DataFrame) -> float:
     return float((members["epochs"] * (members["trained_on"] / members["batch_size"].astype(float))).max())
 
 
-def _helped(rows: dict[str, Row], measure: str) -> str:
-    """The cell that all of the data helped most, where that is told."""
-    better = {cell: row["parts_difference"] for cell, row in rows.items() if row["parts_high"] < 0}
-    if not better:
+def _helped(results: Results, layout: Layout) -> str:
+    """What is recommended on parts, where all of the data help it."""
+    first = results.measures.first
+    advised = results.advice("parts", results.measures.answered[0])
+    row = results.of_whole(advised["cell"], first) if advised and advised["cell"] != layout.base else None
+    if row is None or not known(row.get("parts_high")) or not row["parts_high"] < 0:
         return ""
-    best = min(better, key=better.__getitem__)
-    return f" With {code(best)} it is smaller there: {_change(rows[best], measure)}."
+    return f" With {code(row['cell'])} it is smaller there: {_change(row, first)}."

@@ -62,6 +62,13 @@ def by_cell(results: Results, columns: list[str]) -> pd.DataFrame:
     return table
 
 
+def predicted(results: Results) -> pd.DataFrame:
+    """`test_r2` of each cell with `_low` and `_high`, over training sets and test examples; older tables lack it."""
+    rows = results.loss(results.measures.loss)
+    found = pd.DataFrame({f"test_r2{end}": rows[f"r2{end}"] for end in ("", "_low", "_high")})
+    return found.fillna({"test_r2": by_cell(results, ["test_r2"])["test_r2"]})
+
+
 def accuracies(results: Results) -> pd.DataFrame:
     """`test_accuracy` of each cell with `_low` and `_high`: from the 0-1 loss, over training sets and test examples."""
     wrong = results.loss("zero_one")

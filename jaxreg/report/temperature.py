@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jaxreg.formatting import known, number
+from jaxreg.formatting import estimate, known, number
 from jaxreg.report import folds
 from jaxreg.report.advice import Scope, purposes
 from jaxreg.report.avoid import LITTLE
@@ -26,16 +26,21 @@ def calibration(results: Results, layout: Layout, scope: Scope) -> str:
             f"{folds.scored(results)} and scored on the other, it gives {base} {number(after)} instead of "
             f"{number(before)} in cross-entropy."
         )
+    more = f" gains more, in the mean, than any cell tried on {scope.examples}" if after < best else ""
+    change = _measured(results, layout)
+    high = change.get("scaling_high")
     if before - after < before / LITTLE:
         lead = "Temperature scaling changes little"
+    elif known(high) and high >= 0:
+        lead = f"Temperature scaling{more}, which may be chance"
     else:
-        lead = (
-            f"**Temperature scaling{f' gains more than any cell tried on {scope.examples}' if after < best else ''}**"
-        )
+        lead = f"**Temperature scaling{more}**"
+    value, low = change.get("scaling"), change.get("scaling_low")
+    by = f", {estimate(value, low, high, signed=True)}," if known(value) and known(low) and known(high) else ","
     text = (
         f"{lead}: with logits divided by one number{_divide(results, layout)}, fitted on other "
         f"{results.examples_are} than it is scored on, {base} has {number(after)} instead of {number(before)} in "
-        f"cross-entropy on {scope.examples}, with the same labels"
+        f"cross-entropy on {scope.examples}{by} with the same labels"
     )
     if known(best) and best < before:
         text += f"; the best cell here gains {number(before - best, 2)}"
@@ -51,9 +56,13 @@ def calibration(results: Results, layout: Layout, scope: Scope) -> str:
     )
 
 
-def _divide(results: Results, layout: Layout) -> str:
+def _measured(results: Results, layout: Layout) -> dict[str, float]:
+    """What calibration.csv has of the reference; nothing where it has none."""
     found = results.calibration
-    if "temperature" not in found:
-        return ""
-    own = found.loc[found["cell"] == layout.base, "temperature"]
-    return f" ({number(float(own.iloc[0]), 3)} on average)" if len(own) and known(own.iloc[0]) else ""
+    rows = found[found["cell"] == layout.base] if "cell" in found else found
+    return {str(name): float(value) for name, value in rows.drop(columns="cell").iloc[0].items()} if len(rows) else {}
+
+
+def _divide(results: Results, layout: Layout) -> str:
+    by = _measured(results, layout).get("temperature")
+    return f" ({number(by, 3)} on average)" if known(by) else ""

@@ -10,7 +10,7 @@ from jaxreg.spec.checked import Place
 from jaxreg.spec.sweep import SweepFile
 from jaxreg.spec.typed import axes_named
 
-OF_PARTS = {"splits", "deals", "settle", "full_seeds", "second_stage", "holdout", "train_examples"}
+OF_PARTS = {"splits", "settle", "full_seeds", "second_stage", "holdout", "train_examples"}
 """Who gives one of these and no design asks for disjoint parts, however few rows there are."""
 LEAST_FOLDS = 3  # two are left out by some models
 USUAL_REPEATS = 5  # seeds on all of the training rows, where none are disjoint

@@ -206,8 +206,11 @@ def _data_size(group: Group | None, settings: pd.DataFrame, members: pd.DataFram
 def _calibration(groups: Sequence[Group], predictions: ClassPredictions) -> tuple[pd.DataFrame, pd.DataFrame]:
     errors, diagrams = [], []
     for group in groups:
-        for cell in group.cells:
+        for cell, layout in zip(group.cells, group.by_measure, strict=True):
             where = group.design
+            scaling = layout.difference(
+                *(CLASSES.index[loss, "error"] for loss in ("scaled_cross_entropy", "cross_entropy"))
+            )
             found = calibration.measure(predictions.confidences(cell, where), predictions.examples, where.deals)
             low, high = found.error.interval()
             errors.append(
@@ -217,6 +220,8 @@ def _calibration(groups: Sequence[Group], predictions: ClassPredictions) -> tupl
                     "low": max(low, 0.0),
                     "high": high,
                     "chance": found.chance,
+                    "scaling": scaling.value[0],
+                    **dict(zip(("scaling_low", "scaling_high"), scaling.interval(), strict=True)),
                     "temperature": float(np.exp(-np.log(predictions.temperatures(cell).inverse).mean())),
                 }
             )

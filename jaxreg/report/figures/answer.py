@@ -78,7 +78,7 @@ def _panel(axes: Axes, heights: np.ndarray, rows: pd.DataFrame, title: str, fact
             right, mark = value > high, "\u25cf" if sure else "\u25cb"
             shown = f"{'+' if value > 0 else ''}{number(value, 2)}"
             axes.annotate(
-                f"{mark} {shown} \u2192" if right else f"\u2190 {shown} {mark}",
+                f"{shown} {mark}\u2192" if right else f"\u2190{mark} {shown}",
                 (0.99 if right else 0.01, height), xycoords=axes.get_yaxis_transform(),
                 ha="right" if right else "left", va="center", fontsize=9.5,
             )  # fmt: skip
@@ -100,9 +100,11 @@ def _tell(axes: Axes, heights: np.ndarray, rows: pd.DataFrame, measure: str) -> 
 
 def _limits(middle: np.ndarray, ends: np.ndarray, better: int) -> tuple[float, float]:
     """Around what is better or nearly as good; what is far worse is written at the edge."""
-    known = np.isfinite(ends).all(1)
-    good = np.nanmax(np.append(better * middle[known], 0.0))
-    scale = max(good, float(np.median(np.abs(ends[known] - middle[known, None]))) if known.any() else 0.0, 1e-9)
+    known, ends = np.isfinite(middle), np.where(np.isfinite(ends), ends, middle[:, None])  # of single models none
+    good = np.max(better * middle[known], initial=0.0)
+    scale = max(good, float(np.median(np.abs(ends[known] - middle[known, None]))) if known.any() else 0.0)
+    if not scale:  # all are worse, and nothing has a width
+        scale = float(np.min(np.abs(middle[known & (middle != 0)]), initial=1.0))
     near = known & (better * middle >= -6 * scale)
     low, high = min(ends[near].min(initial=0.0), -scale), max(ends[near].max(initial=0.0), scale)
     margin = 0.06 * (high - low)

@@ -92,7 +92,8 @@ def _figure(results: Results, layout: Layout, lines: Sequence[Line], loss: str) 
     parts = "" if results.folded else " as the sum of its parts; the line with dots is their total, the error"
     caption = (
         f"Top: mean test {LOSS_NAMES[loss]}{parts}. "
-        "The best strength and the strongest within one standard error (1 SE) of it are marked."
+        "The best strength is marked, and the strongest that is off it by no more than one standard error of their "
+        "difference (1 SE)."
     )
     if paired:
         caption += f" Bottom: what {'it' if results.folded else 'each part'} changed, model paired with model; "

@@ -19,7 +19,7 @@ from jaxreg.report.figures.painting import picture
 from jaxreg.report.figures.tips import estimates
 from jaxreg.report.layout import Layout, Line
 from jaxreg.report.parts import Picture
-from jaxreg.report.summaries import accuracies, by_cell, diverged, means
+from jaxreg.report.summaries import accuracies, by_cell, diverged, means, predicted
 from jaxreg.store.results import Results
 
 DARK: dict[str, Any] = {"color": style.INK, "linestyle": "-", "marker": "o"}
@@ -150,12 +150,7 @@ def accuracy(results: Results, layout: Layout) -> list[Picture]:
     column, name = ("test_accuracy", "accuracy") if results.measures.of_classes else ("test_r2", "R²")
     if column not in results.members:
         return []
-    if results.measures.of_classes:
-        table, band = accuracies(results) * 100, "; band: 95 % interval"
-    else:
-        table = by_cell(results, [column]) * 100
-        band = "; band: 95 % interval over training runs (splits, or seeds where there is one split)"
-        band = "" if results.folded else band
+    table = (accuracies if results.measures.of_classes else predicted)(results) * 100
     whole = results.members[(results.members["split"] == "all") & results.members["diverged_at"].isna()]
     full = means(whole, [column]).reindex(results.cells) * 100 if len(whole) else None
     pictures = []
@@ -180,8 +175,9 @@ def accuracy(results: Results, layout: Layout) -> list[Picture]:
             picture(
                 _name("accuracy" if results.measures.of_classes else "r2", lines),
                 f"Test {name} against {_axes(lines)}.",
-                f"Mean {name} on all {folds.scored(results)}{band}. Cells off the scale have their value "
-                "at the foot (\u2193).",
+                f"Mean {name} on all {folds.scored(results)}; band: 95 % interval"
+                f"{'' if full is None else ', on the whole training set over seeds alone'}. Cells off the scale have "
+                "their value at the foot (\u2193).",
                 figure,
             )
         )
@@ -195,22 +191,29 @@ def calibration(results: Results, layout: Layout) -> list[Picture]:
     table = results.calibration.set_index("cell").reindex(results.cells)
     table = table.rename(columns={end: f"expected_calibration_error_{end}" for end in ("low", "high")})
     columns = [column for column in table if str(column).startswith("expected_calibration_error")]
-    table = table[columns].astype(float) * 100
+    known = ["chance"] if "chance" in table else []
+    table = table[[*columns, *known]].astype(float) * 100
     pictures = []
     for lines in pairs(layout.lines):
         figure, axes = style.canvas(3.1, 1, len(lines), sharey=True)
         for column, line in enumerate(lines):
-            _panel(axes[0, column], line, table, {"expected_calibration_error": DARK})
+            _panel(axes[0, column], line, table, {"expected_calibration_error": DARK | {"label": "measured"}})
+            if known:
+                _panel(axes[0, column], line, table, {"chance": LIGHT | {"label": "by chance alone"}})
             axes[0, column].set_ylim(0, None)
             mark_choices(axes[0, column], results, line)
             style.strength_axis(axes[0, column], line)
         axes[0, 0].set_ylabel("Calibration error, points")
+        if known:
+            figure.legend(*axes[0, 0].get_legend_handles_labels(), ncols=2, loc="outside upper left")
         pictures.append(
             picture(
                 _name("calibration", lines),
                 f"Expected calibration error against {_axes(lines)}.",
                 "Mean distance between a model's stated confidence and its share of right answers, in "
-                "percentage points, lower is better. Cross-entropy punishes it, accuracy does not see it.",
+                "percentage points, lower is better. Cross-entropy punishes it, accuracy does not see it. "
+                "Chance alone makes it positive, in a perfectly calibrated model by as much as the dashed line: near "
+                "that the band, a 95 % interval of what is measured, says nothing of the true distance.",
                 figure,
             )
         )
