@@ -75,7 +75,7 @@ def test_what_to_avoid_is_said_of_the_size_that_it_was_seen_at(digits: Results) 
 
 
 @pytest.mark.parametrize(
-    ("spread", "takes"), [(10.0, "takes more test rows: there are 450."), (0.0, "takes other data.")]
+    ("spread", "takes"), [(10.0, "takes more test rows: there are 450."), (0.0, "tell it; more test rows may.")]
 )
 def test_what_no_training_set_would_tell_takes_test_rows_where_these_are_few(
     digits: Results, spread: float, takes: str

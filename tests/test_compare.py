@@ -48,7 +48,7 @@ def test_everything_after_training_is_there(compared: jaxreg.Run) -> None:
     assert {"decomposition", "comparisons", "recommendation", "calibration", "classes", "power"} <= {
         path.stem for path in compared.folder.glob("*.csv")
     }
-    assert "3 cells × 4 splits × 2 seeds: 24 models, trained on 50 examples of compare" in page
+    assert "3 cells × 4 splits × 2 seeds: 24 models, trained on 50 examples;" in page
     assert "**Avoid** `alpha=1` and `alpha=2`" in page and "network" not in page.split("## How this was made")[0]
     assert not any(part in page for part in ("image", "pixel", "Learning curves", "Weights"))
     assert (compared.folder / "report.html").exists() and compared.verdict.startswith("On 50 examples, use alpha=0")

@@ -29,7 +29,7 @@ from jaxreg.report.avoid import LITTLE, avoid, learned_nothing
 from jaxreg.report.layout import Layout
 from jaxreg.report.markdown import code
 from jaxreg.report.parts import Entry, Table
-from jaxreg.report.quoted import quoted, rmse_on_all
+from jaxreg.report.quoted import quoted, scores_on_all
 from jaxreg.statistics.spreads import Spread, models_square
 from jaxreg.store.results import Results
 
@@ -104,6 +104,13 @@ def _no_better(results: Results, layout: Layout, scope: Scope, rows: dict[str, R
 def _why_none(results: Results, layout: Layout, scope: Scope, rows: dict[str, Row]) -> str:
     """Why the reference is to be used."""
     if scope.name == "parts":
+        if len(results.cells) == 1:
+            return "it is the only one here."
+        if not results.comparisons["low"].notna().any():
+            return (
+                f"of single {results.models_are} nothing can be told: two differ by chance as well as by what they are "
+                "examples of."
+            )
         two = results.measures.answered[:2]
         words = " or in ".join(results.measures.purposes[purpose].words for purpose in two)
         in_both = f", in {words}" if len(two) == 2 and {*two} <= {*rows} else ""
@@ -140,7 +147,7 @@ def _details(results: Results, layout: Layout, scope: Scope, row: Row) -> str:
     """What the recommended cell gains and costs, and which are as good."""
     gain = f"{MEASURES[row['measure']].words} {change_text(row, row['measure'])}"
     if scope.name == "whole" and results.measures is QUANTITIES and row["measure"] == results.measures.first:
-        gain += rmse_on_all(results, row["cell"])
+        gain += scores_on_all(results, row["cell"])
     said = f"{code(row['cell'])}: {gain}{_little(results, layout, scope, row)}"
     if scope.name == "whole":
         own = results.of_whole(row["cell"], row["measure"])
@@ -194,10 +201,10 @@ def _settle(results: Results, layout: Layout) -> str:
         second = results.measures.second
         beside = results.change(layout.base, cell, second) if second != first else None
         price = f", and {change_text(beside, second)} in {MEASURES[second].words}" if beside is not None else ""
-        said = (
-            f", {change_text(change, first)} in {MEASURES[first].words} (p = {number(change['p_adjusted'], 2)} after "
-            f"correction for the number of cells){price}"
-        )
+        sure = ""
+        if known(p := change["p_adjusted"]):
+            sure = f" (p = {number(p, 2)} after correction for the number of cells)"
+        said = f", {change_text(change, first)} in {MEASURES[first].words}{sure}{price}"
     what = f"**What would settle it**: {code(cell)} has the lowest mean{said}. "
     if not needed:
         return f"{what}{_other_data(results, best)}"
@@ -214,7 +221,7 @@ def _other_data(results: Results, row: Any) -> str:
         spread = Spread(row["sd_split"], row["sd_seed"], row["sd_example"])
         if spread.example**2 / there > models_square(spread, int(row["splits"]), int(row["seeds"])):
             return f"To tell a difference of this size takes more {folds.scored(results)}: there are {there:,}."
-    return "To tell a difference of this size takes other data."
+    return f"No number of further runs on these data is likely to tell it; more {folds.scored(results)} may."
 
 
 def table(results: Results, layout: Layout) -> Table:

@@ -174,7 +174,7 @@ def subtitle(results: Results) -> str:
         said += f" ({what}{listing(names)}; {names[0]} where a cell names none)" if len(names) > 1 else ""
     if "trained_on" in members and members["trained_on"].notna().any():
         sizes = [f"{int(size):,}" for size in sorted(members["trained_on"].unique())]
-        name = (results.record.get("data") or {}).get("name")
+        name = None if results.elsewhere else (results.record.get("data") or {}).get("name")
         said += f", trained on {listing(sizes)} {results.examples_are}{f' of {text(name)}' if name else ''}"
     if "epochs" in members and members["epochs"].nunique() == 1:
         epochs = count(int(members["epochs"].iloc[0]), "epoch")

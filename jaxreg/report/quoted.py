@@ -87,7 +87,7 @@ def _of_what(results: Results) -> str:
     return " of the standardised quantities" if (results.record.get("data") or {}).get("quantities") else ""
 
 
-def rmse_on_all(results: Results, cell: str) -> str:
-    """The root mean squared error of a cell on the whole training set, behind the change of its square."""
+def scores_on_all(results: Results, cell: str) -> str:
+    """The scores of a cell on the whole training set, behind the change of its squared error."""
     row = results.of_whole(cell, results.measures.first)
-    return f", RMSE {number(row['mean'] ** 0.5)}" if row else ""
+    return f", {in_units(results, row['mean'])}" if row else ""

@@ -55,20 +55,20 @@ def detectable(results: Results) -> str:
     for measure in dict.fromkeys((results.measures.first, results.measures.second)):
         words, scale = f"in {MEASURES[measure].words}", 1
         if MEASURES[measure].points:
-            words, scale = f"points of {MEASURES[measure].words}", 100
+            words, scale = f"points in {MEASURES[measure].words}", 100
         if {"measure", "detectable_difference"} <= set(results.power):
             limits = results.power.loc[results.power["measure"] == measure, "detectable_difference"].dropna()
-            found += [f"{_range(scale * limits)} {words}"] if len(limits) else []
-    text = f"Four times in five, such runs tell a difference of {listing(found)} or more." if found else ""
+            found += [_range(scale * limits, words)] if len(limits) else []
+    text = f"Four times in five, such runs tell a difference of {listing(found)}, or a larger one." if found else ""
     if "cell" in results.power and results.power["cell"].notna().any():
         text += " What is open, and what telling differences of these sizes four times in five would take:"
     return text.strip()
 
 
-def _range(limits: pd.Series[float]) -> str:
+def _range(limits: pd.Series[float], words: str) -> str:
     """The usual difference, of the first row; from least to largest where cells vary much."""
     usual, least, most = (number(float(limit), 2) for limit in (limits.iloc[0], limits.min(), limits.max()))
-    return usual if limits.max() < 3 * limits.min() else f"{least} to {most}, by cell (half of them {usual} or less),"
+    return f"{usual} {words}{'' if limits.max() < 3 * limits.min() else f' ({least} to {most}, by cell)'}"
 
 
 def outlook(results: Results) -> str:

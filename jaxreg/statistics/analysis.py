@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from jaxreg.files import write_csv, write_npz
 from jaxreg.measures import CLASSES, PARTS, Measures
-from jaxreg.statistics import calibration, classes, data_size, power, quantities, selection, spreads
+from jaxreg.statistics import calibration_tables, classes, data_size, power, quantities, selection, spreads
 from jaxreg.statistics.boundaries import Look
 from jaxreg.statistics.comparisons import UNDECIDED, Difference, against, compare_with_references, moderated
 from jaxreg.statistics.cross_validation import Folds
@@ -146,7 +146,7 @@ def analyse(
     if isinstance(predictions, ClassPredictions | VotePredictions):
         found = replace(found, classes=classes.table(groups, predictions.labels, class_names))
     if isinstance(predictions, ClassPredictions):
-        calibrated, reliability = _calibration(groups, predictions)
+        calibrated, reliability = calibration_tables.tables(groups, predictions)
         shown = examples(groups, references, predictions, test_inputs, picture)
         found = replace(found, calibration=calibrated, reliability=reliability, examples=shown)
     return found.concluded(whole(members, predictions, member_ids, plain, groups), {})
@@ -201,32 +201,6 @@ def _data_size(group: Group | None, settings: pd.DataFrame, members: pd.DataFram
     on_splits = members[members["split"].astype(str) != "all"]
     examples = {str(cell): int(n) for cell, n in on_splits.groupby("cell")["trained_on"].first().items()}
     return data_size.table(group.scores.losses, group.design.splits, group.names, settings, examples, plain)
-
-
-def _calibration(groups: Sequence[Group], predictions: ClassPredictions) -> tuple[pd.DataFrame, pd.DataFrame]:
-    errors, diagrams = [], []
-    for group in groups:
-        for cell, layout in zip(group.cells, group.by_measure, strict=True):
-            where = group.design
-            scaling = layout.difference(
-                *(CLASSES.index[loss, "error"] for loss in ("scaled_cross_entropy", "cross_entropy"))
-            )
-            found = calibration.measure(predictions.confidences(cell, where), predictions.examples, where.deals)
-            low, high = found.error.interval()
-            errors.append(
-                {
-                    "cell": cell.name,
-                    "expected_calibration_error": found.error.value[0],
-                    "low": max(low, 0.0),
-                    "high": high,
-                    "chance": found.chance,
-                    "scaling": scaling.value[0],
-                    **dict(zip(("scaling_low", "scaling_high"), scaling.interval(), strict=True)),
-                    "temperature": float(np.exp(-np.log(predictions.temperatures(cell).inverse).mean())),
-                }
-            )
-            diagrams += [{"cell": cell.name} | row for row in found.reliability]
-    return pd.DataFrame(errors), pd.DataFrame(diagrams)
 
 
 def _power(

@@ -3,8 +3,9 @@
 Made-up models of one quantity. Of an example, a training set s moves all models' outputs by a_s . u and a seed by
 b_sr . v, where u and v are the example's directions, of independent standard normal entries over the root of their
 number; the middle of all models is off the target by a normal number, wrongness and noise together. So the true bias is
-its variance, and that from training sets and seeds are those of the entries of a and b. Targets are standard normal,
-and the further from their mean, the more the middle of all models is off them, as a network that is held back is.
+its variance, and that from training sets and seeds are those of the entries of a and b. Targets are of variance 1,
+normal or log-normal, and the further from their mean, the more the middle of all models is off them, as a network that
+is held back is.
 """
 
 from __future__ import annotations
@@ -36,10 +37,12 @@ class Models(NamedTuple):
     seeds: int
     examples: int
     directions: int
+    tail: bool = False  # targets are log-normal, in the place of normal
 
     @property
     def title(self) -> str:
-        return f"{self.splits} × {self.seeds}, {self.examples:,}, {self.directions}"
+        tail = ", long tail" if self.tail else ""
+        return f"{self.splits} × {self.seeds}, {self.examples:,}, {self.directions}{tail}"
 
 
 FULL = (
@@ -48,6 +51,7 @@ FULL = (
     Models(5, 1, 1000, 5),
     Models(5, 1, 100, 50),
     Models(5, 2, 1000, 50),
+    Models(5, 1, 1000, 50, tail=True),
 )
 
 
@@ -68,6 +72,8 @@ def drawn(random: np.random.Generator, models: Models) -> tuple[np.ndarray, np.n
     a = random.standard_normal((models.splits, 1, models.directions))
     b = random.standard_normal((models.splits, models.seeds, models.directions))
     targets, rest = random.standard_normal((2, models.examples))
+    if models.tail:
+        targets = (np.exp(targets) - np.exp(0.5)) / ((np.e - 1) * np.e) ** 0.5
     centre = targets + OFF * (HELD_BACK * targets + (1 - HELD_BACK**2) ** 0.5 * rest)
     return targets, np.stack([centre + times * (OF_SET * (a @ u) + OF_SEED * (b @ v)) for times in CELLS])
 
