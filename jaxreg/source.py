@@ -10,10 +10,10 @@ from jaxreg import sweep_notes
 from jaxreg.axes import AXES
 from jaxreg.data.dataset import Dataset, Reading
 from jaxreg.data.load import load as load_data
-from jaxreg.data.splits import check_splits
+from jaxreg.data.rare_classes import check_splits
 from jaxreg.engine.progress import Progress, Silent
 from jaxreg.errors import UserError
-from jaxreg.spec.design import LEAST_FOLDS
+from jaxreg.spec.design import LEAST_FOLDS, USUAL_REPEATS
 from jaxreg.spec.load import load
 from jaxreg.spec.settings import Settings
 from jaxreg.spec.sweep import Sweep
@@ -78,11 +78,14 @@ def sweep_and_data(
     if dataset is None:
         return made.model_copy(update={"design": made.design or "parts"}), None
     suited = suited_to(dataset, made.splits, made.axes)
+    if made.design and not dataset.folded:  # as asked for, where the rows alone would have another
+        suited = {**suited, "design": made.design}
     sweep = load(file, flags, mark, suited)
     check_design(sweep, dataset)
     given = {*flags, *({} if file is None else tables_of(Path(file)).get("recipe", {}))}
     by_size = {*suited.get("recipe", {})} - given
-    more = sweep_notes.design(sweep, dataset, made.design is not None), sweep_notes.recipe(sweep, by_size, mark)
+    design = sweep_notes.design(sweep, dataset, made.design is not None, made.splits)
+    more = design, sweep_notes.recipe(sweep, by_size, mark)
     return sweep, dataset._replace(notes=(*dataset.notes, *filter(None, more)))
 
 
@@ -117,10 +120,11 @@ def suited_to(dataset: Dataset, splits: int = 5, axes: Iterable[str] = ()) -> Ma
     For a table, networks by the number of training rows (64-32 up to 20,000, 128-64 beyond; 32 where there are fewer
     than 1,000), batches of 32 (16 of fewer than 1,000), as many epochs as make `STEPS` steps on a split, from 15 to
     200; as many splits, up to 5, as leave four rows of the rarest class in each, or, where all rows score, a
-    cross-validation of 5 folds that deals them `DEALS` times, and no more of either than there are groups; values of
-    those `axes` whose best one falls as 1/n: ten times as large for every power of ten that a split's rows are below
-    `USUAL_ROWS`, up to two; and learning curves on a sixth as many rows as a split has, as for images, from 500 to
-    2,000: on 2,000 rows for a split of 3,000 they took a fifth of the time.
+    cross-validation of 5 folds that deals them `DEALS` times, and no more of either than there are groups; where one
+    split is left, all of the training rows from `USUAL_REPEATS` seeds; values of those `axes` whose best one falls as
+    1/n: ten times as large for every power of ten that a split's rows are below `USUAL_ROWS`, up to two; and learning
+    curves on a sixth as many rows as a split has, as for images, from 500 to 2,000: on 2,000 rows for a split of 3,000
+    they took a fifth of the time.
     """
     loss = {} if dataset.quantities is None else {"loss": "squared"}
     design = {"design": "folds", "deals": DEALS} if dataset.folded else {"design": "parts"}
@@ -132,9 +136,11 @@ def suited_to(dataset: Dataset, splits: int = 5, axes: Iterable[str] = ()) -> Ma
     hidden = [32] if rows < 1000 else [64, 32] if rows <= 20_000 else [128, 64]
     batch = 16 if rows < 1000 else 32
     if not dataset.folded:
-        splits = max(2, min(splits, rarest // 4)) if rarest >= 2 else 1
+        splits = sweep_notes.splits_by_class(rarest, splits)
     if dataset.groups is not None:  # none of which is in two of them
         splits = max(LEAST_FOLDS if dataset.folded else 1, min(splits, np.unique(dataset.groups).size))
+    if splits == 1:
+        design = {"design": "holdout", "seeds": USUAL_REPEATS}
     own = rows * (splits - 1) / splits if dataset.folded else rows / splits
     epochs = int(np.clip(np.ceil(STEPS * batch / own), 15, 200))
     power = int(np.clip(np.floor(np.log10(USUAL_ROWS / own)), 0, 2))

@@ -4,18 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+import numpy as np
+
 from jaxreg.data.dataset import Dataset
-from jaxreg.formatting import listing
+from jaxreg.formatting import brief, count, listing
 from jaxreg.spec.sweep import Sweep
 
 
-def design(sweep: Sweep, dataset: Dataset, asked: bool) -> str:
-    """Which rows a network is trained on, and whether somebody asked for it; of a cross-validation the data say it."""
+def splits_by_class(rarest: int, wanted: int) -> int:
+    """How many of the `wanted` splits have four of the `rarest` class's training rows each; two where it has two."""
+    return max(2, min(wanted, rarest // 4)) if rarest >= 2 else 1
+
+
+def design(sweep: Sweep, dataset: Dataset, asked: bool, wanted: int) -> str:
+    """Which rows a network is trained on, whether somebody asked for it, and which class leaves fewer splits.
+
+    Of a cross-validation the data say it. `wanted` is how many splits there would be of a class of many rows.
+    """
     if sweep.folded:
         return ""
     rows = f"{len(dataset.train.targets):,} training {dataset.examples_are}"
     what = f"holdout, all {rows}" if sweep.splits == 1 else f"parts, {sweep.splits} disjoint ones of the {rows}"
-    return f"design: {what}{', as asked for' if asked else ''}"
+    said = f"design: {what}{', as asked for' if asked else ''}"
+    counts = np.bincount(dataset.strata)
+    if dataset.quantities or sweep.splits >= wanted or sweep.splits != splits_by_class(int(counts.min()), wanted):
+        return said
+    splits, name = count(sweep.splits, "split"), brief(dataset.class_names[int(counts.argmin())])
+    return (
+        f"{said}; {splits}, since class {name} has {count(int(counts.min()), 'training row')}: leave its rows out, or "
+        "join it with another class, for more"
+    )
 
 
 def recipe(sweep: Sweep, by_size: Collection[str], mark: str) -> str:

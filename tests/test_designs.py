@@ -85,7 +85,11 @@ def test_more_parts_than_rows_of_a_class_are_refused_by_its_name_before_there_is
     kinds.to_csv(tmp_path / "kinds.csv", index=False)
     command = ["--grid", "l2", "--data", str(tmp_path / "kinds.csv"), "--splits", "9", "--out", str(tmp_path / "out")]
     for label, said in (
-        ("kind", '9 splits were asked for, but class "bee" has only 8 training examples. Type --splits 8 or less.'),
+        (
+            "kind",
+            '9 splits were asked for, but class "bee" has only 8 training examples. Type --splits 8 or '
+            "less, or leave the rows of it out.",
+        ),
         ("v", None),
     ):
         for more in ([], ["--dry-run"]) if said else (["--dry-run"],):
@@ -157,7 +161,7 @@ def test_the_notes_name_the_design_and_why():
     for data, flags, said in (
         (few, {}, "have not seen it|since fewer than 1,000 rows are few"),
         (many, {}, "no cross-validation, since 1,000 rows or more|design: parts, 5 disjoint ones of the 750 "),
-        (rare, {}, 'no cross-validation, since class "2" has 2 rows|design: holdout, '),
+        (rare, {"design": "holdout"}, "design: holdout, all 749 training rows, as asked for"),
         (many, {"design": "folds"}, "cross-validation, each of 1,000 rows|as asked for"),
         (few, {"design": "parts"}, "design: parts, 5 disjoint ones of the 749 training rows, as asked for"),
         (few, {"splits": 2}, "design: parts, 2 disjoint ones of the 749 training rows, as asked for"),
@@ -193,3 +197,48 @@ def test_the_notes_say_what_of_the_recipe_the_size_chose(tmp_path):
     assert [note for note in data.notes if "chosen" in note] == [
         "chosen by the number of rows: hidden layers of 32 units; --hidden changes it"
     ]
+
+
+def of_classes(**rows: int) -> tuple[np.ndarray, np.ndarray]:
+    labels = np.concatenate([[name] * number for name, number in rows.items()])
+    return np.random.default_rng(0).standard_normal((len(labels), 2)), labels
+
+
+def test_a_class_of_too_few_rows_is_refused_by_its_name_unless_somebody_chose_a_design(tmp_path):
+    for rows, has, end in (
+        (2, "2 rows", 'Leave its rows out, join it with another class, or type design="holdout".'),
+        (1, "1 row", "Leave its rows out, or join it with another class."),  # one design more that it is too few for
+    ):
+        with pytest.raises(UserError) as error:
+            jaxreg.run("l2", data=of_classes(ant=60, bee=30, wasp=rows), out=tmp_path / "run")
+        assert f'class "wasp" has {has}, and a study needs 3 of each. There are 3 classes' in str(error.value)
+        assert str(error.value).endswith(end)
+    assert sweep_and_data(None, {"grid": "l2", "design": "holdout"}, data=of_classes(ant=60, wasp=2))[0].seeds == 5
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("rare", "flags", "splits", "seeds", "said"),
+    [
+        (6, {}, 2, 1, 'of the 904 training rows; 2 splits, since class "wasp" has 4 training rows: leave its rows out'),
+        (2, {}, 1, 5, 'design: holdout, all 901 training rows; 1 split, since class "wasp" has 1 training row: leave'),
+        (2, {"holdout": 0.4}, 1, 5, '721 training rows, as asked for; 1 split, since class "wasp" has 1 training row'),
+        (2, {"seeds": 3}, 1, 3, "design: holdout, all 901 training rows; 1 split, since class"),
+        (40, {}, 5, 1, None),
+        (40, {"splits": 2}, 2, 1, None),
+        (2, {"design": "holdout"}, 1, 5, None),
+    ],
+)
+def test_the_notes_name_the_class_that_leaves_fewer_splits(rare, flags, splits, seeds, said):
+    data = of_classes(ant=800, bee=400, wasp=rare)
+    made, found = sweep_and_data(None, {"grid": "l2", **flags}, data=data)
+    assert (made.splits, made.seeds) == (splits, seeds) and found is not None
+    assert (made.design == "holdout") == (splits == 1 and "holdout" not in flags)
+    notes = "; ".join(found.notes)
+    assert said in notes if said else "since class" not in notes
+
+
+def test_of_one_row_of_a_class_there_is_one_split():
+    said = 'class "wasp" has only 1 training example. Type --splits 1, or leave the rows of it out.'
+    with pytest.raises(UserError, match=re.escape(said)):
+        sweep_and_data(None, {"grid": "l2", "splits": 3}, data=of_classes(ant=800, bee=400, wasp=2))

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from jaxreg.data.dataset import HeldOut, Quantities, Reading
+from jaxreg.data.rare_classes import too_few
 from jaxreg.data.splits import LEAST_OF_CLASS, held_out
 from jaxreg.data.targets import Targets, numbered, quantities, targets_of
 from jaxreg.errors import UserError
@@ -104,10 +105,10 @@ def _folded(targets: Targets, how: Reading, name: str, examples: str) -> tuple[b
     if there >= LEAST_OF_CLASS:
         why = f"since fewer than {FEW:,} {examples} are few for disjoint parts" if how.folds is None else "as asked for"
         return True, why
-    few = f"{f'class {brief(targets.classes[rarest])} has' if targets.classes else 'there is'} {count(there, 'row')}"
-    if how.folds is None:
-        return False, f"since {few}"
-    raise UserError(
-        f"{name}: {few}, and cross-validation needs {LEAST_OF_CLASS} of each. Leave it out, or type "
-        f"{how.typed('design', 'parts')}."
-    )
+    if not targets.classes:
+        raise UserError(f"{name}: {count(there, 'row')} to train on and to score, expected {LEAST_OF_CLASS} or more.")
+    # Of one row neither does it: it would have to be on both sides.
+    holdout = f", or type {how.typed('design', 'holdout')}" if there > 1 else ""
+    needs = f", and a study needs {LEAST_OF_CLASS} of each"
+    instead = f", join it with another class{holdout}" if holdout else ", or join it with another class"
+    raise UserError(f"{name}: {too_few(targets.strata, rarest, targets.classes, needs, instead)}")

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Int64, Integer
 
+from jaxreg.data.rare_classes import check_splits, too_few
 from jaxreg.errors import UserError
-from jaxreg.formatting import brief, count, listing, nearest
+from jaxreg.formatting import count
 
 
 def split_rows(
@@ -46,22 +47,6 @@ def split_rows(
         rows = shuffled[labels[shuffled] == name]
         hands.append(rows[: there - there % splits].reshape(splits, -1))
     return [part[np.argsort(order[part], kind="stable")] for part in np.concatenate(hands, axis=1)]
-
-
-def check_splits(labels: Integer[np.ndarray, " example"], splits: int, names: Sequence[str] = ()) -> None:
-    """Raises `UserError` where a class has fewer rows than there are splits; `names` are what classes are called."""
-    classes, counts = np.unique(labels, return_counts=True)
-    if splits > counts.min():
-        there = "there are" if len(classes) == 1 else f"{_called(int(classes[counts.argmin()]), names)} has"
-        raise UserError(
-            f"{splits} splits were asked for, but {there} only {counts.min()} training examples. "
-            f"Type --splits {counts.min()} or less."
-        )
-
-
-def _called(number: int, names: Sequence[str]) -> str:
-    """A class in a message."""
-    return f"class {brief(names[number])}" if len(names) else f"class number {number}"
 
 
 def _whole_groups(groups: Integer[np.ndarray, " example"], splits: int, key: list[int]) -> list[np.ndarray]:
@@ -172,24 +157,11 @@ def held_out(
 
 def _one_sided(labels: np.ndarray, lost: int, groups: np.ndarray | None, names: Sequence[str]) -> str:
     """What is said of a class that is not both trained on and scored."""
-    own = labels == lost
-    has = f"{_called(lost, names)} has {count(int(own.sum()), 'row')}"
-    if groups is None:
-        said = f"{has}, and needs 2: one to train on and one that scores"
-    else:
-        said = (
-            f"{has} in {count(np.unique(groups[own]).size, 'group')}, all on one side, and needs groups to train "
-            "on and others that score"
-        )
-    classes, counts = np.unique(labels, return_counts=True)
-    order = np.argsort(-counts, kind="stable")[:3]
-    called = [_called(int(classes[place]), names).removeprefix("class ") for place in order]
-    often = listing([f"{one} ({count(int(counts[place]), 'row')})" for one, place in zip(called, order, strict=True)])
-    meant = nearest(names[lost], [name for place, name in enumerate(names) if place != lost]) if len(names) else ""
-    return (
-        f"{said}.{meant} There are {len(classes)} classes, most often {often}. "
-        "Leave its rows out, or give a test table."
-    )
+    needs = ", and needs 2: one to train on and one that scores"
+    if groups is not None:
+        there = count(np.unique(groups[labels == lost]).size, "group")
+        needs = f" in {there}, all on one side, and needs groups to train on and others that score"
+    return too_few(labels, lost, names, needs, ", or give a test table")
 
 
 SUBSETS = 2**32 - 2  # of a key, in the place of a number of splits or rows, which never reaches it
