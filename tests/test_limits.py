@@ -58,7 +58,7 @@ DIGITS = "9" * 6000
         ("--data a\0b", "does not exist, expected a table (.csv"),
         ("--data a\udcffb.csv --test c", "does not exist, expected a table"),
         ("--data a\ud800b.csv --test c", "can't be read as a table"),
-        ("--data a\udcffb --test c", "or leave --test out"),
+        ("--data a\udcffb --test c", "does not exist, expected a table"),
         ("a\0b.toml", "can't be read (no file can have this name)"),
         ("\ud800.toml", "can't be read (no file can have this name)"),
         (f"--like {os.devnull}", "can't be read"),

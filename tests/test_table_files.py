@@ -83,7 +83,7 @@ def test_the_share_is_of_the_bytes_of_the_file(packed: bool, tmp_path: Path, mon
 
 def test_headers_are_those_of_one_reading(tmp_path: Path, small_pieces: None) -> None:
     rows = "".join(f"{i},{i / 2},{'x' if i > 900 else i}\n" for i in range(ROWS))
-    for head in ("a,a,a.1\n", "a,,b\n", "a,b\n"):  # the last one: the first column is names of the rows
+    for head in ("a,b,a.1\n", "a,,b\n", "a,b\n"):  # the last one: the first column is names of the rows
         file = tmp_path / "mine.csv"
         file.write_text(head + rows)
         pd.testing.assert_frame_equal(table_files.read(file), pd.read_csv(file, low_memory=False), check_exact=True)
@@ -145,3 +145,23 @@ def test_how_far_it_is_is_seen() -> None:
     quiet = io.StringIO()
     Lines(quiet, quiet=True).read("reading big.csv", 0.0)
     assert not quiet.getvalue()
+
+
+def test_a_file_that_is_not_there_is_told_with_one_much_like_it(tmp_path: Path) -> None:
+    odd().to_csv(tmp_path / "ok.csv", index=False)
+    how = Reading(label="outcome")
+    for name, said in (
+        ("ok.cvs", r"ok.cvs does not exist, expected a table as .csv or .parquet. Did you mean `ok.csv`\?"),
+        ("ok", r"ok does not exist, .* Did you mean `ok.csv`\?"),
+        ("okk.csv", r"okk.csv does not exist, .* Did you mean `ok.csv`\?"),
+        (".", "this is a folder of such. Give one of them: --data .*ok.csv"),
+    ):
+        with pytest.raises(UserError, match=said):
+            load(str(tmp_path / name), None, how=how)
+    with pytest.raises(UserError, match=r"ok.cvs does not exist, .*folder of IDX files.* Did you mean `ok.csv`\?"):
+        load(str(tmp_path / "ok.cvs"), None)
+    with pytest.raises(UserError, match="okk.csv does not exist.*`ok.csv`"):
+        load(str(tmp_path / "ok.csv"), str(tmp_path / "okk.csv"), how=how)
+    for given in (("https://host.org/ok.csv", None), (str(tmp_path / "ok.csv"), "https://host.org/ok.csv")):
+        with pytest.raises(UserError, match="https://host.org/ok.csv: expected a file on this machine. Download it"):
+            load(*given, how=how)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -85,6 +86,17 @@ def refuse_rows_for_names(path: Path, first: Sequence[str]) -> None:
         f"{printable(str(path))}: its first line looks like a row and not like the names of columns: {shown}, …\n"
         "  Add a line of names on top, as x1,x2,label. If these are names, put a letter before those that are numbers."
     )
+
+
+def refuse_names_there_twice(path: Path, names: Sequence[str]) -> None:
+    """Raises `UserError` where two columns of a CSV file have one name, of which pandas silently makes a and a.1."""
+    twice = [name for name, often in Counter(names).items() if name and often > 1]
+    if twice:
+        raise UserError(
+            f"{printable(str(path))} has two columns called {brief(twice[0])}. Give each a name of its own; or, if "
+            f"they may be {brief(twice[0])} and {brief(f'{twice[0]}.1')}:\n"
+            f"  {_converted(path, 'read_csv(FILE)', 'renamed')} makes a table that it reads."
+        )
 
 
 def _converted(path: Path, reader: str, now: str = "commas") -> str:

@@ -13,6 +13,7 @@ import numpy as np
 from jaxreg import reading
 from jaxreg.data import fashion, idx
 from jaxreg.data.dataset import Dataset, Part, digest
+from jaxreg.data.not_there import ANYTHING, absent
 from jaxreg.errors import UserError
 from jaxreg.formatting import brief, listing, printable
 
@@ -116,11 +117,7 @@ def _files(path: Path) -> tuple[str, dict[Role, Path]]:
     elif wanted is not None and wanted not in sets:
         if named := [name for name in sets if name]:
             raise UserError(f"{folder} has no data set {brief(wanted)}; it has {printable(listing(named[:12]))}.")
-        raise UserError(
-            f"{printable(str(path))} does not exist, expected a table (.csv, .parquet), arrays (.npz), or a folder of"
-            " IDX files.\n"
-            "  Leave --data out for Fashion-MNIST."
-        )
+        raise absent(path, ANYTHING)
     files = sets.get(wanted or "", {})
     begin = f"{wanted}-" if wanted else ""
     usual = {role: f"{begin}{_part(role[0], begin)}-{role[1]}-idx{_dimensions(role[1])}-ubyte" for role in ROLES}

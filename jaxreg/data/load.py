@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from jaxreg import reading
-from jaxreg.data import fashion, idx_folder, kaggle
+from jaxreg.data import fashion, idx_folder, kaggle, not_there
 from jaxreg.data.dataset import AS_IT_SAYS, Dataset, Reading, Signature
 from jaxreg.errors import UserError
 
@@ -42,6 +42,8 @@ def load(
         if test is not None:
             raise UserError("--test: goes with --data, the table to train on.")
         return fashion.load(announce)
+    for one in (data, *([] if test is None else [test])):
+        not_there.refuse_address(one)
     if kaggle.has_layout(data) and test is not None:
         return kaggle.load(data, test)
     path = Path(data)
@@ -51,12 +53,19 @@ def load(
 
     foreign_files.refuse(path)
     if not path.name.endswith(table_files.SUFFIXES):
+        of_tables = how._replace(seed=0, folds=None) != AS_IT_SAYS
+        if (test is not None or of_tables) and not path.is_dir() and not path.is_file():
+            raise not_there.absent(path, "a table as .csv or .parquet")
         if test is not None:
             raise UserError(
                 f"{path}: a test table goes with a table, {', '.join(table_files.SUFFIXES)}, or leave --test out."
             )
-        if how._replace(seed=0, folds=None) != AS_IT_SAYS:
-            raise UserError(f"{path}: --label, --task, --group, --drop and --holdout are of tables, and this is none.")
+        if of_tables:
+            inside = not_there.tables_in(path, table_files.SUFFIXES)
+            raise UserError(
+                f"{path}: --label, --task, --group, --drop and --holdout are of tables, and this is "
+                f"{f'a folder of such. Give one of them: --data {inside}' if inside else 'none'}."
+            )
         return idx_folder.load(path)
     name = path.name if test is None else f"{path.name} and {Path(test).name}"
     tables = [None if one is None else table_files.read(Path(one), watch) for one in (path, test)]
@@ -94,6 +103,8 @@ def _arrays(path: Path, how: Reading) -> Dataset:
                     f"{path} has the arrays {', '.join(found.files)}; expected {' or '.join(map(str, NPZ))}."
                 )
             arrays = tuple(_numbers_or_texts(found, name, path) for name in names if name in found.files)
+    except FileNotFoundError:
+        raise not_there.absent(path, "arrays as .npz") from None
     except (OSError, ValueError, EOFError) as error:
         said = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise UserError(f"{path} can't be read as .npz: {said}.") from None

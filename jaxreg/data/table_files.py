@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from jaxreg.data import foreign_files
+from jaxreg.data.not_there import absent
 from jaxreg.errors import UserError
 from jaxreg.formatting import printable
 
@@ -50,7 +51,9 @@ def read(path: Path, watch: Watch | None = None) -> pd.DataFrame:
                 raise UserError(f"{path} is empty, expected a line of names and rows below it.")
             foreign_files.refuse_other_encodings(path, sample)
             foreign_files.refuse_other_separators(path, sample)
-            foreign_files.refuse_rows_for_names(path, next(_lines(sample), []))
+            names = next(_lines(sample), [])
+            foreign_files.refuse_rows_for_names(path, names)
+            foreign_files.refuse_names_there_twice(path, names if b"\n" in sample else names[:-1])  # the last is cut
         if path.is_file() and path.stat().st_size > LARGE:
             found = _parquet(path, far) if parquet else _csv(path, far)
         if found is None:
@@ -58,7 +61,7 @@ def read(path: Path, watch: Watch | None = None) -> pd.DataFrame:
         far(1.0)
         return found
     except FileNotFoundError:
-        raise UserError(f"{path} does not exist, expected a table as .csv or .parquet.") from None
+        raise absent(path, "a table as .csv or .parquet") from None
     except ImportError:
         raise UserError(f"{path}: Parquet needs pyarrow. Type: pip install pyarrow") from None
     except UnicodeDecodeError:
