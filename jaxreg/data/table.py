@@ -7,6 +7,7 @@ guessed in silence: `Dataset.notes` says what was done.
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from jaxreg.data import missing
@@ -14,6 +15,7 @@ from jaxreg.data.columns import encoded, in_order
 from jaxreg.data.dataset import Dataset, Part, Reading, digest
 from jaxreg.data.encoding import Rows
 from jaxreg.data.parting import parted
+from jaxreg.data.repeated import among_trained_on
 from jaxreg.data.targets import MOST_QUANTITIES, targets_of
 from jaxreg.errors import UserError
 from jaxreg.formatting import brief, listing, nearest
@@ -31,8 +33,13 @@ def dataset(train: pd.DataFrame, test: pd.DataFrame | None, how: Reading, name: 
     for one in (train, *([] if test is None else [test])):
         if one.empty:
             raise UserError(f"{name}: {'the test table' if one is test else 'the table'} has no rows.")
-    train, test = _called_by_texts(train), None if test is None else _called_by_texts(test)
+    train, test = _plain(train, name), None if test is None else _plain(test, f"{name}: the test table")
     labels = _labels(train, how)
+    if both := [column for column in how.drop if column in labels]:
+        raise UserError(
+            f"{name}: column {both[0]} is the label, and {how.typed('drop', both[0])} would leave it out. Take it out "
+            f"of these, or predict another: {how.typed('label', 'COLUMN')}"
+        )
     for column in (*how.drop, *([how.group] if how.group else [])):
         if column not in train:
             raise UserError(f"{name} has {_none_called(column, train)}")
@@ -65,14 +72,21 @@ def dataset(train: pd.DataFrame, test: pd.DataFrame | None, how: Reading, name: 
         parts = Rows(train), Rows(test)
     arrays, encoding, more = encoded(parts, features, name, found.folded, how)
     made = [Part(x, y) for x, y in zip(arrays, found.targets, strict=True)]
-    if test is None:
-        more += in_order(train, features, how)
+    more += in_order(train, features, how) if test is None else among_trained_on(made[0], made[1], how)
     words = ("rows", "features", (*found.notes, *more), found.quantities, found.folded, encoding, targets.labels, held)
     return Dataset(name, made[0], made[1], targets.classes, None, digest(*made), groups, *words)
 
 
-def _called_by_texts(table: pd.DataFrame) -> pd.DataFrame:
-    return table if all(isinstance(c, str) for c in table.columns) else table.rename(columns=str)
+def _plain(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """With texts for names, and single precision for half, of which pandas counts no values."""
+    table = table if all(isinstance(c, str) for c in table.columns) else table.rename(columns=str)
+    if (twice := table.columns.duplicated()).any():
+        raise UserError(
+            f"{name} has two columns called {brief(table.columns[twice][0])}. Give each a name of its own, or keep the "
+            "first of them: table.loc[:, ~table.columns.duplicated()]"
+        )
+    halves = table.columns[[dtype == np.float16 for dtype in table.dtypes]]
+    return table.astype(dict.fromkeys(halves, np.float32)) if len(halves) else table
 
 
 def _columns(table: pd.DataFrame) -> str:
