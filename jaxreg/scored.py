@@ -10,6 +10,7 @@ import pandas as pd
 
 from jaxreg.data.dataset import Part, digest
 from jaxreg.data.in_memory import target_names
+from jaxreg.data.targets import one_hot
 from jaxreg.errors import UserError
 from jaxreg.formatting import count
 from jaxreg.measures import QUANTITIES, VOTES
@@ -40,6 +41,11 @@ def scored(
     Raises:
         UserError: predictions are not of the kind, or do not fit targets or models.
     """
+    if kind != "quantities" and one_hot(targets):
+        raise UserError(
+            "targets: look one-hot, with a single 1 in each row. Give the classes themselves, targets.argmax(1); or, "
+            "if these are quantities, kind='quantities'."
+        )
     if kind == "quantities" or (kind is None and are_quantities(predictions, targets)):
         found = _of_quantities(predictions, targets, models["member"].to_list())
         values = np.unique(np.asarray(targets))

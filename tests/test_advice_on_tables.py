@@ -163,3 +163,71 @@ def test_rows_in_the_order_of_a_column_are_noted(name: str, values: np.ndarray, 
     assert any(f"order of {name}: if that is a time" in note for note in made(frame).notes) is noted
     assert not any("in the order" in note for note in made(frame, test=frame).notes)  # it may be cut already
     assert not any("in the order" in note for note in made(frame, drop=(name,)).notes)
+
+
+@pytest.mark.parametrize(
+    ("label", "said"),
+    [
+        ("well ", "in spaces around them alone"),
+        (" Well", "in spaces around them and in their case alone"),
+    ],
+)
+def test_classes_that_differ_in_spaces_are_refused_and_are_one_by_what_is_advised(label: str, said: str) -> None:
+    frame = table()
+    frame.loc[[3, 5, 7], "outcome"] = label
+    told = refused(frame)
+    assert said in told and f'"{label}"' in told and '"well"' in told
+    exec(re.findall(r"table\[.*", told)[0], {"table": frame})
+    assert made(frame).class_names == ("ill", "well")
+    with pytest.raises(UserError, match=r"Make them one: pandas.Series\(y\).str.strip"):
+        of_arrays((frame[["age"]].to_numpy(), np.where(frame["age"] > 50, "well", np.resize([label], ROWS))), Reading())
+
+
+def test_classes_that_differ_in_case_are_noted() -> None:
+    """Not refused: the alleles A and a are two classes, and no word of a table says that they are not."""
+    frame = table()
+    frame.loc[[3, 5, 7], "outcome"] = "Well"
+    found = made(frame)
+    assert found.class_names == ("Well", "ill", "well") and '"Well" and "well" differ in case alone' in found.notes[0]
+    exec(re.findall(r"table\[.*", found.notes[0])[0], {"table": frame})
+    assert made(frame).class_names == ("ill", "well") and "case" not in made(frame).notes[0]
+
+
+@pytest.mark.parametrize("column", ["age", "outcome"])
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        (lambda value: f"{value:.2f}".replace(".", ","), 'a decimal comma, as "'),
+        (lambda value: f"{1000 * value:,.1f}", 'commas between thousands, as "'),
+        (lambda value: f"{value:.2f} mm", 'a unit, as "'),
+        (lambda value: f"{value:.2f}€/m²".replace(".", ","), 'a decimal comma, as "'),
+        (lambda value: f"${value:.2f}", 'a unit, as "$'),
+    ],
+)
+def test_numbers_as_people_write_them_are_numbers_by_what_is_advised(column: str, written: Any, said: str) -> None:
+    frame, values = table(), RANDOM.normal(50, 12, ROWS).round(2)
+    frame[column] = [*map(written, values)]
+    told = refused(frame)
+    assert f"column {column}" in told and said in told
+    assert ("--drop age" in told) == (column == "age") and ("--task classification" in told) == (column == "outcome")
+    code = re.findall(r"table\[.*?\] = .*?regex=True\)\)", told)[0]
+    exec(code, {"table": frame, "pandas": pd})
+    np.testing.assert_allclose(frame[column] / (1000 if "thousands" in said else 1), values)
+    assert made(frame).encoding is not None
+
+
+@pytest.mark.parametrize("kind", ["A{}", "{}-3", "{},5,1", "{}:30", "{} m, {} cm", "0,{:03}.1", "{} mm|", "{}.000,5"])
+def test_other_texts_with_digits_are_kinds(kind: str) -> None:
+    frame = table().assign(ward=[kind.format(i % 15, i % 15) for i in range(ROWS)])
+    assert len(made(frame).encoding.columns[1].kinds) == 15
+
+
+def test_a_table_whose_test_rows_were_trained_on_is_noted() -> None:
+    frame = table()
+    said = "all 9 test rows are among the rows that were trained on"
+    assert any(said in note for note in made(frame, test=frame.iloc[4:13]).notes)
+    other = frame.iloc[4:13].copy()
+    other.iloc[0, 0] += 1e-3
+    assert not any("among" in note for note in made(frame, test=other).notes)
+    few = frame[["ward", "outcome"]]  # six kinds of rows: new ones are among them too
+    assert not any("among" in note for note in made(few, test=few.iloc[:9]).notes)

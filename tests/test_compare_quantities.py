@@ -14,6 +14,7 @@ import jaxreg
 from jaxreg.errors import UserError
 from jaxreg.measures import PARTS
 from jaxreg.report.__main__ import main
+from jaxreg.scored import scored
 from jaxreg.store.given_quantities import are_quantities
 
 
@@ -115,3 +116,29 @@ def test_of_very_many_the_page_has_the_first(tmp_path: Path) -> None:
     run = jaxreg.compare(**given_to(quantities=130), out=tmp_path / "run")
     assert run.table("quantities")["quantity"].nunique() == 130
     assert "| target99 " in run.report and "| target100 " not in run.report
+
+
+def test_one_hot_targets_are_refused_as_quantities_unless_that_is_said(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    labels, made = np.arange(40) % 3, random.dirichlet(np.ones(3), (4, 40))
+    given = {"cell": ["a", "a", "b", "b"], "split": [0, 1, 0, 1], "out": tmp_path / "run"}
+    for targets in (np.eye(3)[labels], np.eye(3, dtype=bool)[labels], pd.DataFrame(np.eye(3, dtype=int)[labels])):
+        for kind in (None, "probabilities"):
+            with pytest.raises(
+                UserError, match=r"targets: look one-hot, .*targets.argmax\(1\); or, .*kind='quantities'"
+            ):
+                jaxreg.compare(made, targets, kind=kind, **given)
+    assert not (tmp_path / "run").exists()
+    models = pd.DataFrame({"member": list("uvwx"), "cell": given["cell"]})
+    assert scored(made, np.eye(3)[labels], None, "quantities", models).quantity_units[2] == ("target2", 1.0)
+
+
+def test_labels_that_are_bytes_are_texts() -> None:
+    labels, made = (
+        np.array(["ant", "bee", "wasp"])[np.arange(40) % 3],
+        np.random.default_rng(0).dirichlet(np.ones(3), 40),
+    )
+    models = pd.DataFrame({"member": ["u"], "cell": ["a"]})
+    for classes in (None, ["ant", "bee", "wasp"], np.array([b"ant", b"bee", b"wasp"])):
+        found = scored(made[None], labels.astype("S"), classes, None, models)
+        assert found.classes == ("ant", "bee", "wasp") and (found.predictions.labels == np.arange(40) % 3).all()

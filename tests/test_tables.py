@@ -122,7 +122,7 @@ def broken(change: Any) -> pd.DataFrame:
         (
             lambda f: f.insert(0, "x", pd.Series(np.arange(ROWS) / 3, dtype=object)),
             {},
-            "240 of 240 values are numbers[.]",
+            r"all of its values are numbers[.].*table\['x'\][.]astype\(float\)",
         ),
         (
             lambda f: f.__setitem__("outcome", ["?", *map(str, range(ROWS - 1))]),
@@ -140,6 +140,38 @@ def broken(change: Any) -> pd.DataFrame:
             r'class "weell" has 1 row, and needs 2: .*mean `well`.*most often "\S+" \(\d+ rows\)',
         ),
         (lambda f: f.insert(0, "x", np.inf), {}, "column x has infinite numbers"),
+        (lambda f: f.insert(0, "x", f.age * 1e300), {}, r"column x has numbers beyond 3.4e[+]38, .*--drop x"),
+        (lambda f: f.insert(5, "age", f.dose, allow_duplicates=True), {}, 'has two columns called "age"[.]'),
+        (
+            lambda f: f.insert(5, 1, 0),
+            {"drop": ("outcome",)},
+            "outcome is the label, and --drop outcome would",
+        ),
+        (
+            lambda f: f.__setitem__("outcome", f.outcome.str.encode("utf-8")),
+            {},
+            r"column outcome has bytes.*table\['outcome'\] = table\['outcome'\].str.decode",
+        ),
+        (
+            lambda f: f.__setitem__("outcome", [599, *(500 + np.arange(ROWS - 1) % 60)]),
+            {"task": "classification"},
+            r"class \"\d+\" has 1 row, and needs 2: one to train on and one that scores[.] There are",  # and no "mean"
+        ),
+        (
+            lambda f: f.__setitem__("outcome", f.age),
+            {"task": "classification"},
+            "outcome looks like a quantity: 240 different numbers in 240 rows. Type --task regression, or leave --task",
+        ),
+        (
+            lambda f: f.insert(0, "name", [f"n{i // 2}" for i in range(ROWS)]),
+            {"folds": True},
+            "most of which have several rows. Type --group name, .* matter, --drop name",
+        ),
+        (
+            lambda f: f.insert(0, "name", [f"n{i // 2}" for i in range(ROWS)]),
+            {"folds": True, "group": "who"},
+            "names rather than kinds. Type --drop name",
+        ),
         (lambda f: f.insert(0, "id", np.arange(ROWS)), {}, "column id numbers the rows.*--drop id"),
         (lambda f: f.insert(0, "when", pd.date_range("2024-01-01", periods=ROWS)), {}, "column when is a time.*--test"),
         (lambda f: f.insert(0, "when", [f"2024-01-{1 + i % 28:02}" for i in range(ROWS)]), {}, "column when is a time"),
@@ -265,6 +297,12 @@ def test_files_say_the_same_as_the_table(tmp_path: Path) -> None:
     ("name", "content", "said"),
     [
         ("gone.csv", None, "gone.csv does not exist"),
+        ("gone.npz", None, "gone.npz does not exist, expected arrays"),
+        (
+            "t.csv",
+            b"a,b,a,label\n1,2,3,x\n",
+            'two columns called "a".*may be "a" and "a.1":.*t-renamed.csv',
+        ),
         ("t.csv", b"", "t.csv is empty, expected"),
         ("t.csv", b"\n \n", "t.csv is empty, expected"),
         ("t.csv", b"a,label\n", "t.csv: the table has no rows"),

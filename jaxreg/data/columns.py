@@ -10,7 +10,7 @@ import pandas as pd
 from pandas.api import types
 
 from jaxreg.data.dataset import Reading
-from jaxreg.data.encoding import Column, Encoding, Rows
+from jaxreg.data.encoding import Column, Encoding, Rows, endless
 from jaxreg.errors import UserError
 from jaxreg.formatting import count, listing
 
@@ -68,10 +68,8 @@ def in_order(table: pd.DataFrame, features: Sequence[str], how: Reading) -> list
 
 def _numbers(parts: tuple[Rows, Rows], feature: str, name: str, how: Reading) -> Column:
     values = [part[feature].to_numpy(np.float64) for part in parts]
-    if not all(np.isfinite(one).all() for one in values):
-        raise UserError(
-            f"{name}: column {feature} has infinite numbers. Replace them, or type {how.typed('drop', feature)}"
-        )
+    if said := " and ".join(dict.fromkeys(filter(None, map(endless, values)))):
+        raise UserError(f"{name}: column {feature} has {said}. Replace them, or type {how.typed('drop', feature)}")
     if feature.lower() in ID and len(np.unique(values[0])) == len(values[0]) and (values[0] % 1 == 0).all():
         raise UserError(
             f"{name}: column {feature} numbers the rows, which says nothing of others. Type "
@@ -92,9 +90,14 @@ def _texts(parts: tuple[Rows, Rows], feature: str, name: str, how: Reading) -> C
         )
     known = sorted(train.astype(str).unique())
     if len(known) > MOST_CATEGORIES:
+        which, drop = "names rather than kinds. Type", how.typed("drop", feature)
+        if how.group is None and (train.value_counts() > 1).mean() > 0.5:  # without the name they are still alike
+            which = (
+                f"names rather than kinds, most of which have several rows. Type {how.typed('group', feature)}, so "
+                "that no network is scored by rows of whom it has seen others; or, where that does not matter,"
+            )
         raise UserError(
             f"{name}: column {feature} has {len(known):,} different texts in {len(train):,} rows, more than "
-            f"{MOST_CATEGORIES}: names rather than kinds. Type "
-            f"{how.typed('drop', feature)}"
+            f"{MOST_CATEGORIES}: {which} {drop}"
         )
     return Column(feature, kinds=tuple(known))

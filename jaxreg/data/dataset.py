@@ -25,6 +25,7 @@ class Reading(NamedTuple):
     task: str | None = None  # "classification" or "regression", where it is not as it looks
     folds: bool | None = None  # whether all rows score, in a cross-validation; by default where there are few
     in_python: bool = False  # the data are arrays or DataFrames: messages name keywords, and not flags
+    in_arrays: bool = False  # they are x and y: messages name these, and no column of a table
 
     def typed(self, option: str, *given: str) -> str:
         """What to type of these options: a flag, `--drop age,ward`, or in Python a keyword, `drop=["age", "ward"]`."""

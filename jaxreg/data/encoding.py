@@ -12,6 +12,9 @@ from pandas.api import types
 from jaxreg.errors import UserError
 from jaxreg.formatting import count
 
+LARGEST = float(np.finfo(np.float32).max)
+"""Of numbers: larger ones are infinite in float32, and the spread of much larger ones is in float64."""
+
 
 class Column(NamedTuple):
     """A column of numbers, which is one feature, or of texts, which is one for each of its `kinds`."""
@@ -25,6 +28,13 @@ class Column(NamedTuple):
     def features(self) -> tuple[str, ...]:
         """Names of what it becomes."""
         return (self.name,) if self.kinds is None else tuple(f"{self.name}={kind}" for kind in self.kinds)
+
+
+def endless(values: np.ndarray) -> str:
+    """What is said of numbers that are infinite, or would be in float32; nothing where there are none."""
+    if (np.abs(values) <= LARGEST).all():
+        return ""
+    return "infinite numbers" if np.isinf(values).any() else f"numbers beyond {LARGEST:.2g}, the largest of float32"
 
 
 class Rows:
@@ -102,7 +112,7 @@ class Encoding(NamedTuple):
                         values = values.astype(np.float64)
                     except (ValueError, TypeError):
                         raise UserError(f"{column.name} has texts, and it was of numbers in training.") from None
-                if not np.isfinite(values.to_numpy(np.float64)).all():
-                    raise UserError(f"{column.name} has infinite numbers. Replace them first.")
+                if said := endless(values.to_numpy(np.float64)):
+                    raise UserError(f"{column.name} has {said}. Replace them first.")
             numbers[column.name] = values
         return self.encode(pd.DataFrame(numbers))

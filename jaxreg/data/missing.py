@@ -9,11 +9,11 @@ import pandas as pd
 from pandas.api import types
 
 from jaxreg.data.dataset import Reading
+from jaxreg.data.written_numbers import MOST_KINDS, as_people_write
 from jaxreg.errors import UserError
 from jaxreg.formatting import brief, count
 
 NUMBERS = 0.9  # share of a column of texts that are numbers, from which on the others stand for missing ones
-MOST_KINDS = 10  # different numbers in a column of texts that may be kinds
 SHOWN = 3  # texts among numbers that are shown
 
 
@@ -25,13 +25,25 @@ def lacking(values: pd.Series) -> str:
 def refuse(table: pd.DataFrame, features: Sequence[str], name: str, how: Reading) -> None:
     """Raises `UserError` where one of these columns of a table lacks values, or has texts in the place of numbers."""
     for feature in features:
+        kinds = (
+            f"  If the numbers are names of kinds, put a letter before them: table[{feature!r}] = "
+            f"'k' + table[{feature!r}].astype(str). Or leave the column out: {how.typed('drop', feature)}"
+        )
         if found := texts_among_numbers(table[feature]):
+            if only_numbers(table[feature]):
+                raise UserError(
+                    f"{name}: column {feature} is of texts or of Python's objects, and all of its values are numbers. "
+                    f"Make it one of numbers: {as_floats(feature, 'x' if how.in_arrays else '')}"
+                )
             raise UserError(
                 f"{name}: column {feature} is of texts, and {found}.\n"
                 f"  Make missing values of what is no number, {as_numbers(feature)}, and fill these in, "
-                f"{_filled({feature: pd.Series(dtype=float)})}, or leave the rows out, table.dropna().\n"
-                f"  If the numbers are names of kinds, put a letter before them: table[{feature!r}] = "
-                f"'k' + table[{feature!r}].astype(str). Or leave the column out: {how.typed('drop', feature)}"
+                f"{_filled({feature: pd.Series(dtype=float)})}, or leave the rows out, table.dropna().\n{kinds}"
+            )
+        if written := as_people_write(table[feature]):
+            raise UserError(
+                f"{name}: column {feature} is of texts that are {written.said}.\n"
+                f"  Make it one of numbers: {written.code}\n{kinds}"
             )
     empty = {feature: table[feature] for feature in features if table[feature].isna().any()}
     if not empty:
@@ -57,6 +69,16 @@ def texts_among_numbers(values: pd.Series) -> str:
     shown = [f"row {row + 1:,} has {brief(text)}" for row, text in [*others][:SHOWN]]
     which = f": {', '.join(shown)}{', …' if numbers.size - numbers.sum() > SHOWN else ''}" if shown else ""
     return f"{numbers.sum():,} of {numbers.size:,} values are numbers{which}"
+
+
+def only_numbers(values: pd.Series) -> bool:
+    """Whether all texts of a column that are there are numbers."""
+    return bool(pd.to_numeric(values.dropna().astype(str), errors="coerce").notna().all())
+
+
+def as_floats(column: str, array: str = "") -> str:
+    """What to type for a column of numbers that are there as texts or objects, or for an `array` of this name."""
+    return f"{array}.astype(float)" if array else f"table[{column!r}] = table[{column!r}].astype(float)"
 
 
 def as_numbers(column: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,8 @@ from pandas.api import types
 
 from jaxreg.data import missing
 from jaxreg.data.dataset import Label, Quantities, Reading
+from jaxreg.data.splits import LEAST_OF_CLASS
+from jaxreg.data.written_numbers import as_people_write
 from jaxreg.errors import UserError
 from jaxreg.formatting import brief, listing
 
@@ -53,11 +55,31 @@ def targets_of(columns: pd.DataFrame, how: Reading, name: str) -> Targets:
                 f"table.dropna(subset={[label]}){_filled(columns[label], label, how)}"
             )
         if task != "classification" and (found := missing.texts_among_numbers(columns[label])):
+            if missing.only_numbers(columns[label]):
+                raise UserError(
+                    f"{name}: column {label}, the label, is of texts or of Python's objects, and all of its values are "
+                    f"numbers. Make it one of numbers: {missing.as_floats(label, 'y' if how.in_arrays else '')}\n"
+                    f"  Or, if they are classes, type {how.typed('task', 'classification')}"
+                )
             raise UserError(
                 f"{name}: column {label}, the label, is of texts, and {found}.\n"
                 f"  Make missing values of what is no number, {missing.as_numbers(label)}, and leave these rows out, "
                 f"table.dropna(subset={[label]}). Or, if they are classes, type {how.typed('task', 'classification')}"
             )
+        if task != "classification" and (
+            written := as_people_write(columns[label], "y" if how.in_arrays and len(labels) == 1 else "")
+        ):
+            raise UserError(
+                f"{name}: column {label}, the label, is of texts that are {written.said}.\n"
+                f"  Make it one of numbers: {written.code}\n"
+                f"  Or, if they are classes, type {how.typed('task', 'classification')}"
+            )
+    if task != "regression" and one_hot(columns):
+        what, code = ("y", "y.argmax(1)") if how.in_arrays else (listing(labels), f"table[{labels}].idxmax(axis=1)")
+        raise UserError(
+            f"{name}: {what} looks one-hot, with a single 1 in each row. Give the classes themselves, {code}; or, if "
+            f"these are quantities, type {how.typed('task', 'regression')}"
+        )
     looks = TASKS[len(labels) > 1 or is_quantity(columns[labels[0]])]
     if (task or looks) == "regression":
         other = (
@@ -77,7 +99,8 @@ def targets_of(columns: pd.DataFrame, how: Reading, name: str) -> Targets:
         if task is None and number and len(classes) > 2
         else ""
     )
-    return Targets(values, classes, f"label: column {labels[0]}, {len(classes)} classes{other}", known)
+    note = f"label: column {labels[0]}, {len(classes)} classes{other}{_in_two_cases(classes, labels[0], how)}"
+    return Targets(values, classes, note, known)
 
 
 def _filled(values: pd.Series, label: str, how: Reading) -> str:
@@ -94,6 +117,19 @@ def is_quantity(values: pd.Series) -> bool:
     if not types.is_numeric_dtype(values) or types.is_bool_dtype(values):
         return False
     return values.nunique() > MOST_WHOLE or not bool((values % 1 == 0).all())
+
+
+def one_hot(targets: Any) -> bool:
+    """Whether targets are 0 and 1 alone, several a row of which one is 1: classes, and no quantities."""
+    found = np.asarray(targets)
+    if found.ndim != 2 or found.shape[1] < 2 or found.dtype.kind not in "biuf":
+        return False
+    return bool(((found == 0) | (found == 1)).all() and (found.sum(1) == 1).all())
+
+
+def as_texts(labels: np.ndarray) -> np.ndarray:
+    """Labels that are bytes as texts; others as they are."""
+    return np.char.decode(labels, "utf-8", "backslashreplace") if labels.dtype.kind == "S" else labels
 
 
 def _numbers(values: pd.Series, label: str, name: str, how: Reading, several: bool) -> np.ndarray:
@@ -131,6 +167,14 @@ def classes_of(
     if types.is_numeric_dtype(values) and not types.is_bool_dtype(values) and bool((values % 1 == 0).all()):
         values = values.astype(np.int64)
     several = values.nunique()
+    if is_quantity(values) and len(values) < LEAST_OF_CLASS * several:
+        raise UserError(
+            f"{name}: column {label} looks like a quantity: {several:,} different numbers in {len(values):,} rows. "
+            f"Type {how.typed('task', 'regression')}, or leave {how.typed('task')} out."
+        )
+    if types.infer_dtype(values) == "bytes":
+        decode = ".str.decode('utf-8')"
+        raise UserError(f"{name}: column {label} has bytes. Make them texts: {_made(label, decode, how)}")
     if not types.is_numeric_dtype(values) and several > max(MOST_TEXTS, len(values) / 2):
         raise UserError(
             f"{name}: column {label} has {several:,} different texts in {len(values):,} rows, as "
@@ -145,11 +189,38 @@ def classes_of(
     if not 2 <= len(known) <= MOST_CLASSES:
         raise UserError(f"{name}: column {label} has {len(known)} classes, expected 2 to {MOST_CLASSES}.")
     names = tuple(str(value) for value in known)
+    for one, other in _pairs(names):
+        if one != one.strip() or other != other.strip():
+            case, lower = ("", "") if one.strip() == other.strip() else (" and in their case", ".str.lower()")
+            raise UserError(
+                f"{name}: column {label} has the classes {brief(one)} and {brief(other)}, which differ in spaces "
+                f"around them{case} alone. Make them one: {_made(label, f'.str.strip(){lower}', how)}"
+            )
     if len(set(names)) < len(names):
         raise UserError(f"{name}: column {label} has two classes that are written alike.")
     plain = (value.item() if isinstance(value, np.generic) else value for value in known)
     labels = tuple(value if isinstance(value, bool | int | float | str) else str(value) for value in plain)
     return numbered(values, names, label), names, labels
+
+
+def _pairs(names: Sequence[str]) -> list[tuple[str, str]]:
+    """Names that are alike but for case and for spaces around them, each with the first that is like it."""
+    first: dict[str, str] = {}
+    found = [(first.setdefault(name.strip().casefold(), name), name) for name in names]
+    return [(one, other) for one, other in found if one != other]
+
+
+def _in_two_cases(classes: Sequence[str], label: str, how: Reading) -> str:
+    """What is noted of classes that differ in case alone: a slip, or the alleles A and a, which are two."""
+    pairs = [f"{brief(one)} and {brief(other)}" for one, other in _pairs(classes)]
+    more = ", …" if len(pairs) > 3 else ""
+    said = f"differ in case alone: if they are one, {_made(label, '.str.lower()', how)}"
+    return f"; {', '.join(pairs[:3])}{more} {said}" if pairs else ""
+
+
+def _made(label: str, by: str, how: Reading) -> str:
+    """What to type for labels that are made others by a method of pandas."""
+    return f"pandas.Series(y){by}" if how.in_arrays else f"table[{label!r}] = table[{label!r}]{by}"
 
 
 def numbered(values: pd.Series, classes: Sequence[str], label: str) -> np.ndarray:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float, Int64
 
+from jaxreg.data.targets import as_texts
 from jaxreg.errors import UserError
 from jaxreg.formatting import brief
 
@@ -25,12 +26,12 @@ def as_classes(
     Without `classes`, whole numbers below `outputs` are numbers of classes already; of anything else the classes are
     the values there are, sorted, as scikit-learn's `classes_` has them.
     """
-    targets = np.asarray(targets)
+    targets = as_texts(np.asarray(targets))
     if targets.ndim != 1 or not targets.size:
         raise UserError(f"targets: expected one for each example, got the shape {targets.shape}.")
     if classes is None and targets.dtype.kind in "iub" and 0 <= targets.min() and targets.max() < outputs:
         return targets.astype(np.int64), tuple(map(str, range(outputs)))
-    known = list(np.unique(targets) if classes is None else np.asarray(list(classes)))
+    known = list(np.unique(targets) if classes is None else as_texts(np.asarray(list(classes))))
     if len(known) != outputs:
         raise UserError(
             f"targets: {len(known)} classes, and predictions of {outputs}. "

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Int
 
+from jaxreg.data.targets import as_texts
 from jaxreg.errors import UserError
 from jaxreg.formatting import brief, listing
 
@@ -90,11 +91,9 @@ def _named(values: np.ndarray, whose: str) -> np.ndarray:
             raise UserError(
                 f"{whose}, example {wrong[0]}: {brief(values[wrong[0]])} is no class. Give names or numbers."
             )
-    elif kind == "S":
-        return np.char.decode(values, "utf-8", "replace")
-    elif kind not in "iubU":
+    elif kind not in "iubUS":
         raise UserError(f"{whose}: {values.dtype} are no classes. Give names or whole numbers, as predict has them.")
-    return values.astype(str)
+    return as_texts(values).astype(str)
 
 
 def _sorted(names: set[str]) -> list[str]:
