@@ -23,12 +23,13 @@ from jaxreg.finished import Run
 from jaxreg.flags import check_purpose
 from jaxreg.formatting import listing
 from jaxreg.noted import noted
-from jaxreg.own import with_own
+from jaxreg.own import networks_of, with_own
 from jaxreg.source import check_design, check_task, dataset_of, sweep_and_data
 from jaxreg.spec.sweep import Sweep
 from jaxreg.store.folder import Folder
 from jaxreg.store.lock import locked
 from jaxreg.store.members import Damaged
+from jaxreg.sweep_notes import without_layers
 
 
 def run(
@@ -121,6 +122,8 @@ def run(
             network = {str(name): one for name, one in network.items()}
             reading["network"] = list(network)
         sweep, dataset = _read(sweep, reading, data, test, dataset, progress)
+        if network is not None and not networks_of(sweep):
+            dataset = without_layers(dataset, sweep)
     elif alone := [name for name, one in {"data": data, "test": test, **reading}.items() if one is not None]:
         goes = "goes" if len(alone) == 1 else "go"
         raise UserError(f"{listing(alone)}: {goes} with a grid or a sweep file; beside a Sweep give dataset=")

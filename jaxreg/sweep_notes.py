@@ -49,3 +49,13 @@ def recipe(sweep: Sweep, by_size: Collection[str], mark: str) -> str:
         return ""
     change = f"{listing([mark + name for name in chosen])} {'changes' if len(chosen) == 1 else 'change'} it"
     return f"chosen by the number of rows: {listing([words[name] for name in chosen])}; {change}"
+
+
+def without_layers(dataset: Dataset | None, sweep: Sweep) -> Dataset | None:
+    """The data of a sweep all of whose cells are given a network from Python, which no setting names: without what
+    `recipe` says of hidden layers that there are none of."""
+    if dataset is None:
+        return None
+    both, layers, epochs = (recipe(sweep, chosen, "") for chosen in (("hidden", "epochs"), ("hidden",), ("epochs",)))
+    said = {both: epochs, layers: ""}
+    return dataset._replace(notes=tuple(note for one in dataset.notes if (note := said.get(one, one))))

@@ -132,6 +132,23 @@ def test_who_asks_for_progress_sees_what_the_command_shows(
     assert ("compiling the programs" in shown and "100%" in shown) == bool(progress) and bool(shown) == bool(progress)
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [({}, "rows: 25 epochs; epochs changes it"), ({"epochs": 1}, None), ({"hidden": [4]}, "rows: 25 epochs")],
+)
+def test_of_a_network_of_ones_own_no_hidden_layers_are_told(
+    given: dict[str, Any], said: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was read is shown before the network is looked at, which is none here."""
+    x = np.random.default_rng(0).normal(size=(800, 3))
+    how = {"data": (x, x[:, 0] > 0), "progress": True, "out": tmp_path / "run", **given}
+    with pytest.raises(jaxreg.UserError, match="must be a Linen module"):
+        jaxreg.run(GRID, network=object(), **how)
+    shown = capsys.readouterr().err
+    assert "label: " in shown and "layers" not in shown
+    assert said in shown if said else "chosen by" not in shown
+
+
 def test_data_in_memory_are_called_what_they_are() -> None:
     frame, y = table().drop(columns="who"), np.resize([0, 1], 2000)
     x = np.random.default_rng(0).normal(size=(2000, 3))
