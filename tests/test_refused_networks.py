@@ -141,18 +141,6 @@ class Counts(nn.Module):
         return Dense()(x)
 
 
-def grown_init(key: Any, x: Any) -> Any:
-    return {"w": jnp.zeros((784, 10))}, {"seen": jnp.zeros(3)}
-
-
-def grown_apply(params: Any, state: Any, x: Any, *, train: bool, key: Any) -> Any:
-    return x @ params["w"], {"seen": jnp.zeros(4)} if train else state
-
-
-def fails(params: Any, state: Any, x: Any, *, train: bool, key: Any) -> Any:
-    raise RuntimeError("the file of weights is not there")
-
-
 WHEN_IT_RUNS = "decides by a value that is only known when it runs"
 ANEW = "is another program each time that JAX traces it"
 
@@ -178,8 +166,6 @@ ANEW = "is another program each time that JAX traces it"
         (Anew(), f"network Anew: {ANEW}, so that each member would be compiled anew"),
         (ByNumPy(), f"network ByNumPy: {ANEW}.* np.random"),
         (Counts(), 'network Counts can\'t be traced .* Cannot update variable "steps"'),
-        ((grown_init, grown_apply), r"its state has .*'seen': 'float32\[4\]'.*, and before it .*float32\[3\]"),
-        ((grown_init, fails), "network test_refused_networks can't be traced .*the file of weights is not there"),
         (Dense(jnp.bfloat16), "network Dense: its parameter Dense_0/bias is bfloat16, .*param_dtype=jnp.float32"),
         (Dense(jnp.complex64), "network Dense: its parameter Dense_0/bias is complex64"),
         (lambda rngs: Nnx(rngs=rngs, kind=jnp.float16), "network lambda: its parameter last/bias is float16"),
@@ -188,7 +174,9 @@ ANEW = "is another program each time that JAX traces it"
         (Nnx(rngs=nnx.Rngs(0)), "an NNX module that is made already has one set of weights"),
         (lambda x: x, "network: must be a Linen module, an NNX module's class"),
         ("CNN", "network: must be a Linen module"),
-        ((grown_init,), "network: must be a Linen module"),
+        ((Dense(),) * 2, 'network: several are given by name, as in network={"narrow": …, "wide": …}'),
+        ([Dense, Nnx], "network: several are given by name"),
+        ((lambda key, x: ({}, {}),), "network: must be a Linen module"),
     ],
 )
 def test_what_can_not_be_trained_is_named(network: Any, said: str, dataset: Dataset, tmp_path: Any) -> None:

@@ -25,6 +25,9 @@ Init = Callable[..., Any]
 Apply = Callable[..., Any]
 TRAINS = {"train": True, "training": True, "is_training": True, "deterministic": False, "use_running_average": False}
 """Arguments of a module's call that say whether it trains, and what they are when it does."""
+PAIR = "init(key, x) -> (params, state) and apply(params, state, x, *, train, key) -> (output, state); state may be {}"
+CALLED: Mapping[str, tuple[Any, Any]] = {"init": ("kx", {}), "apply": ("psx", {"train": False, "key": None})}
+"""What each is called with: so many things, and some by name."""
 NO_FIELDS = ("self", "rngs", "parent", "name")  # of what makes a module
 
 
@@ -34,9 +37,11 @@ def functions_of(network: Any) -> tuple[Init, Apply, str]:
         network = _made(network)
     if isinstance(network, nn.Module):
         return (*_linen(network), type(network).__name__)
+    if isinstance(network, tuple | list) and any(map(_is_module, network)):
+        raise UserError('network: several are given by name, as in network={"narrow": …, "wide": …}.')
     if isinstance(network, tuple | list) and len(network) == 2 and all(map(callable, network)):
         name = getattr(network[1], "__module__", "functions").rpartition(".")[2]
-        return network[0], network[1], name
+        return (*_pair(*network), name)
     if isinstance(network, nnx.Module):
         raise UserError(
             "network: an NNX module that is made already has one set of weights. Give its class, or a function of rngs."
@@ -47,6 +52,43 @@ def functions_of(network: Any) -> tuple[Init, Apply, str]:
         "network: must be a Linen module, an NNX module's class or a function of rngs that makes one, or a pair "
         f"(init, apply); got {brief(network)}."
     )
+
+
+def _is_module(one: Any) -> bool:
+    kind = one if isinstance(one, type) else type(one)
+    return issubclass(kind, nn.Module | nnx.Module)
+
+
+def _pair(init: Any, apply: Any) -> tuple[Init, Apply]:
+    """Both, once it is known that they can be called as `PAIR` has it; what they give is looked at when they are."""
+    if wrong := [name for name, one in (("init", init), ("apply", apply)) if not _takes(one, name)]:
+        taken = ", ".join(inspect.signature(init if wrong[0] == "init" else apply).parameters)
+        swapped = " Did you swap them?" if _takes(apply, "init") and _takes(init, "apply") else ""
+        raise UserError(f"network: {wrong[0]} of a pair takes ({taken}), expected {PAIR}.{swapped}")
+    return _giving(init, "init", "(params, state)"), _giving(apply, "apply", "(output, state)")
+
+
+def _takes(function: Any, name: str) -> bool:
+    try:
+        inspect.signature(function).bind(*CALLED[name][0], **CALLED[name][1])
+    except TypeError:
+        return False
+    except ValueError:  # of a function that is not written in Python nobody knows
+        return True
+    return True
+
+
+def _giving(function: Callable[..., Any], name: str, expected: str) -> Callable[..., Any]:
+    """The function, which raises `UserError` where it does not give two things."""
+
+    def called(*arguments: Any, **named: Any) -> Any:
+        made = function(*arguments, **named)
+        if not isinstance(made, tuple | list) or len(made) != 2:
+            got = f"{len(made)} things" if isinstance(made, tuple | list) else "one thing"
+            raise UserError(f"network: {name} of a pair gives {got} in the place of {expected}, expected {PAIR}.")
+        return made
+
+    return called
 
 
 def _asked_by(make: Any) -> Mapping[str, inspect.Parameter]:

@@ -127,11 +127,13 @@ def register(
         UserError: it is none of these, has no parameters, gives another shape, or can't be traced.
     """
     usual = functions_of(with_fields(network, fields))[2]
-    called = called or re.sub(r"[^\w.+-]", "", usual) or "network"
+    given, called = called, called or re.sub(r"[^\w.+-]", "", usual) or "network"
+    # What two functions are called by is the name of their module, which nobody has given.
+    shown = "(init, apply)" if given is None and isinstance(network, tuple | list) else called
 
     def program(names: Names, examples: int = 2, given: Mapping[str, Any] = NOTHING) -> Traced:
         functions = _functions(network, {**fields, **given}, names)
-        return traced(called, functions, len(names), inputs, outputs, examples)
+        return traced(shown, functions, len(names), inputs, outputs, examples)
 
     def agrees(names: Names, one: Traced) -> bool:
         """At these values and at others, that nobody writes into a program."""
@@ -152,17 +154,17 @@ def register(
     if name in _REGISTRY:
         return known(name)
     if shapes(one.params) != shapes(program(names, 3).params):
-        raise UserError(f"network {called}: has other parameters for three examples than for two. {BATCHES}")
+        raise UserError(f"network {shown}: has other parameters for three examples than for two. {BATCHES}")
     if program(names).digest(more) != one.digest(more):
         raise UserError(
-            f"network {called}: is another program each time that JAX traces it, so that each member would be compiled "
+            f"network {shown}: is another program each time that JAX traces it, so that each member would be compiled "
             "anew, and none be known again. Keep np.random, counters and clocks out of it; chance is from JAX's keys."
         )
     size = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(one.params))
     functions = _functions(network, fields, names)
     if convolving := convolves(one.programs[2]):
         functions = _by_products(functions)
-        one = traced(called, functions, len(names), inputs, outputs, 2)
+        one = traced(shown, functions, len(names), inputs, outputs, 2)
     # Of a convolution that stays, the gradient can't be batched inside a shard_map: NotImplementedError in 0.7.2.
     batches = not convolves(one.programs[2]) or jax.__version_info__ >= (0, 10)
     units = numbers(one.programs[1]) // 2

@@ -73,6 +73,8 @@ def traced(called: str, functions: Callable[..., Any], fields: int, inputs: Any,
         except BRANCHES as error:
             said = str(error).splitlines()[0]
             raise UserError(f"network {called}: decides by a value that is only known when it runs ({said}).") from None
+        except UserError:  # says already what is to be typed
+            raise
         except Exception as error:  # of somebody else's code, which may raise any
             said = [*str(error).splitlines(), type(error).__name__][0]
             what = "differentiated" if function is gradient else "traced"
