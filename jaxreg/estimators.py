@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from jaxreg.data.dataset import Dataset, Part, Quantities, digest
 from jaxreg.data.splits import held_out
+from jaxreg.estimators_report import RULES, call, report_of
 from jaxreg.fitted import fit
 from jaxreg.run import run
 from jaxreg.saved_estimators import SavedToFile
@@ -51,7 +52,7 @@ class _RegularizedMLP(SavedToFile, BaseEstimator):  # type: ignore[misc]
 
     def _fit(self, X: np.ndarray, targets: np.ndarray, enough: bool, too_few: str) -> None:
         """Chooses, where there are `enough` rows to, and trains on all; `targets` [row] as `_dataset` takes them."""
-        if self.rule not in ("lowest", "sure"):
+        if self.rule not in RULES:
             raise ValueError(f"rule must be 'lowest' or 'sure', got {self.rule!r}.")
         self._mean, spread = X.mean(0), X.std(0)
         self._spread = np.where(spread > 0, spread, 1.0)
@@ -73,8 +74,8 @@ class _RegularizedMLP(SavedToFile, BaseEstimator):  # type: ignore[misc]
         data = self._dataset(x, targets, scores)
         sweep = self._sweep(data, seed)
         with tempfile.TemporaryDirectory() as folder:
-            found = run(sweep, dataset=data, out=Path(folder) / "run")
-            table, self.report_ = found.table("whole"), found.report
+            found = run(sweep, dataset=data, out=Path(folder) / "run", command=call(self))
+            table, report = found.table("whole"), found.report
             best = found.best if self.rule == "sure" else None
         rows = table[table["measure"] == data.measures.first]
         cells = {one.name: one for one in sweep.cells} | second_stage.every(sweep)
@@ -85,7 +86,9 @@ class _RegularizedMLP(SavedToFile, BaseEstimator):  # type: ignore[misc]
         }
         beside = [one.name for one in second_stage.beside(sweep, sweep.cells[0].name)]
         strengths = rows[~rows["cell"].isin(beside)]
-        return sweep, cells[best or str(strengths.sort_values("mean", kind="stable")["cell"].iloc[0])]
+        cell = cells[best or str(strengths.sort_values("mean", kind="stable")["cell"].iloc[0])]
+        self.report_ = report_of(cell.name, self.rule, data.measures, report)
+        return sweep, cell
 
     def _sweep(self, data: Dataset, seed: int) -> Sweep:
         flags = {"grid": self.grid, "seed": seed, "second_stage": self.seeds, **(self.settings or {})}
@@ -169,7 +172,7 @@ class RegularizedMLPClassifier(ClassifierMixin, _RegularizedMLP):  # type: ignor
     classes_ : array of the classes
     best_params_ : dict, the values of the axes that were chosen
     cv_results_ : dict of arrays, for each candidate its settings, its name and its score (minus cross-entropy)
-    report_ : str, the report in Markdown
+    report_ : str, what was taken by which rule, and the report in Markdown
     """
 
     def fit(self, X: Any, y: Any) -> RegularizedMLPClassifier:
@@ -212,7 +215,7 @@ class RegularizedMLPRegressor(RegressorMixin, _RegularizedMLP):  # type: ignore[
     ----------
     best_params_ : dict, the values of the axes that were chosen
     cv_results_ : dict of arrays, for each candidate its settings, its name and its score (minus squared error)
-    report_ : str, the report in Markdown
+    report_ : str, what was taken by which rule, and the report in Markdown
     """
 
     def fit(self, X: Any, y: Any) -> RegularizedMLPRegressor:

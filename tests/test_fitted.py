@@ -111,6 +111,9 @@ def test_an_estimator_chooses_trains_and_leaves_nothing_behind(tmp_path: Path, m
     assert max(scores, key=lambda name: scores[name]) in (
         "plain" if made.best_params_["l2"] == 0 else f"l2={made.best_params_['l2']:g}", max(scores, key=scores.get)
     )  # fmt: skip
+    took = "plain" if made.best_params_["l2"] == 0 else f"l2={made.best_params_['l2']:g}"
+    said = "of what was trained on three quarters of the rows, it has the lowest mean cross-entropy on"
+    assert made.report_.startswith(f"This estimator took `{took}`: {said} the last quarter")
     assert "bias, variance and error" in made.report_ and not list(tmp_path.iterdir())
     again = pickle.loads(pickle.dumps(made))
     np.testing.assert_array_equal(made.predict_proba(x), again.predict_proba(x))
@@ -124,6 +127,12 @@ def test_an_estimator_of_a_quantity_chooses_and_predicts_in_its_units(tmp_path: 
     made.fit(x[:150], y[:150])
     assert made.score(x[150:], y[150:]) > 0.8 and abs(made.predict(x).mean() - y.mean()) < 100
     assert set(made.best_params_) == {"l2"} and "RMSE of `y`" in made.report_
+    assert "it has the lowest mean squared error on the last quarter" in made.report_.splitlines()[0]
+    assert "`RegularizedMLPRegressor('l2', ensemble=2, settings={" in made.report_
+    assert not re.search(r"jaxreg\.report|\btmp|data: X", made.report_)
+    made.set_params(rule="sure", ensemble=1).fit(x[:150], y[:150])
+    (took,) = re.findall("^This estimator took (`.*`): it is what the report recommends", made.report_)
+    assert f"rows, use {took if took != '`plain`' else 'no regularisation'}" in made.report_
     assert made.cv_results_["mean_test_score"].max() < 0
     again = jaxreg.load(made.save(tmp_path / "y.safetensors"))
     assert type(again) is RegularizedMLPRegressor

@@ -27,7 +27,7 @@ LAYERS = (
     {"own", "run_data"},
     {"driver", "exports", "cluster", "own_of_run"},
     {"settle", "conclude", "fitted"},
-    {"finished", "saved_estimators"},
+    {"finished", "saved_estimators", "estimators_report"},
     {"run", "replay", "dry_run"},
     {"compare", "estimators"},
     {"loading"},
