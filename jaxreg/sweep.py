@@ -19,7 +19,7 @@ from jaxreg.formatting import brief, value_text
 from jaxreg.spec.limits import MOST_BLOCK, MOST_DEVICES
 from jaxreg.spec.second_stage import USUAL_LOOKS, USUAL_SEEDS
 from jaxreg.spec.settings import Settings
-from jaxreg.spec.typed import budget, counted, gain, token, tokens, with_negatives
+from jaxreg.spec.typed import budget, counted, gain, token, tokens, widths, with_negatives
 
 PROG = "python -m jaxreg.sweep"
 DESCRIPTION = """\
@@ -239,7 +239,7 @@ def _flag(name: str) -> str:
 def _value(name: str, text: str) -> Any:
     """What was typed, as a sweep file would hold it. What makes no sense stays text."""
     if name in AXES or name in ("hidden", "drop"):
-        return tokens(text)
+        return widths(text) if name == "hidden" else tokens(text)
     return token(text) if name in {**COUNTS, **RECIPE, "settle": "", "holdout": ""} else text
 
 

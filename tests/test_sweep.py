@@ -108,6 +108,7 @@ def test_without_arguments_it_shows_its_help(capsys):
             ["--grid", "l1", "--splits", "many"],
             'error: --splits: must be a whole number from 1 to 1000000, got "many"',
         ),
+        (["--grid", "l1", "--hidden", "64,-5"], "layer widths, each from 1 to"),
         (["--grid", "l1", "--block", "0"], "error: --block: must be a whole number from 1 to 10000, got 0"),
         (["--grid", "dropout", "--dropout", "0.3-0.5"], "list of 2, but there are 3 hidden layers"),
         (["--grid"], "error: --grid: expected one argument"),
@@ -142,6 +143,12 @@ def test_flags_reach_the_sweep_and_the_engine(engine, capsys):
     said = f"wrote {folder / 'report.md'} and report.html; to train what it says and keep it: {fit}"
     assert out == f"The verdict of {folder.name}.\n{said}\n"
     assert err == ""
+
+
+@pytest.mark.parametrize(("typed", "hidden"), [("64-32", (64, 32)), ("64-32,16", (64, 32, 16)), ("64", (64,))])
+def test_hidden_layers_are_taken_as_they_are_shown(typed, hidden, engine):
+    assert sweep.main(["--grid", "l1", "--hidden", typed, "--quiet"]) == 0
+    assert engine.sweep.recipe.hidden == hidden
 
 
 def test_dry_run_trains_nothing_and_leaves_nothing(engine, capsys, tmp_path):

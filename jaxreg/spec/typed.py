@@ -32,6 +32,11 @@ def tokens(text: str) -> list[Any]:
     return [token(part.strip()) for part in text.split(",")] if text.strip() else []
 
 
+def widths(text: str) -> list[Any]:
+    """Those of layers: 64,32 or, as they are shown, 64-32."""
+    return [width for one in tokens(text) for width in (one if isinstance(one, list) else [one])]
+
+
 def grid_and_values(text: str) -> tuple[str, dict[str, list[Any]]]:
     """A grid in which axes may have their values, as in l1*train_examples=1000,3000: without them, and these by axis.
 
