@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from jaxreg.errors import UserError
-from jaxreg.formatting import brief, nearest
+from jaxreg.formatting import brief, nearest, separated
 from jaxreg.measures import CLASSES, QUANTITIES, VOTES, Measures
 
 NEAR = 0.8  # of two flags: the two dashes that all have in common make any two short ones half alike
+MEANT = {"--target": "--label", "--y": "--label", "--lr": "--learning-rate", "--dataset": "--data", "--output": "--out"}
+"""What other programs call a flag, where that is not near its name here."""
 
 ASKED = {
     CLASSES.task: ("cross_entropy", "brier", "accuracy"),
@@ -62,8 +64,9 @@ class Parser(argparse.ArgumentParser):
             if not text.startswith("-"):
                 taken = [(option.metavar, getattr(given, option.dest)) for option in self._get_positional_actions()]
                 already = "".join(f": one {kind} at a time, and {value} is given already" for kind, value in taken)
-                raise UserError(f"{text}{already or ': there is no place for it'}. See --help.")
+                raise UserError(f"{text}{already or ': there is no place for it'}.{separated(text) or ' See --help.'}")
             flag = text.partition("=")[0]
             known = [option for option in self._option_string_actions if option.startswith("--")]
-            raise UserError(f"unknown flag `{flag}`.{nearest(flag, known, NEAR)} --help lists all flags.")
+            near = nearest(MEANT.get(flag, flag), known, NEAR)
+            raise UserError(f"unknown flag `{flag}`.{near} --help lists all flags.")
         return given

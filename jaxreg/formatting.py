@@ -172,6 +172,11 @@ def nearest(name: str, known: Iterable[str], alike: float = 0.6) -> str:
     return f" Did you mean `{near[0]}`?" if near else ""
 
 
+def separated(text: str) -> str:
+    """What to append where a text that has no place is a number, as after `--l2 0 0.1`; or nothing."""
+    return " Values are separated by commas, as in --l2 0,0.1." if re.fullmatch(r"[\d.,e+-]*\d[\d.,e+-]*", text) else ""
+
+
 def brief(value: Any, most: int = 100) -> str:
     """What somebody gave, for a message: `spelled`, printable, and cut off after `most` characters."""
     try:

@@ -221,6 +221,9 @@ def test_a_module_that_can_not_be_imported_is_named(tmp_path: Any, monkeypatch: 
     for name, said in (("half_written", "invalid syntax"), ("in_haste", "division by zero")):
         with pytest.raises(UserError, match=f"--network {name}:Net: {said}"):
             named(f"{name}:Net")
+    (tmp_path / "well_made.py").write_text("Net = 3\n")
+    with pytest.raises(UserError, match="No module named 'well_made.py'.* here first. Type --network well_made:Net.$"):
+        named("well_made.py:Net")
 
 
 def test_a_module_of_the_current_folder_is_found_by_whichever_command(tmp_path: Any, monkeypatch: Any) -> None:

@@ -72,7 +72,9 @@ def test_wrong_input_ends_with_2_and_no_traceback(tmp_path):
         ("--batchsize", "--batch-size"),
         ("--early-stop=3", "--early-stopping"),
         ("--hlep", "--help"),
-        *[(flag, None) for flag in ("--alpha", "--lr", "--verbose", "--model", "-v")],
+        *[(flag, "--label") for flag in ("--target", "--y")],
+        *[("--lr", "--learning-rate"), ("--dataset", "--data"), ("--output=here", "--out")],
+        *[(flag, None) for flag in ("--alpha", "--verbose", "--model", "-v")],
     ],
 )
 def test_of_flags_only_a_near_one_is_suggested(flag, meant, capsys):
@@ -113,6 +115,11 @@ def test_without_arguments_it_shows_its_help(capsys):
         (["--grid", "dropout", "--dropout", "0.3-0.5"], "list of 2, but there are 3 hidden layers"),
         (["--grid"], "error: --grid: expected one argument"),
         (["l1,l2"], "Did you mean --grid l1,l2?"),
+        (
+            ["--grid", "l2", "--l2", "0", "0.1"],
+            "error: 0.1: there is no such sweep file. Values are separated by commas",
+        ),
+        (["--l2", "0,", "1e-3,", "0.1"], "error: 0.1: one FILE at a time, and 1e-3, is given already. Values are sep"),
         (["a.toml", "b.toml"], "error: b.toml: one FILE at a time, and a.toml is given already"),
         (["--l1", "1e-5"], "nothing to train"),
         (["--grid", "l1", "--like", "reports/l1"], "error: --like: goes with --dry-run"),

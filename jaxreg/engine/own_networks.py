@@ -100,7 +100,10 @@ def named(text: str, flag: str = "--network") -> Any:
     try:
         return getattr(importlib.import_module(module), name)
     except Exception as error:  # of somebody else's module, which may raise any
-        raise UserError(f"{flag} {text}: {error}. It is looked for as Python's import does, here first.") from None
+        where = "It is looked for as Python's import does, here first."
+        file = module.removesuffix(".py")
+        typed = f" Type {flag} {file}:{name}." if file != module else ""
+        raise UserError(f"{flag} {text}: {error}. {where}{typed}") from None
 
 
 def register(

@@ -10,7 +10,7 @@ from typing import Any
 from jaxreg import reading
 from jaxreg.axes import AXES, OF_NETWORK
 from jaxreg.errors import UserError
-from jaxreg.formatting import nearest, printable
+from jaxreg.formatting import nearest, printable, separated
 from jaxreg.spec.limits import DEPTH, FILE_BYTES, KEY_PARTS, too_deep
 from jaxreg.spec.typed import axes_named
 
@@ -32,7 +32,7 @@ def tables_of(file: Path) -> dict[str, Any]:
         others = sorted(str(path) for path in Path("sweeps").glob("*.toml"))
         hint = f" Did you mean --grid {file}?" if named <= set(AXES) else nearest(str(file), others)
         listed = f" There are: {', '.join(others)}." if others else ""
-        raise UserError(f"{file}: there is no such sweep file.{hint}{listed}") from None
+        raise UserError(f"{file}: there is no such sweep file.{separated(str(file)) or hint + listed}") from None
     except OSError as error:
         raise UserError(f"{file}: can't be read ({error.strerror}). A sweep file is a TOML file.") from None
     except ValueError as error:  # of TOML, of UTF-8, and of numbers of more than 4,300 digits
