@@ -12,16 +12,33 @@ import pandas as pd
 
 from jaxreg.data.dataset import Dataset
 from jaxreg.errors import UserError
-from jaxreg.formatting import brief
+from jaxreg.formatting import brief, listing, nearest
 from jaxreg.spec import second_stage
+from jaxreg.spec.checked import unknown
 from jaxreg.spec.load import read as read_sweep
 from jaxreg.spec.sweep import Cell, Sweep
 from jaxreg.store.reading_tables import read_table
+from jaxreg.store.record import no_folder
 from jaxreg.store.results import read as read_results
 
 if TYPE_CHECKING:
     from jaxreg.engine.progress import Progress
     from jaxreg.fitted import Fitted
+
+
+OF_SOME = {
+    "classes": "of classes",
+    "calibration": "of probabilities",
+    "reliability": "of probabilities",
+    "quantities": "of several quantities",
+    "features": "of a table's columns",
+    "nested": "with a cross-validation",
+    "looks": "that settles",
+    "data_size": "with train_examples on an axis",
+    "second_stage": "with a second stage",
+    "whole": "with networks on all of the training set",
+}
+"""Tables that not every run has, and which runs do."""
 
 
 class Run:
@@ -32,6 +49,8 @@ class Run:
 
     def __init__(self, folder: str | Path, sweep: Sweep | None = None, dataset: Dataset | None = None):
         self.folder = Path(folder)
+        if not self.folder.is_dir():
+            raise no_folder(self.folder)
         self._sweep, self.dataset = sweep, dataset  # of a run that was just made
 
     def __repr__(self) -> str:
@@ -46,7 +65,16 @@ class Run:
         return text
 
     def table(self, name: str) -> pd.DataFrame:
-        """Any table of the folder, by the name of its file: `members`, `history`, `whole`, `choices`, …"""
+        """Any table of the folder, by the name of its file: `members`, `history`, `whole`, `choices`, …
+
+        Raises:
+            UserError: there is none, or it can't be read.
+        """
+        there = sorted(path.stem for path in self.folder.glob("*.csv"))
+        if name not in there and "decomposition" in there:  # else the run is not finished
+            why = f": only a run {OF_SOME[name]} has one" if name in OF_SOME else ""
+            near = "" if why else nearest(name, there)
+            raise UserError(f"{self.folder} has no table {brief(name)}{why}.{near} It has {listing(there)}.")
         return read_table(self.folder / f"{name}.csv")
 
     @cached_property
@@ -184,5 +212,5 @@ class Run:
 def _cell(sweep: Sweep, name: str) -> Cell:
     cells = {one.name: one for one in sweep.cells} | second_stage.every(sweep)
     if name not in cells:
-        raise UserError(f"there is no cell {brief(name)}; there are {', '.join([*cells][:12])}.")
+        raise UserError(unknown("cell", name, cells))
     return cells[name]

@@ -80,10 +80,10 @@ def test_a_later_session_gives_the_data_again(run: jaxreg.Run, dataset: Dataset)
     np.testing.assert_array_equal(one, two)
     for wrong, said in (
         (0, "ensemble: must be a whole number"),
-        (1, "there is no cell .l3=1.; there are plain, l1=1e-4"),
+        (1, "unknown cell `l1=2e-4`. Did you mean `l1=1e-4`. Known cells: plain, .*l1=1e-5, l1=0.05"),
     ):
         with pytest.raises(UserError, match=said):
-            run.fit(wrong, cell="l3=1" if wrong else None)
+            run.fit(wrong, cell="l1=2e-4" if wrong else None)
     with pytest.raises(UserError, match="rows have 3 features, expected 784"):
         run.fit(1).predict_proba(np.zeros((2, 3), np.uint8))
 

@@ -104,6 +104,20 @@ def test_what_comes_back_reads_the_folder(left_alone, sweep):
     assert run.verdict in run.report.replace("**", "").replace("`", "")
     assert set(run.decomposition["cell"]) == {"first", "second", "stops", "l1"}
     assert set(run.figures) == {path.stem for path in (left_alone / "figures").iterdir()}
+    for name, said in (
+        ("quantities", 'has no table "quantities": only a run of several quantities has one. It has calibration, choi'),
+        ("looks", 'has no table "looks": only a run that settles has one. It has calib'),
+        ("member", 'has no table "member". Did you mean `members`? It has calibration, choices, classes, '),
+    ):
+        with pytest.raises(UserError, match=re.escape(said)):
+            run.table(name)
+
+
+def test_a_run_is_of_a_folder_that_is_there(tmp_path):
+    with pytest.raises(UserError, match="gone is not a folder. Expected the folder of a run"):
+        jaxreg.Run(tmp_path / "gone")
+    with pytest.raises(UserError, match="members.csv is missing: .* is not the folder of a finished run"):
+        _ = jaxreg.Run(tmp_path).members
 
 
 def test_the_early_stopper_stops(left_alone):

@@ -17,6 +17,14 @@ from jaxreg.store import about
 MOST_RECORD = 16_000_000  # bytes of run.json
 
 
+def no_folder(path: Path) -> UserError:
+    """The folder of a run that is not there, or is a file."""
+    return UserError(
+        f"{path} is not a folder. Expected the folder of a run, such as reports/l1-l2;\n"
+        "  python -m jaxreg.sweep --grid l1,l2 makes one"
+    )
+
+
 def missing(file: Path) -> UserError:
     """A file that is not there."""
     return UserError(

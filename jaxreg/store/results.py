@@ -12,14 +12,13 @@ import numpy as np
 import pandas as pd
 
 from jaxreg import reading
-from jaxreg.errors import UserError
 from jaxreg.formatting import printable
 from jaxreg.measures import CLASSES, OF_TASK, Measures
 from jaxreg.store import arrays, checks
 from jaxreg.store.columns import EMPTY, FILES, NEEDED, OPTIONAL, called
 from jaxreg.store.levels import from_0
 from jaxreg.store.reading_tables import read_table
-from jaxreg.store.record import damaged, read_record
+from jaxreg.store.record import damaged, no_folder, read_record
 from jaxreg.store.tables import CALLED
 
 
@@ -189,10 +188,7 @@ def read(path: str | Path, for_report: bool = False) -> Results:
     """
     path = Path(path)
     if not path.is_dir():
-        raise UserError(
-            f"{path} is not a folder. Expected the folder of a run, such as reports/l1-l2;\n"
-            "  python -m jaxreg.sweep --grid l1,l2 makes one"
-        )
+        raise no_folder(path)
     about = read_record(path / "run.json")
     measures = _measures(about)
     tables = {name: read_table(path / f"{name}.csv", called(columns, measures)) for name, columns in NEEDED.items()}
