@@ -21,7 +21,7 @@ from jaxreg.engine.progress import Progress, watched
 from jaxreg.errors import Failure, Interrupted, UserError
 from jaxreg.finished import Run
 from jaxreg.flags import check_purpose
-from jaxreg.formatting import listing
+from jaxreg.formatting import brief, listing
 from jaxreg.noted import noted
 from jaxreg.own import networks_of, with_own
 from jaxreg.source import check_design, check_task, dataset_of, sweep_and_data
@@ -81,7 +81,8 @@ def run(
             number of rows by default. This and the others from `data` on are as of a sweep file or the command line.
         network: a network of one's own: a Linen module, an NNX module's class or a function of ``rngs`` that makes one,
             or a pair ``(init, apply)`` as in `jaxreg.engine.flax_modules`. It gets inputs `[batch, feature]`.
-            Several, by name, are an axis: ``{"narrow": Net(16), "wide": Net(64)}``; the first is the reference.
+            Several, by name, are an axis: ``{"narrow": Net(16), "wide": Net(64)}``; the first is the reference. A text
+            such as ``"package.module:name"``, or a list of them, is what it is for a command.
         penalised: of such a network, whether penalties, decay and max_norm act on the parameter of a path such as
             "Conv_0/kernel"; by default on every kernel but the last.
         optimizer: one's own: a function of the hyperparameters (`learning_rate`, `weight_decay`, …) that gives an Optax
@@ -121,6 +122,8 @@ def run(
         if isinstance(network, Mapping):
             network = {str(name): one for name, one in network.items()}
             reading["network"] = list(network)
+        elif names := _names(network):
+            reading["network"], network = names, None
         sweep, dataset = _read(sweep, reading, data, test, dataset, progress)
         if network is not None and not networks_of(sweep):
             dataset = without_layers(dataset, sweep)
@@ -182,6 +185,12 @@ def run(
     return Run(folder.path, sweep, dataset)
 
 
+def _names(network: Any) -> list[str]:
+    """Those of networks that a sweep may name; nothing where networks are given."""
+    given = network if isinstance(network, list | tuple) else [network]
+    return [*given] if all(isinstance(one, str) for one in given) else []
+
+
 def _read(
     asked: str | Path,
     reading: Mapping[str, Any],
@@ -191,6 +200,11 @@ def _read(
     progress: Progress,
 ) -> tuple[Sweep, Dataset | None]:
     """A grid or a sweep file, as the command line would have it, and its data; `data` and `test` may be in memory."""
+    if not isinstance(asked, str | Path):
+        raise UserError(
+            'grid: must be a text, and values of an axis beside it, as in jaxreg.run("l1,l2", l2=[0, 1e-3]), got '
+            f"{brief(asked)}."
+        )
     file = asked if str(asked).endswith(".toml") else None
     flags = {"grid": None if file else str(asked), **reading}
     paths = {name: str(one) for name, one in {"data": data, "test": test}.items() if isinstance(one, str | Path)}

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ from jaxreg.noted import noted
 from jaxreg.source import sweep_and_data
 from jaxreg.sweep import main, parser
 
+ROOT = Path(__file__).parents[1]
 GRID = "l2=0,0.1"
 SMALL = 'grid = "l2"\n[recipe]\nhidden = [4]\nepochs = 1\n[axes]\nl2 = [0, 0.1]\n'
 
@@ -119,6 +123,33 @@ def test_what_is_of_a_grid_is_refused_beside_a_sweep(tmp_path: Path) -> None:
         jaxreg.run(jaxreg.load(flags={"grid": GRID}), task="regression", drop=["x"], out=tmp_path / "run")
     with pytest.raises(jaxreg.UserError, match='design: must be "parts", "folds" or "holdout"'):
         jaxreg.run(GRID, data=table(), design="fold", out=tmp_path / "run")
+
+
+def test_a_grid_is_a_text(tmp_path: Path) -> None:
+    """In a process of its own: types are checked in the tests alone."""
+    code = "import sys, jaxreg\nfor grid in (['l1', 'l2'], {'l2': [0, 0.1]}):\n    try:\n        jaxreg.run(grid)\n"
+    code += "    except jaxreg.UserError as error:\n        print(error)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True
+    )
+    said = 'grid: must be a text, and values of an axis beside it, as in jaxreg.run("l1,l2", l2=[0, 1e-3]), got'
+    assert done.stdout.decode().splitlines() == [f'{said} ["l1", "l2"].', f"{said} {{l2 = [0, 0.1]}}."]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("grid", "network", "said"),
+    [
+        ("l2*network", [object(), object()], 'network has no usual values.* network={"narrow": …, "wide": …} from Py'),
+        (GRID, "gone_for_good:Net", "gone_for_good:Net: No module named 'gone_for_good'"),
+        (GRID, ["gone_for_good:Net", "gone_for_good:Wide"], "gone_for_good:Net: No module named 'gone_for_good'"),
+    ],
+)
+def test_several_networks_and_names_of_them(grid: str, network: Any, said: str, tmp_path: Path) -> None:
+    x = np.random.default_rng(0).normal(size=(60, 3))
+    with pytest.raises(jaxreg.UserError, match=said):
+        jaxreg.run(grid, network=network, data=(x, x[:, 0] > 0), design="parts", out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("progress", [True, False, None])

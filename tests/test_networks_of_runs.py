@@ -14,6 +14,7 @@ import pytest
 import jaxreg
 from jaxreg import Run
 from jaxreg import fit as fit_command
+from jaxreg import sweep as sweep_command
 from jaxreg.engine import own_networks
 from jaxreg.errors import UserError
 from jaxreg.replay import replay
@@ -100,6 +101,18 @@ def test_several_are_given_by_name(nets: Any) -> None:
     forget()
     fitted = Run("run").fit(1, "network=two", network=both)
     assert fitted.members[0].params["Dense_1"]["kernel"].shape == (3, 8)
+
+
+@pytest.mark.networks
+def test_a_name_from_python_is_what_it_is_on_a_command_line(nets: Any) -> None:
+    Path("r.toml").write_text("splits = 2\nsecond_stage = 0\ncurve_images = 20\n[recipe]\nepochs = 2\n")
+    flags = "--grid l2=0,0.1 --network runnets:Net --design parts --data d.npz --no-full --quiet --out typed"
+    assert sweep_command.main(["r.toml", *flags.split()]) == 0
+    jaxreg.run("l2=0,0.1", network="runnets:Net", data="d.npz", out="run", **HOW)
+    typed, run = (sorted(path.name for path in Path(folder, "members").iterdir()) for folder in ("typed", "run"))
+    assert typed == run and len(run) > 3
+    jaxreg.run("l2=0,0.1", network=["runnets:Net", "runnets:Other"], data="d.npz", out="both", **HOW)
+    assert {"plain", "network=Other"} <= set(Run("both").members["cell"])
 
 
 @pytest.mark.networks

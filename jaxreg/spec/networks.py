@@ -37,7 +37,8 @@ def check(terms: Sequence[Sequence[str]], values: Mapping[str, Sequence[Any]], r
     swept = dict.fromkeys(axis for term in terms for axis in term)
     if "network" in swept and "network" not in values:
         raise UserError(
-            f"{place('grid')}: network has no usual values. Give some, as in --network mynets:narrow,mynets:wide."
+            f"{place('grid')}: network has no usual values. Give some, as in --network mynets:narrow,mynets:wide, or "
+            'network={"narrow": …, "wide": …} from Python.'
         )
     if unknown := [axis for axis in swept if field_of(axis) and axis not in values]:
         raise UserError(
