@@ -116,7 +116,10 @@ class Run:
 
     @cached_property
     def recommendation(self) -> pd.DataFrame:
-        """What to use for each purpose, on the parts and on all of the data, as `jaxreg.statistics.recommendation`."""
+        """What to use for each purpose, on the parts and on all of the data, as `jaxreg.statistics.recommendation`.
+
+        Of its columns `[["scope", "purpose", "cell"]]` fit on a screen.
+        """
         return self.table("recommendation")
 
     @property
