@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = PROG) -> int:
 
         if predictions is not None:
             folder = _compared(given, [*prog.split(), *typed])
-            printed(f"{page.headline(folder)}\nwrote {folder / 'report.md'}")
+            printed(f"{page.headline(folder)}\nwrote {folder / 'report.md'} and report.html")
         else:
             printed(f"wrote {page.write(folder, given['for'])}")
 
