@@ -56,7 +56,8 @@ def changes(results: Results, layout: Layout) -> list[Picture]:
 
 def _look(measure: str) -> tuple[str, float, int]:
     """Title, factor, and which way is better."""
-    return (MEASURES[measure].title, *((-100.0, 1) if MEASURES[measure].points else (1.0, -1)))
+    title = MEASURES[measure].title
+    return (f"{title[0].upper()}{title[1:]}", *((-100.0, 1) if MEASURES[measure].points else (1.0, -1)))
 
 
 def _panel(axes: Axes, heights: np.ndarray, rows: pd.DataFrame, title: str, factor: float, better: int) -> None:
