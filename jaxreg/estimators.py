@@ -65,8 +65,7 @@ class _RegularizedMLP(SavedToFile, BaseEstimator):  # type: ignore[misc]
             cell = sweep.cells[0]
             self.cv_results_: dict[str, Any] = {"params": [], "mean_test_score": np.zeros(0)}
             self.report_ = f"{too_few}: nothing was chosen."
-        swept = [axis for term in self.grid.split(",") for axis in term.split("*")]
-        self.best_params_ = {axis: value_of(cell.settings, axis) for axis in swept}
+        self.best_params_ = {axis: value_of(cell.settings, axis) for axis in sweep.axes}
         self.fitted_ = fit(sweep, self._dataset(x, targets, everything), cell, self.ensemble)
 
     def _chosen(self, x: np.ndarray, targets: np.ndarray, seed: int) -> tuple[Sweep, Cell]:

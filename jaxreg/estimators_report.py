@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from jaxreg.measures import MEASURES, Measures
@@ -14,6 +15,9 @@ RULES = {
 }
 OF_FOLDER = ("- data: ", "`python -m jaxreg.report ")
 """Beginnings of lines of a report that speak of what is in its folder."""
+FIGURE = re.compile(r"^!\[.*\]\(figures/.*\)\n\n\*.*\*\n\n?", re.MULTILINE)  # with its caption
+# Sections that were of figures alone.
+EMPTY = re.compile(r"^(## .*\n\n+(?=## )|<details><summary>.*</summary>\n+</details>\n+)", re.MULTILINE)
 
 
 def call(estimator: Any) -> str:
@@ -25,5 +29,6 @@ def call(estimator: Any) -> str:
 def report_of(cell: str, rule: str, measures: Measures, report: str) -> str:
     """The text of a run's report.md, after the cell that an estimator took by this rule."""
     why = RULES[rule].format(loss=MEASURES[measures.first].words)
-    kept = "\n".join(line for line in report.splitlines() if not line.startswith(OF_FOLDER))
+    kept = EMPTY.sub("", FIGURE.sub("", report))
+    kept = "\n".join(line for line in kept.splitlines() if not line.startswith(OF_FOLDER))
     return f"This estimator took `{cell}`: {why}\n\n{kept.strip()}\n"

@@ -123,13 +123,15 @@ def test_an_estimator_of_a_quantity_chooses_and_predicts_in_its_units(tmp_path: 
     random = np.random.default_rng(1)
     x = random.normal(size=(200, 3))
     y = 5000 + 300 * (x @ [1.0, -1.0, 0.5]) + 60 * random.normal(size=200)
-    made = RegularizedMLPRegressor("l2", settings={"epochs": 25, "l2": [0, 0.01, 1.0]}, ensemble=2)
+    made = RegularizedMLPRegressor("l2=0,0.01,1", settings={"epochs": 25}, ensemble=2)
     made.fit(x[:150], y[:150])
     assert made.score(x[150:], y[150:]) > 0.8 and abs(made.predict(x).mean() - y.mean()) < 100
     assert set(made.best_params_) == {"l2"} and "RMSE of `y`" in made.report_
     assert "it has the lowest mean squared error on the last quarter" in made.report_.splitlines()[0]
-    assert "`RegularizedMLPRegressor('l2', ensemble=2, settings={" in made.report_
-    assert not re.search(r"jaxreg\.report|\btmp|data: X", made.report_)
+    assert "`RegularizedMLPRegressor('l2=0,0.01,1', ensemble=2, settings={" in made.report_
+    assert not re.search(
+        r"jaxreg\.report|\btmp|data: X|figures/|Bands:|\n## .*\n+## |</summary>\n+</details>", made.report_
+    )
     made.set_params(rule="sure", ensemble=1).fit(x[:150], y[:150])
     (took,) = re.findall("^This estimator took (`.*`): it is what the report recommends", made.report_)
     assert f"rows, use {took if took != '`plain`' else 'no regularisation'}" in made.report_

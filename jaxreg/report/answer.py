@@ -140,7 +140,7 @@ def _why_none(results: Results, layout: Layout, scope: Scope, rows: dict[str, Ro
             f"{code(best)} only if no {results.model_is} will be trained on {are} other than these."
         )
     lead = f"Of what was trained on all of them, {code(best)} has the lowest {MEASURES[first].words}"
-    return f"{said}. {lead}, {changed}, {doubt_text(row)}; it is {LOWEST}."
+    return f"{said}. {lead}, {changed} against {code(layout.base)}, {doubt_text(row)}; it is {LOWEST}."
 
 
 def _details(results: Results, layout: Layout, scope: Scope, row: Row) -> str:

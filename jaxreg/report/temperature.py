@@ -32,7 +32,11 @@ def calibration(results: Results, layout: Layout, scope: Scope) -> str:
     if before - after < before / LITTLE:
         lead = "Temperature scaling changes little"
     elif known(high) and high >= 0:
-        lead = f"Temperature scaling{more}, which may be chance"
+        lead = (
+            f"Temperature scaling{more}, which may be chance"
+            if more
+            else "What temperature scaling gains may be chance"
+        )
     else:
         lead = f"**Temperature scaling{more}**"
     value, low = change.get("scaling"), change.get("scaling_low")

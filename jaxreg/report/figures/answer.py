@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from jaxreg.formatting import estimate, number
+from jaxreg.formatting import estimate, listing, number
 from jaxreg.measures import MEASURES
 from jaxreg.report.advice import scopes
 from jaxreg.report.figures import style, tips
@@ -45,7 +45,7 @@ def changes(results: Results, layout: Layout) -> list[Picture]:
         picture(
             "answer",
             f"The change of each cell against {text(layout.base)} in "
-            f"{', '.join(MEASURES[measure].title.lower() for measure in tables)}.",
+            f"{listing([MEASURES[measure].words for measure in tables])}.",
             f"Change against {code(layout.base)} on {parts.examples}, model paired with model, with 95 % intervals. "
             "**Filled: significant** after correction for the number of cells; open: may be chance. The shaded side is "
             f"better. Arrows: beyond the panel.{most}",
