@@ -64,7 +64,8 @@ def _panel(axes: Axes, heights: np.ndarray, rows: pd.DataFrame, title: str, fact
     middle = factor * rows["difference"].to_numpy(float)
     ends = factor * rows[["low", "high"]].to_numpy(float)
     low, high = _limits(middle, ends, better)
-    inside = (middle >= low) & (middle <= high)
+    edge = 0.04 * (high - low)  # a dot has a width
+    inside = (middle >= low + edge) & (middle <= high - edge)
     axes.axvspan(*((low, 0) if better < 0 else (0, high)), color=style.BETTER_AREA, linewidth=0, zorder=0)
     axes.axvline(0, color=style.QUIET, linewidth=1)
     told = (rows["verdict"] != UNDECIDED).to_numpy() & np.isfinite(middle)
@@ -76,7 +77,7 @@ def _panel(axes: Axes, heights: np.ndarray, rows: pd.DataFrame, title: str, fact
         )  # fmt: skip
     for height, value, sure in zip(heights[~inside], middle[~inside], told[~inside], strict=True):
         if np.isfinite(value):
-            right, mark = value > high, "\u25cf" if sure else "\u25cb"
+            right, mark = value > high - edge, "\u25cf" if sure else "\u25cb"
             shown = f"{'+' if value > 0 else ''}{number(value, 2)}"
             axes.annotate(
                 f"{shown} {mark}\u2192" if right else f"\u2190{mark} {shown}",
