@@ -29,19 +29,24 @@ _unbroken = local()  # .depth: how often this thread is inside of `unbroken`
 def heard() -> Iterator[None]:
     """Each of the signals is a KeyboardInterrupt, as Ctrl-C is; those that whoever started us has switched off stay so.
 
-    One more within seconds of another changes nothing: what is under way is being kept.
+    One more within seconds of another changes nothing: what is under way is being kept. One that nobody could hear of,
+    since Python prints and forgets what is raised while it lets go of an object, comes again.
     """
-    before = {number: signal.getsignal(number) for number in SIGNALS}
-    raised: list[float] = []
+    before, hook = {number: signal.getsignal(number) for number in SIGNALS}, sys.unraisablehook
+    raised: list[tuple[float, int]] = []
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        if getattr(_unbroken, "depth", 0) or _lost_in(frame):
-            again = Timer(SOON, _to_main_thread, (number,))
-            again.daemon = True
-            again.start()
-        elif not raised or time.monotonic() - raised[-1] > AGAIN:
-            raised.append(time.monotonic())
+        if getattr(_unbroken, "depth", 0) or _in_c(frame):
+            _soon(number)
+        elif not raised or time.monotonic() - raised[-1][0] > AGAIN:
+            raised.append((time.monotonic(), number))
             raise KeyboardInterrupt
+
+    def forgotten(what: sys.UnraisableHookArgs) -> None:
+        if raised and issubclass(what.exc_type, KeyboardInterrupt):
+            _soon(raised.pop()[1])
+        else:
+            hook(what)
 
     try:
         for number, handler in before.items():
@@ -50,9 +55,11 @@ def heard() -> Iterator[None]:
     except ValueError:  # not the main thread, which signals never reach
         yield
         return
+    sys.unraisablehook = forgotten
     try:
         yield
     finally:
+        sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler)
 
@@ -67,6 +74,13 @@ def unbroken() -> Iterator[None]:
         _unbroken.depth -= 1
 
 
+def _soon(number: int) -> None:
+    """Sends this process a signal in a moment."""
+    again = Timer(SOON, _to_main_thread, (number,))
+    again.daemon = True
+    again.start()
+
+
 def _to_main_thread(number: int) -> None:
     """Sends this process a signal; one that another thread raised would leave the main one asleep."""
     if hasattr(signal, "pthread_kill"):
@@ -75,15 +89,11 @@ def _to_main_thread(number: int) -> None:
         signal.raise_signal(signal.Signals(number))
 
 
-def _lost_in(frame: FrameType | None) -> bool:
-    """Whether nobody would hear of an exception here: jaxlib falls over while it is imported, and what is raised while
-    garbage is collected, by JAX's own function or in a `__del__`, Python prints and forgets.
-    """
+def _in_c(frame: FrameType | None) -> bool:
+    """Whether an exception would go to C++, which can't take it: jaxlib falls over while it is imported."""
     while frame is not None:
         called = frame.f_code.co_name
         if called in ("create_module", "exec_module") and isinstance(frame.f_locals.get("self"), ExtensionFileLoader):
-            return True
-        if called in ("_xla_gc_callback", "__del__"):
             return True
         frame = frame.f_back
     return False

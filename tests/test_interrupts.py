@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import signal
+import sys
 import time
+import weakref
 from importlib.machinery import ExtensionFileLoader
 
 import pytest
@@ -21,12 +24,6 @@ class Extension(ExtensionFileLoader):
         self.imported = True
 
 
-def _xla_gc_callback():
-    """As JAX calls its own, which Python calls while it looks for garbage."""
-    signal.raise_signal(signal.SIGINT)
-    return True
-
-
 def test_an_extension_is_imported_whole():
     extension = Extension("some", "some.so")
     with heard(), pytest.raises(KeyboardInterrupt):
@@ -35,31 +32,55 @@ def test_an_extension_is_imported_whole():
     assert extension.imported
 
 
-def test_an_interrupt_is_not_lost_where_garbage_is_collected():
-    done = []
-    with heard(), pytest.raises(KeyboardInterrupt):
-        done.append(_xla_gc_callback())
-        time.sleep(30)
-    assert done
+class Thing:
+    """What is let go."""
 
 
 class Finalized:
     """Interrupted while it is let go."""
 
-    def __init__(self, done):
-        self.done = done
-
     def __del__(self):
         signal.raise_signal(signal.SIGINT)
-        self.done.append(True)
 
 
-def test_an_interrupt_is_not_lost_where_an_object_is_let_go():
-    done = []
+def finalized():
+    Finalized()
+
+
+def weakly():
+    thing = Thing()
+    kept = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGINT))
+    del thing
+    assert kept() is None
+
+
+def collected():
+    def once(phase, _):
+        gc.callbacks.remove(once)
+        signal.raise_signal(signal.SIGINT)
+
+    gc.callbacks.append(once)
+    gc.collect()
+
+
+@pytest.mark.parametrize("let_go", [finalized, weakly, collected])
+def test_an_interrupt_is_not_lost_where_python_forgets_what_is_raised(let_go, capsys):
+    done, hook = [], sys.unraisablehook
     with heard(), pytest.raises(KeyboardInterrupt):
-        Finalized(done)
+        let_go()
+        done.append(True)  # nobody has heard of it yet
         time.sleep(30)
-    assert done
+    assert done and capsys.readouterr().err == "" and sys.unraisablehook is hook
+
+
+def test_what_else_is_forgotten_is_told_as_ever(monkeypatch):
+    told = []
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+    with heard():
+        kept = Thing()
+        weakly = weakref.ref(kept, lambda _: 1 / 0)
+        del kept
+    assert [one.exc_type for one in told] == [ZeroDivisionError] and weakly() is None
 
 
 def test_what_is_unbroken_ends_first():
