@@ -36,6 +36,8 @@ def test_few_rows_are_cross_validated_unless_parts_are_asked_for(wine, tmp_path)
         x, y = random.standard_normal((rows, 2)), np.arange(rows) % 2
         assert of_arrays((x, y), Reading()).folded is folded
         assert sweep_and_data(None, {"grid": "l2"}, data=(x, y))[0].folded is folded
+        dealt, _ = sweep_and_data(None, {"grid": "l2", "deals": 3}, data=(x, y))
+        assert dealt.folded is folded and dealt.deals == 3
     for flags in ({"splits": 3}, {"holdout": 0.3}, {"grid": "l2*train_examples=10,20"}, {"design": "parts"}):
         asked, data = sweep_and_data(None, {"grid": "l2", "data": str(wine), **flags})
         assert data is not None and not asked.folded and not data.folded and asked.design == "parts"

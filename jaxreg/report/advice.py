@@ -77,7 +77,9 @@ def doubt_text(row: Row, prefix: str = "") -> str:
     return "not significant after correction for the number of cells" if apart else "which may be chance"
 
 
-LOWEST = "picked as the lowest, so that its interval is too favourable"
+def lowest_text(among: int) -> str:
+    """What is said behind the interval of a cell that was picked as the lowest among so many."""
+    return "; it is picked as the lowest, so that its interval is too favourable" if among > 1 else ""
 
 
 def price_text(row: Row) -> str:

@@ -12,7 +12,6 @@ from jaxreg.formatting import NOTHING, known, listing, number
 from jaxreg.measures import MEASURES, QUANTITIES
 from jaxreg.report import folds, looks, temperature
 from jaxreg.report.advice import (
-    LOWEST,
     Row,
     Scope,
     cell_at_best_epoch,
@@ -20,6 +19,7 @@ from jaxreg.report.advice import (
     change_text,
     doubt_text,
     listed,
+    lowest_text,
     price_text,
     purposes,
     scopes,
@@ -122,7 +122,8 @@ def _why_none(results: Results, layout: Layout, scope: Scope, rows: dict[str, Ro
             f"{listing(names)}, significantly better on parts of them, {'is' if len(names) == 1 else 'are'} on all of "
             "them, also at a strength scaled by the sizes, either not better or worse in the other measure."
         )
-    tried = results.whole[(results.whole["measure"] == results.measures.first) & (results.whole["difference"] < 0)]
+    compared = results.whole[results.whole["measure"] == results.measures.first].dropna(subset="difference")
+    among, tried = len(compared), compared[compared["difference"] < 0]
     # The reference itself in another way has a sentence of its own.
     tried = tried[~tried["cell"].isin([cell_at_best_epoch(results, layout), cell_of_averaged_weights(results, layout)])]
     said = "nothing that was tried is significantly better on parts of them"
@@ -140,7 +141,7 @@ def _why_none(results: Results, layout: Layout, scope: Scope, rows: dict[str, Ro
             f"{code(best)} only if no {results.model_is} will be trained on {are} other than these."
         )
     lead = f"Of what was trained on all of them, {code(best)} has the lowest {MEASURES[first].words}"
-    return f"{said}. {lead}, {changed} against {code(layout.base)}, {doubt_text(row)}; it is {LOWEST}."
+    return f"{said}. {lead}, {changed} against {code(layout.base)}, {doubt_text(row)}{lowest_text(among)}."
 
 
 def _details(results: Results, layout: Layout, scope: Scope, row: Row) -> str:

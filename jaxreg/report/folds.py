@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jaxreg.formatting import count, number
 from jaxreg.measures import MEASURES
-from jaxreg.report.advice import LOWEST, change_text, purposes
+from jaxreg.report.advice import change_text, lowest_text, purposes
 from jaxreg.report.layout import Layout
 from jaxreg.report.markdown import code, text
 from jaxreg.store.results import Results
@@ -58,5 +58,5 @@ def settle(results: Results, layout: Layout) -> str:
         f"**What would settle it**: more {results.examples_are}. More deals of the same (`--deals "
         f"{5 * results.deals}`) narrow the intervals too, somewhat. {code(best)} is best in the mean, "
         f"{change_text(change, first)} in {MEASURES[first].words} (p = {number(change['p_adjusted'], 2)} after "
-        f"correction for the number of cells); it is {LOWEST}."
+        f"correction for the number of cells){lowest_text(len(changes))}."
     )
